@@ -1,0 +1,138 @@
+"""The heart: one thread per process and Tekton that keeps all leases of the process alive.
+
+It has its own channel and never touches an event loop, so an application that blocks its loop is busy and not dead.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from tekton._channel import Target
+from tekton._keeper import Keeper
+from tekton._lease import KeptLease, KeptLeases, LeaseLost
+
+log = logging.getLogger(__name__)
+
+
+class Heart:
+    """Keeps leases. Its thread lives while there is a lease to keep; what is asked of it is posted to that thread."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.leases = KeptLeases()
+        self._keeper = Keeper(target, self.leases, self._post)
+        self._lock = threading.Lock()
+        self._posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None
+
+    # What other threads ask for.
+
+    def keep(
+        self,
+        lease: KeptLease,
+        *,
+        limit: float | None = None,
+        state: str = "",
+        metrics: Mapping[str, float] | None = None,
+        health: Mapping[str, str] | None = None,
+        on_lost: Callable[[LeaseLost], object] | None = None,
+    ) -> None:
+        """Beat for a lease until it is released, seen off or lost for good. `limit` is the longest interval."""
+        self._post(partial(self._keeper.keep, self.leases.add(lease), limit, on_lost))
+        self.report(lease, state=state, metrics=metrics, health=health)
+
+    def report(
+        self,
+        lease: KeptLease,
+        *,
+        state: str = "",
+        metrics: Mapping[str, float] | None = None,
+        health: Mapping[str, str] | None = None,
+    ) -> None:
+        """Say something with the next beats: a state once, metrics and health from now on."""
+        self._post(partial(self._keeper.report, lease, state, metrics, health))
+
+    def release(self, lease: KeptLease) -> None:
+        """Stop beating for a lease without a word."""
+        self._post(partial(self._keeper.release, lease))
+
+    def leave(self, lease: KeptLease) -> None:
+        """Say goodbye for a lease; its `ended` tells when the server has recorded it."""
+        self._post(partial(self._keeper.leave, lease))
+
+    def _post(self, work: Callable[[], None]) -> None:
+        with self._lock:
+            self._posted.put(work)
+            if self._thread is None:
+                name = f"tekton heart of {self.target}"
+                self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+                self._thread.start()
+
+    # The thread.
+
+    def _run(self) -> None:
+        while True:
+            self._work(max(0.0, self._keeper.tick_at - time.monotonic()))
+            now = time.monotonic()
+            if now >= self._keeper.tick_at:
+                self._guarded(partial(self._keeper.tick, now))
+                if self._retired():
+                    return
+
+    def _work(self, patience: float) -> None:
+        try:
+            self._guarded(self._posted.get(timeout=patience))
+        except queue.Empty:
+            return
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:
+            # One message or one lease must not stop the heart of all the others.
+            log.exception("a fault in the heart of %s; it goes on", self.target)
+
+    def _retired(self) -> bool:
+        if self.leases.active():
+            return False
+        with self._lock:
+            if not self._posted.empty():
+                return False
+            self._thread = None
+            # Closed before another thread can start: it would share this state.
+            self._keeper.close()
+        return True
+
+
+_hearts: weakref.WeakValueDictionary[Target, Heart] = weakref.WeakValueDictionary()
+_hearts_lock = threading.Lock()
+
+
+def heart_of(target: Target) -> Heart:
+    """Give this process's heart for a Tekton. It lives while somebody holds it or a lease is kept."""
+    with _hearts_lock:
+        heart = _hearts.get(target)
+        if heart is None:
+            heart = _hearts[target] = Heart(target)
+        return heart
+
+
+def _forked() -> None:
+    """A forked child has none of the threads, and does not speak for its parent's instances."""
+    for heart in list(_hearts.values()):
+        Heart.__init__(heart, heart.target)
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,100 @@
+"""A running heartbeat, as the application holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from tekton import _convert
+from tekton._heart import Heart
+from tekton._lease import KeptLease, LeaseLost, Phase
+from tekton.core.lifecycle import ComponentState
+
+log = logging.getLogger(__name__)
+
+# How long a goodbye may take, in seconds.
+GOODBYE = 5.0
+
+
+class HeartbeatTask:
+    """Beats for one instance until `stop`. The beats come from a thread of their own, so a busy event loop is no matter."""
+
+    def __init__(self, heart: Heart, lease: KeptLease) -> None:
+        self._heart = heart
+        self._lease = lease
+
+    def __repr__(self) -> str:
+        return f"<HeartbeatTask {self.component_id} {self.instance_uuid} {self._lease.phase.name.lower()}>"
+
+    @property
+    def component_id(self) -> str:
+        """The component."""
+        return self._lease.component_id
+
+    @property
+    def instance_uuid(self) -> str:
+        """The instance; another one than at first when the lease was lost and registered again."""
+        return self._lease.instance_uuid
+
+    @property
+    def interval(self) -> float:
+        """How often it beats, in seconds."""
+        return self._lease.interval
+
+    @property
+    def last_ack(self) -> datetime | None:
+        """When Tekton last confirmed that it heard this instance (UTC); None before the first time."""
+        return self._lease.last_ack
+
+    @property
+    def state(self) -> str:
+        """The recorded state as of `last_ack`; empty before."""
+        return self._lease.state
+
+    @property
+    def running(self) -> bool:
+        """Whether the lease is being kept."""
+        return self._lease.phase in (Phase.HELD, Phase.LOST)
+
+    def report(
+        self,
+        state: str | ComponentState | None = None,
+        metrics: Mapping[str, float] | None = None,
+        health: Mapping[str, str] | None = None,
+    ) -> None:
+        """Say something with the next beats: a state once, metrics and health from now on.
+
+        Raises:
+            ValidationError: there is no such state, or a metric is no finite number.
+        """
+        figures = None if metrics is None else _convert.figures(metrics)
+        self._heart.report(self._lease, state=_convert.state_text(state), metrics=figures, health=health)
+
+    async def stop(self) -> bool:
+        """Say goodbye, so that the instance walks to `stopped`, and wait until that is recorded, 5 seconds at most.
+
+        False when it could not be confirmed; beating ends in any case, and the instance is given up after its timeout.
+        """
+        self._heart.leave(self._lease)
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await asyncio.shield(asyncio.wrap_future(self._lease.ended))
+        except TimeoutError:
+            log.warning("the goodbye of %s was not confirmed; its lease will run out", self.component_id)
+            return False
+        finally:
+            self._heart.release(self._lease)
+        return True
+
+
+def on_this_loop(callback: Callable[[LeaseLost], object] | None) -> Callable[[LeaseLost], object] | None:
+    """Wrap a callback so that it runs on the running loop, if one runs, and not on the heart's thread."""
+    if callback is None:
+        return None
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return callback
+    return lambda lost: None if loop.is_closed() else loop.call_soon_threadsafe(callback, lost)

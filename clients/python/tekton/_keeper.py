@@ -1,0 +1,292 @@
+"""What the heart does on its thread: claim leases, beat for them, and register again what was lost.
+
+Nothing here waits or locks. Streams and calls live on other threads; what they report comes back through `post`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import grpc
+
+from tekton import _convert
+from tekton._channel import Target, thread_channel
+from tekton._heart_stream import HeartStream
+from tekton._lease import KeptLease, KeptLeases, LeaseLost, Phase
+from tekton._reregister import Reregistration
+from tekton.core.backoff import full_jitter
+from tekton.core.errors import TektonError, ValidationError
+from tekton.v1 import heartbeat_service_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+# Timers are looked at this often at most, in seconds: with thousands of leases their beats go out in small groups.
+_TICK = 0.05
+_RECONNECT_CEILING = 5.0
+_REGISTER_CEILING = 10.0
+_FINAL = {
+    pb.LeaseLost.REASON_SUPERSEDED: "superseded",
+    pb.LeaseLost.REASON_FENCED: "fenced",
+    pb.LeaseLost.REASON_TAKEN_OVER: "taken_over",
+}
+_GONE = {pb.LeaseLost.REASON_ENDED: "ended", pb.LeaseLost.REASON_UNKNOWN_INSTANCE: "unknown_instance"}
+
+
+class Keeper:
+    """The leases of a process on one stream. `tick_at` is when `tick` wants to be called, in monotonic seconds."""
+
+    def __init__(self, target: Target, leases: KeptLeases, post: Callable[[Callable[[], None]], None]) -> None:
+        self.tick_at = 0.0
+        self._target = target
+        self._leases = leases
+        self._post = post
+        self._channel: grpc.Channel | None = None
+        self._stream: HeartStream | None = None
+        self._connect_at = 0.0
+        self._attempt = 0
+
+    def close(self) -> None:
+        """Close stream and channel; both come back when they are needed."""
+        self._disconnect(after=0.0)
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def _soon(self) -> None:
+        self.tick_at = 0.0
+
+    def keep(self, lease: KeptLease, limit: float | None, on_lost: Callable[[LeaseLost], object] | None) -> None:
+        """Begin to beat for a lease; one that ended is not taken up again."""
+        lease.limit = limit or lease.limit
+        lease.on_lost = on_lost or lease.on_lost
+        if lease.phase is Phase.IDLE:
+            lease.phase = Phase.HELD
+            lease.unbind()
+        self._soon()
+
+    def report(
+        self,
+        lease: KeptLease,
+        state: str,
+        metrics: Mapping[str, float] | None,
+        health: Mapping[str, str] | None,
+    ) -> None:
+        """Set what the next beats say; a state goes out at once."""
+        lease.metrics = lease.metrics if metrics is None else metrics
+        lease.health = lease.health if health is None else health
+        if state:
+            lease.claim, lease.claim_sequence, lease.due = state, 0, 0.0
+            self._soon()
+
+    def release(self, lease: KeptLease) -> None:
+        """Stop beating for a lease without a word."""
+        if lease.phase is not Phase.ENDED:
+            lease.phase = Phase.IDLE
+        self._unbind(lease)
+        self._soon()
+
+    def leave(self, lease: KeptLease) -> None:
+        """Say goodbye for a lease, on the next stream where there is none now."""
+        if lease.phase is Phase.HELD or lease.asking:
+            lease.phase = Phase.LEAVING
+            if self._stream is not None and lease.handle:
+                self._stream.goodbye(lease)
+        else:
+            self._end(lease, None)
+        self._soon()
+
+    def _unbind(self, lease: KeptLease) -> None:
+        if self._stream is not None:
+            self._stream.leases.pop(lease.handle, None)
+        lease.unbind()
+
+    def _end(self, lease: KeptLease, lost: LeaseLost | None) -> None:
+        self._unbind(lease)
+        lease.phase = Phase.ENDED
+        if not lease.ended.done():
+            lease.ended.set_result(lost)
+        if lost is None:
+            self._leases.forget(lease)
+            return
+        log.error(
+            "the lease of %s (%s) is over: %s: %s", lost.component_id, lost.instance_uuid, lost.reason, lost.message
+        )
+        if lease.on_lost is not None:
+            lease.on_lost(lost)
+
+    # Timers.
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        # Stands if a fault cuts this short, so that the fault is not repeated in a tight loop.
+        self.tick_at = now + 1.0
+        active = self._leases.active()
+        for lease in active:
+            if lease.phase is Phase.LOST and not lease.asking and now >= lease.retry_at:
+                self._register_again(lease)
+        if self._stream is not None and now - self._stream.heard > self._stream.patience:
+            log.warning("the heartbeat stream to %s is silent, opening another", self._target)
+            self._disconnect()
+        self._converse([lease for lease in active if lease.phase in (Phase.HELD, Phase.LEAVING)], now)
+        self.tick_at = max(now + _TICK, self._next_timer(active, now))
+
+    def _converse(self, leases: list[KeptLease], now: float) -> None:
+        if self._stream is None and leases and now >= self._connect_at:
+            self._connect(now)
+        stream = self._stream
+        if stream is None:
+            return
+        unclaimed = [lease for lease in leases if lease.stream is not stream]
+        if unclaimed:
+            stream.hello(unclaimed)
+        for lease in leases:
+            if lease.handle and lease.due <= now and lease.phase is Phase.HELD:
+                stream.beat(lease, now)
+
+    def _next_timer(self, active: list[KeptLease], now: float) -> float:
+        timers = [now + 60.0]
+        if self._stream is not None:
+            timers.append(self._stream.heard + self._stream.patience)
+            timers += [lease.due for lease in active if lease.handle and lease.phase is Phase.HELD]
+        else:
+            timers.append(self._connect_at)
+        timers += [lease.retry_at for lease in active if lease.phase is Phase.LOST and not lease.asking]
+        return min(timers)
+
+    # The stream.
+
+    def _open_channel(self) -> grpc.Channel:
+        if self._channel is None:
+            self._channel = thread_channel(self._target)
+        return self._channel
+
+    def _connect(self, now: float) -> None:
+        self._stream = HeartStream(
+            self._open_channel(),
+            self._target,
+            now,
+            heard=lambda stream, message: self._post(partial(self._heard, stream, message)),
+            ended=lambda stream, error: self._post(partial(self._stream_ended, stream, error)),
+        )
+        # Counted down by an acknowledgement only: a server that welcomes and hangs up is not called in a tight loop.
+        self._attempt += 1
+
+    def _disconnect(self, after: float | None = None) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+        for lease in self._leases.active():
+            lease.unbind()
+        pause = full_jitter(self._attempt, base=0.1, ceiling=_RECONNECT_CEILING) if after is None else after
+        self._connect_at = time.monotonic() + pause
+
+    def _stream_ended(self, stream: HeartStream, error: TektonError | None) -> None:
+        if stream is not self._stream:
+            return
+        # Said once for a series of failures.
+        level = logging.WARNING if self._attempt <= 1 else logging.DEBUG
+        log.log(
+            level, "the heartbeat stream to %s ended, reconnecting: %s", self._target, error or "closed by the server"
+        )
+        if isinstance(error, ValidationError):
+            self._drop_reports()
+        self._disconnect()
+        self._soon()
+
+    def _drop_reports(self) -> None:
+        """A beat that the server takes for malformed must not cost the leases a second time."""
+        for lease in self._leases.active():
+            lease.claim, lease.metrics, lease.health = "", {}, {}
+
+    def _heard(self, stream: HeartStream, message: pb.ConnectResponse) -> None:
+        if stream is not self._stream:
+            return
+        stream.heard = time.monotonic()
+        match message.WhichOneof("message"):
+            case "welcome":
+                self._welcomed(stream, message.welcome)
+            case "ack":
+                self._acked(stream, message.ack)
+            case "lease_lost":
+                self._lost(message.lease_lost)
+            case "go_away":
+                # Everybody is told at the same moment and must not come back at the same moment.
+                self._disconnect(message.go_away.reconnect_after_seconds * random.uniform(1.0, 1.5))
+                self._soon()
+            case "ping":
+                stream.pong(message.ping)
+            case "command":
+                stream.refuse(message.command.command_id)
+
+    def _welcomed(self, stream: HeartStream, welcome: pb.Welcome) -> None:
+        now = time.monotonic()
+        for grant in welcome.grants:
+            lease = self._leases.find(grant.instance_uuid)
+            if lease is None or lease.stream is not stream:
+                continue
+            stream.leases[grant.handle] = lease
+            lease.agree(welcome.lease)
+            lease.bind(grant.handle, _convert.state_name(grant.state), now)
+            if lease.phase is Phase.LEAVING:
+                stream.goodbye(lease)
+        self._settle(stream)
+        self._soon()
+
+    def _acked(self, stream: HeartStream, ack: pb.Ack) -> None:
+        self._attempt = 0
+        lease = stream.leases.get(ack.handle)
+        if lease is not None and lease.ack(ack, _convert.state_name(ack.state)):
+            lease.due = min(lease.due, time.monotonic() + lease.interval * random.random())
+            self._settle(stream)
+            self._soon()
+
+    def _settle(self, stream: HeartStream) -> None:
+        bound = stream.leases.values()
+        if bound:
+            stream.settle(min(lease.interval for lease in bound), min(lease.terms.timeout for lease in bound))
+
+    # Losing a lease.
+
+    def _lost(self, lost: pb.LeaseLost) -> None:
+        lease = self._leases.find(lost.instance_uuid)
+        if lease is None or lease.phase in (Phase.IDLE, Phase.ENDED) or lease.instance_uuid != lost.instance_uuid:
+            return
+        self._unbind(lease)
+        final = _FINAL.get(lost.reason)
+        if lease.phase is Phase.LEAVING:
+            self._end(lease, None)
+        elif final is not None or lease.request is None:
+            reason = final or _GONE.get(lost.reason, "ended")
+            self._end(lease, LeaseLost(lease.component_id, lost.instance_uuid, reason, lost.message))
+        else:
+            log.warning("the lease of %s is lost, registering again: %s", lease.component_id, lost.message)
+            lease.phase, lease.retry_at, lease.failures = Phase.LOST, 0.0, 0
+        self._soon()
+
+    def _register_again(self, lease: KeptLease) -> None:
+        lease.asking = True
+        Reregistration(
+            self._open_channel(), self._target, lease, lambda done: self._post(partial(self._registered, lease, done))
+        )
+
+    def _registered(self, lease: KeptLease, done: Reregistration) -> None:
+        lease.asking = False
+        answer, error = done.answer, done.error
+        if answer is not None:
+            lease.granted(done.request, answer)
+            self._leases.add(lease)
+            # Released meanwhile: the new instance is nobody's and is seen off at once.
+            lease.phase = Phase.HELD if lease.phase is Phase.LOST else Phase.LEAVING
+            log.info("%s is registered again as %s", lease.component_id, lease.instance_uuid)
+        elif lease.phase is Phase.LEAVING:
+            self._end(lease, None)
+        elif error is not None and done.final and lease.phase is Phase.LOST:
+            self._end(lease, LeaseLost(lease.component_id, lease.instance_uuid, "refused", error.message))
+        else:
+            lease.failures += 1
+            lease.retry_at = time.monotonic() + full_jitter(lease.failures, base=0.2, ceiling=_REGISTER_CEILING)
+        self._soon()

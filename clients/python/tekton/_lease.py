@@ -1,0 +1,189 @@
+"""What this process knows of the leases of its own instances, and what it says in a beat."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from enum import Enum
+from typing import NamedTuple
+
+from tekton._results import Lease
+from tekton.core.ids import lookup_key
+from tekton.v1 import heartbeat_service_pb2 as pb
+from tekton.v1.component_pb2 import Lease as TermsMessage
+from tekton.v1.registry_service_pb2 import RegisterComponentRequest, RegisterComponentResponse
+
+log = logging.getLogger(__name__)
+
+_DEFAULT_TERMS = Lease(10.0, 30.0)
+_SHORTEST_INTERVAL = 0.05
+# States that say nothing to a new instance: it begins in the first, and it would end in the last.
+_NOT_REPEATED = frozenset({"", "unknown", "registering", "stopped"})
+
+
+class Phase(Enum):
+    """Where a lease stands in this process."""
+
+    IDLE = "registered, and nobody beats for it here"
+    HELD = "beaten for"
+    LOST = "the server gave it up, a new instance is being registered"
+    LEAVING = "goodbye is being said"
+    ENDED = "over, and not to be taken up again"
+
+
+class LeaseLost(NamedTuple):
+    """A lease that ended without being asked to.
+
+    reason: superseded (a newer instance took its place), fenced, taken_over (another process beats for the instance),
+        refused (a new registration was refused), ended or unknown_instance (and it cannot be registered again here).
+    """
+
+    component_id: str
+    instance_uuid: str
+    reason: str
+    message: str
+
+
+class KeptLease:
+    """One instance of this process. The heart's thread changes it; the others read, and ask the heart for changes.
+
+    Registering again after a loss gives it a new uuid. The former uuids keep naming it inside this process, because the
+    application may go on using the one it was given.
+    """
+
+    def __init__(self, component_id: str, instance_uuid: str, fencing_token: str = "") -> None:
+        self.component_id = component_id
+        self.instance_uuid = instance_uuid
+        self.fencing_token = fencing_token
+        self.request: RegisterComponentRequest | None = None
+        self.terms = _DEFAULT_TERMS
+        self.phase = Phase.IDLE
+        self.state = ""
+        self.last_ack: datetime | None = None
+        self.ended: Future[LeaseLost | None] = Future()
+        self.on_lost: Callable[[LeaseLost], object] | None = None
+        # What beats say, and how often at least.
+        self.limit: float | None = None
+        self.claim = ""
+        self.metrics: Mapping[str, float] = {}
+        self.health: Mapping[str, str] = {}
+        # Where it stands on the stream; handle 0 is none.
+        self.stream: object = None
+        self.handle = 0
+        self.sequence = 0
+        self.claim_sequence = 0
+        self.due = 0.0
+        # Registering again: under which uuid, when to try, how often it failed, and whether a call is under way.
+        self.next_uuid = ""
+        self.retry_at = 0.0
+        self.failures = 0
+        self.asking = False
+
+    @property
+    def interval(self) -> float:
+        """How often to beat in seconds: the shorter of what the server and the application want."""
+        return max(_SHORTEST_INTERVAL, min(self.terms.interval, self.limit or self.terms.interval))
+
+    def granted(self, request: RegisterComponentRequest, answer: RegisterComponentResponse) -> None:
+        """Take over a grant."""
+        self.request = request
+        self.instance_uuid = answer.instance_uuid
+        self.fencing_token = answer.fencing_token
+        self.agree(answer.lease)
+
+    def agree(self, terms: TermsMessage) -> bool:
+        """Take the server's terms; tell whether they are new."""
+        told = Lease(terms.interval_seconds, terms.timeout_seconds)
+        if told == self.terms or not terms.interval_seconds:
+            return False
+        self.terms = told
+        return True
+
+    def unbind(self) -> None:
+        """Forget the stream."""
+        self.stream = None
+        self.handle = 0
+
+    def bind(self, handle: int, state: str, now: float) -> None:
+        """Take the handle that a Welcome gave. The Hello renewed the lease, so only news are due at once."""
+        self.handle = handle
+        self.acknowledged(state)
+        self.due = now if self.claim else now + self.interval * random.random()
+
+    def acknowledged(self, state: str) -> None:
+        """Note that the server counted a sign of life."""
+        self.state = state
+        self.last_ack = datetime.now(UTC)
+
+    def again(self) -> RegisterComponentRequest:
+        """Make the request to register anew, to be told the state of before."""
+        request = RegisterComponentRequest()
+        if self.request is not None:
+            request.CopyFrom(self.request)
+        if self.state not in _NOT_REPEATED:
+            self.claim = self.claim or self.state
+        return request
+
+    def beat(self, now: float) -> pb.Beat:
+        """Make the beat that is due, and set when the next one is: a little early, and never together with others."""
+        self.sequence += 1
+        self.due = now + self.interval * random.uniform(0.8, 1.0)
+        if self.claim:
+            self.claim_sequence = self.sequence
+        return pb.Beat(
+            handle=self.handle, sequence=self.sequence, state=self.claim, metrics=self.metrics, health=self.health
+        )
+
+    def ack(self, ack: pb.Ack, state: str) -> bool:
+        """Take an acknowledgement; tell whether the terms changed.
+
+        A claim is made once: said again later, it could undo what was recorded since.
+        """
+        self.acknowledged(state)
+        if ack.state_error:
+            log.warning("the state of %s was not recorded: %s", self.component_id, ack.state_error)
+        if self.claim_sequence and ack.sequence >= self.claim_sequence:
+            self.claim, self.claim_sequence = "", 0
+        return self.agree(ack.lease)
+
+
+class KeptLeases:
+    """The leases of this process by every uuid they had. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_uuid: dict[str, KeptLease] = {}
+
+    def find(self, instance_uuid: str) -> KeptLease | None:
+        """Find a lease by its uuid or a former one."""
+        return self._by_uuid.get(instance_uuid)
+
+    def active(self) -> list[KeptLease]:
+        """List what has to be kept alive, registered again or seen off."""
+        with self._lock:
+            leases = dict.fromkeys(self._by_uuid.values())
+        return [lease for lease in leases if lease.asking or lease.phase not in (Phase.IDLE, Phase.ENDED)]
+
+    def add(self, lease: KeptLease) -> KeptLease:
+        """Remember a lease under its present uuid; ended ones of the same component give way."""
+        with self._lock:
+            known = self._by_uuid.get(lease.instance_uuid)
+            if known is not None and known is not lease:
+                return known
+            key = lookup_key(lease.component_id)
+            self._drop(lambda old: old.phase is Phase.ENDED and lookup_key(old.component_id) == key)
+            self._by_uuid[lease.instance_uuid] = lease
+        return lease
+
+    def forget(self, lease: KeptLease) -> None:
+        """Forget a lease under all its uuids."""
+        with self._lock:
+            self._drop(lambda old: old is lease)
+
+    def _drop(self, dropped: Callable[[KeptLease], bool]) -> None:
+        for uuid in [uuid for uuid, lease in self._by_uuid.items() if dropped(lease)]:
+            del self._by_uuid[uuid]

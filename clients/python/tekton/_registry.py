@@ -1,0 +1,175 @@
+"""The watched view: the registry as the server has it, kept in this process, so that looking up costs no call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from tekton._calls import Calls
+from tekton._errors import unreachable
+from tekton._peer import ComponentClient
+from tekton._results import RegistryEvent
+from tekton._watch import events_of, registry_messages
+from tekton.core.errors import TektonError
+from tekton.core.ids import lookup_key
+from tekton.core.lifecycle import SERVING, ComponentState
+from tekton.core.view import Cause, Component, Definition, DefinitionChange, Instance, InstanceChange, View
+from tekton.v1 import registry_service_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+_Phase = pb.WatchRegistryResponse
+
+
+class WatchedRegistry:
+    """Answers from the view, which is the registry as of `view.revision`.
+
+    It may lag, so that something is not there must be asked of the server.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self.view = View()
+        self._found: dict[str, ComponentClient] = {}
+        self._loading: list[RegistryEvent] | None = None
+        self._pending: list[RegistryEvent] = []
+        self._task: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._trouble: TektonError | None = None
+
+    @property
+    def trouble(self) -> TektonError | None:
+        """Why the watch is cut; None while it runs."""
+        return self._trouble
+
+    def lookup(self, component_id: str) -> ComponentClient | None:
+        """Find a component that is ready or degraded; None says only that the view holds none."""
+        # The replace is lookup_key, written out for speed.
+        found = self._found.get(component_id.replace("-", "_"))
+        return found if found is not None else self._find(lookup_key(component_id))
+
+    def providers(self, capability: str) -> list[ComponentClient]:
+        """List the components that have a capability: the ready ones, then the degraded."""
+        serving = [one for one in self.view.with_capability(capability) if one.status in SERVING]
+        serving.sort(key=lambda one: one.status is not ComponentState.READY)
+        clients = [self.lookup(one.definition.component_id) for one in serving]
+        return [client for client in clients if client is not None]
+
+    async def synced(self) -> None:
+        """Return once the view was complete. The first call starts the watch.
+
+        Raises:
+            UnavailableError: the first snapshot did not come within the client's timeout.
+        """
+        if self._ready.is_set():
+            return
+        task = self._started()
+        ready = asyncio.ensure_future(self._ready.wait())
+        try:
+            await asyncio.wait((task, ready), timeout=self._calls.timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+        if task.cancelled():
+            raise RuntimeError("this TektonClient is closed")
+        if task.done():
+            task.result()
+        if not self._ready.is_set():
+            raise self._trouble or unreachable(self._calls.target, "the snapshot did not come")
+
+    async def close(self) -> None:
+        """End the watch."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait((task,))
+
+    def _started(self) -> asyncio.Task[None]:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name=f"tekton watch of {self._calls.target}")
+            self._task.add_done_callback(_tell)
+        return self._task
+
+    async def _run(self) -> None:
+        messages = registry_messages(self._calls, pb.WatchRegistryRequest(), self._note)
+        async for message in messages:
+            if message is None:
+                self._loading, self._pending = None, []
+            else:
+                self._trouble = None
+                self._take(message)
+
+    def _note(self, error: TektonError) -> None:
+        if self._trouble is None and self._ready.is_set():
+            log.warning("the registry watch was cut, answering from revision %d: %s", self.view.revision, error)
+        self._trouble = error
+
+    def _take(self, message: pb.WatchRegistryResponse) -> None:
+        if message.phase == _Phase.PHASE_RESET:
+            self._loading, self._pending = [], []
+        elif message.phase in (_Phase.PHASE_SNAPSHOT, _Phase.PHASE_SNAPSHOT_END):
+            self._loading = self._loading or []
+            self._loading.extend(event for event in events_of(message) if event.kind)
+            if message.phase == _Phase.PHASE_SNAPSHOT_END:
+                self._swap(message)
+        elif message.phase == _Phase.PHASE_LIVE:
+            self._pending.extend(event for event in events_of(message) if event.kind)
+            if message.complete:
+                self._fold(message.revision)
+        elif message.phase == _Phase.PHASE_BOOKMARK:
+            self.view.revision = message.revision
+
+    def _swap(self, message: pb.WatchRegistryResponse) -> None:
+        view = View(message.history_id, message.revision)
+        loaded, self._loading = self._loading or [], None
+        # An instance is only held beside its definition, whatever the order they came in.
+        for event in sorted(loaded, key=lambda event: event.kind != "definition"):
+            _apply(view, event)
+        self.view = view
+        self._found.clear()
+        self._ready.set()
+
+    def _fold(self, revision: int) -> None:
+        events, self._pending = self._pending, []
+        for event in events:
+            _apply(self.view, event)
+        self.view.revision = revision
+        self._refresh({lookup_key(event.component_id) for event in events})
+
+    def _refresh(self, keys: Iterable[str]) -> None:
+        """Drop the clients of components that moved or serve no more; the others stay the same objects."""
+        for key in keys:
+            client = self._found.get(key)
+            if client is not None and not _still(client, self.view.components.get(key)):
+                del self._found[key]
+
+    def _find(self, key: str) -> ComponentClient | None:
+        component = self.view.components.get(key)
+        if component is None or component.status not in SERVING or component.best is None:
+            return None
+        best, definition = component.best, component.definition
+        client = ComponentClient(definition.component_id, best.host, best.port, health_check=definition.health_check)
+        self._found[key] = client
+        return client
+
+
+def _still(client: ComponentClient, component: Component | None) -> bool:
+    if component is None or component.status not in SERVING or component.best is None:
+        return False
+    same_path = (component.definition.health_check or client.health_check) == client.health_check
+    return same_path and (component.best.host, component.best.port) == (client.host, client.port)
+
+
+def _apply(view: View, event: RegistryEvent) -> None:
+    cause = Cause(event.reason, implied=event.implied)
+    if event.kind == "definition":
+        new = event.record if isinstance(event.record, Definition) else None
+        view.apply(DefinitionChange(view.definition(event.key), new, cause))
+    else:
+        fresh = event.record if isinstance(event.record, Instance) else None
+        view.apply(InstanceChange(view.instance(event.key), fresh, cause))
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("the registry watch ended by a fault of its own", exc_info=task.exception())

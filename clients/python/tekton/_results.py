@@ -1,0 +1,84 @@
+"""What the SDK hands back besides plain dictionaries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from tekton.core.errors import TektonError
+from tekton.core.view import Definition, Instance
+
+
+class Lease(NamedTuple):
+    """The terms of a lease, both in seconds: beat every `interval`; after `timeout` without a beat it is lost."""
+
+    interval: float
+    timeout: float
+
+
+class RegistrationResult(tuple[bool, "str | None"]):
+    """The outcome of a registration: unpacks to `(success, instance_uuid)`, with the rest as attributes.
+
+    message: a sentence for people.
+    fencing_token, lease: the grant; empty and None after a refusal.
+    error: why it was refused; None after a success.
+    """
+
+    message: str
+    fencing_token: str
+    lease: Lease | None
+    error: TektonError | None
+
+    def __new__(
+        cls, instance_uuid: str | None, message: str, *, fencing_token: str = "", lease: Lease | None = None
+    ) -> RegistrationResult:
+        """Make the result; without a uuid it is a refusal."""
+        result = super().__new__(cls, (instance_uuid is not None, instance_uuid))
+        result.message = message
+        result.fencing_token = fencing_token
+        result.lease = lease
+        result.error = None
+        return result
+
+    @classmethod
+    def refused(cls, error: TektonError) -> RegistrationResult:
+        """Make the result of a refusal."""
+        result = cls(None, error.message)
+        result.error = error
+        return result
+
+    @property
+    def success(self) -> bool:
+        """Whether the instance is registered."""
+        return self[0]
+
+    @property
+    def instance_uuid(self) -> str | None:
+        """The instance; None after a refusal."""
+        return self[1]
+
+    def __getnewargs__(self) -> tuple[str | None, str]:
+        # tuple's own would hand the pair to __new__ in copy and pickle.
+        return self[1], self.message
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEvent:
+    """One step of a registry watch.
+
+    type: `put` (the record was created or changed, and is here), `removed` (it is gone or left the filter),
+        `snapshot_end` (everything before was the present), `reset` (forget all, a snapshot follows).
+    kind: which kind of record; None for the last two types.
+    key: the component_id of a definition, the instance_uuid of an instance.
+    resume_token: where to resume after this event; empty where that is not possible.
+    """
+
+    type: Literal["put", "removed", "snapshot_end", "reset"]
+    revision: int
+    kind: Literal["definition", "instance"] | None = None
+    key: str = ""
+    component_id: str = ""
+    record: Definition | Instance | None = None
+    reason: str = ""
+    implied: bool = False
+    resume_token: str = ""

@@ -1,0 +1,1 @@
+"""The pure rules that client and server share, and the documented faces beside them."""

@@ -1,0 +1,51 @@
+"""Identity: what a component id is, when two are equal, and the tokens that name a point in a history."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import NamedTuple
+
+COMPONENT_ID = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+# https://semver.org, the suggested expression, without its named groups.
+SEMVER = re.compile(
+    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+    r"(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
+    r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?",
+    re.ASCII,
+)
+_TOKEN = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})")
+
+
+def lookup_key(component_id: str) -> str:
+    """Give the key under which a component is found: "-" and "_" are distinct in display and equal in look-up."""
+    return component_id.replace("-", "_")
+
+
+def new_uuid() -> str:
+    """Make an instance uuid."""
+    return str(uuid.uuid4())
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether the text is a uuid in its canonical lower-case form."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+class Token(NamedTuple):
+    """A point in one history: resume tokens and fencing tokens are this, printed `<history_id>.<revision>`."""
+
+    history_id: str
+    revision: int
+
+    def __str__(self) -> str:
+        return f"{self.history_id}.{self.revision}"
+
+    @classmethod
+    def parse(cls, text: str) -> Token | None:
+        """Read a token; None when the text is not one."""
+        match = _TOKEN.fullmatch(text)
+        return cls(match[1], int(match[2])) if match else None

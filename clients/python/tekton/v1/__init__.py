@@ -1,0 +1,1 @@
+"""Generated stubs of the contract in proto/tekton/v1. Never edited; `make proto` writes them."""

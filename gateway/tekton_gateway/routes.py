@@ -1,0 +1,72 @@
+"""Which call takes which way. REST calls are matched by the path of their RPC, since the transcoder comes first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tekton_gateway import clusters, contract
+from tekton_gateway.clusters import seconds
+from tekton_gateway.settings import GatewaySettings
+
+Json = dict[str, Any]
+
+OTHER_STREAMS = (
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+)
+"""Streams of the services that gRPC tools expect and the contract does not hold."""
+OTHER_UNARY = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/List")
+
+_NO_LIMIT = "0s"
+
+
+def render(settings: GatewaySettings) -> Json:
+    """Give the route table. What it does not name is answered 404."""
+    methods = contract.methods()
+    streams = [method.path for method in methods if method.streams] + list(OTHER_STREAMS)
+    unary = [method.path for method in methods if not method.streams] + list(OTHER_UNARY)
+    routes = [_stream(path) for path in streams] + [_unary(path, settings) for path in unary]
+    return {
+        "name": "tekton",
+        "virtual_hosts": [{"name": "tekton", "domains": ["*"], "routes": routes}],
+    }
+
+
+def _stream(path: str) -> Json:
+    """A stream lasts as long as both sides want, silent or not, and is never retried: its events are not idempotent."""
+    action = {
+        "cluster": clusters.STREAMS,
+        "timeout": _NO_LIMIT,
+        "idle_timeout": _NO_LIMIT,
+        "max_stream_duration": {"max_stream_duration": _NO_LIMIT},
+    }
+    return {"match": {"path": path}, "route": action, "typed_per_filter_config": _unbuffered()}
+
+
+def _unary(path: str, settings: GatewaySettings) -> Json:
+    """A unary call has the client's deadline, or ours; it is retried only while nothing of it has been processed."""
+    action = {
+        "cluster": clusters.UNARY,
+        "timeout": _NO_LIMIT,  # max_stream_duration alone honours grpc-timeout
+        "max_stream_duration": {
+            "max_stream_duration": seconds(settings.unary_timeout),
+            "grpc_timeout_header_max": seconds(settings.max_unary_timeout),
+        },
+        "retry_policy": {
+            "retry_on": "connect-failure,refused-stream",
+            "num_retries": 2,
+            "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.100s"},
+        },
+    }
+    return {"match": {"path": path}, "route": action, "typed_per_filter_config": _unbuffered()}
+
+
+def _unbuffered() -> Json:
+    """A native gRPC call is passed on message by message: buffering would wait for the end of an open stream."""
+    return {
+        "envoy.filters.http.buffer": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
+            "disabled": True,
+        }
+    }

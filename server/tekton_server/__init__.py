@@ -1,0 +1,1 @@
+"""The Tekton server: the control plane for a fleet of AI components."""

@@ -1,0 +1,105 @@
+"""The commands: everything that can be asked to change the registry, as frozen values, and what each answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from tekton.core.ids import Token
+from tekton.core.lifecycle import ComponentState
+from tekton.core.view import Change, Instance
+
+
+class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
+    """Register an instance and grant it a lease. Answers Registered.
+
+    `expected_revision` is compared with the definition's revision, 0 meaning that there is none.
+    """
+
+    component_id: str
+    component_name: str
+    component_type: str
+    version: str
+    capabilities: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
+    host: str = ""
+    port: int = 0
+    health_check: str = ""
+    metadata: dict[str, Any] = {}
+    instance_uuid: str = ""
+    replace: bool = False
+    expected_revision: int | None = None
+
+
+class EndInstance(msgspec.Struct, frozen=True, kw_only=True):
+    """Walk an instance to `stopped` and end it (goodbye or deregistration). Answers the ended Instance."""
+
+    component_id: str
+    instance_uuid: str
+    fencing_token: Token | None = None
+    reason: str = "deregistered"
+    expected_revision: int | None = None
+
+
+class RemoveComponent(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove a component with all its instances. Answers None."""
+
+    component_id: str
+    expected_revision: int | None = None
+
+
+class ReportState(msgspec.Struct, frozen=True, kw_only=True):
+    """Move an instance to a state it says it is in. Answers StateReported.
+
+    A `claim` comes inside a beat: it may bring back an instance that was failed by its timeout, and it never leaves
+    `stopping`.
+    """
+
+    component_id: str
+    instance_uuid: str
+    state: ComponentState
+    fencing_token: Token | None = None
+    reason: str = "reported"
+    metadata: dict[str, Any] = {}
+    claim: bool = False
+
+
+class ReviveInstance(msgspec.Struct, frozen=True, kw_only=True):
+    """Bring back an instance that was failed by its timeout and beats again. Answers StateReported."""
+
+    component_id: str
+    instance_uuid: str
+    fencing_token: Token | None = None
+    state: ComponentState | None = None
+
+
+class ExpireLease(msgspec.Struct, frozen=True, kw_only=True):
+    """Fail an instance whose lease timed out. `granted` is the grant that was judged. Answers None."""
+
+    instance_uuid: str
+    granted: int
+    evidence: dict[str, Any] = {}
+
+
+Command = RegisterComponent | EndInstance | RemoveComponent | ReportState | ReviveInstance | ExpireLease
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """The instance, and whether this call made it."""
+
+    instance: Instance
+    created: bool
+
+
+class StateReported(msgspec.Struct, frozen=True):
+    """The instance after the report, and its state before."""
+
+    instance: Instance
+    previous: ComponentState
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a command changes (nothing: it takes no revision) and what to answer."""
+
+    changes: tuple[Change, ...]
+    reply: Any

@@ -1,0 +1,129 @@
+"""One entry: decide a command on a view at a time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tekton.core.errors import InvalidTransitionError
+from tekton.core.lifecycle import ComponentState, path
+from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
+
+from tekton_server.domain import instances
+from tekton_server.domain.commands import (
+    Command,
+    Decision,
+    EndInstance,
+    ExpireLease,
+    RegisterComponent,
+    RemoveComponent,
+    ReportState,
+    ReviveInstance,
+    StateReported,
+)
+from tekton_server.domain.limits import REASON_CHARS
+from tekton_server.domain.overlay import Overlay
+from tekton_server.domain.registration import check_revision, register
+from tekton_server.domain.validation import check_metadata, check_text
+
+EXPIRED = "lease_expired"
+
+
+def decide(view: Overlay, command: Command, now: datetime) -> Decision:
+    """Decide what the command changes.
+
+    Raises:
+        TektonError: the command is refused; nothing changes.
+    """
+    match command:
+        case RegisterComponent():
+            return register(view, command, now)
+        case ReportState():
+            return _report(view, command, now)
+        case EndInstance():
+            return _end(view, command, now)
+        case RemoveComponent():
+            return _remove(view, command, now)
+        case ExpireLease():
+            return _expire(view, command, now)
+        case ReviveInstance():
+            return _revive(view, command, now)
+
+
+def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
+    check_text("reason", command.reason, REASON_CHARS)
+    check_metadata("metadata", command.metadata)
+    instance = instances.owned(view, command.component_id, command.instance_uuid, command.fencing_token)
+    if not instance.leased and instance.state is not command.state:
+        raise instances.stale(instance, "this instance has ended; register a new one")
+    if command.claim and instance.state is ComponentState.STOPPING and command.state is not ComponentState.FAILED:
+        raise InvalidTransitionError(
+            "a beat does not take an instance out of stopping",
+            details={"from": instance.state.value, "to": command.state.value, "allowed": ["failed", "stopped"]},
+        )
+    states = path(instance.state, command.state)
+    cause = Cause(_why(command, states), evidence=command.metadata)
+    changes = instances.walk(instance, states, cause, now=now, revision=view.revision)
+    return Decision(changes, StateReported(_after(instance, changes), instance.state))
+
+
+def _why(command: ReportState, states: tuple[ComponentState, ...]) -> str:
+    if states == (ComponentState.FAILED, ComponentState.STOPPING) and command.reason == "reported":
+        return "stop_requested"
+    return command.reason or "reported"
+
+
+def _after(instance: Instance, changes: tuple[InstanceChange, ...]) -> Instance:
+    last = changes[-1].new if changes else None
+    return last or instance
+
+
+def _end(view: Overlay, command: EndInstance, now: datetime) -> Decision:
+    instance = instances.owned(view, command.component_id, command.instance_uuid, command.fencing_token)
+    check_revision(view.definition(command.component_id), command.expected_revision)
+    if instance.state is ComponentState.STOPPED:
+        if instance.reason in ("superseded", "replaced"):
+            raise instances.stale(instance, "it was superseded by a newer instance")
+        return Decision((), instance)
+    changes = instances.end(instance, Cause(command.reason), now=now, revision=view.revision)
+    return Decision(changes, _after(instance, changes))
+
+
+def _remove(view: Overlay, command: RemoveComponent, now: datetime) -> Decision:
+    definition = view.definition(command.component_id)
+    if definition is None:
+        raise instances.not_found(command.component_id)
+    check_revision(definition, command.expected_revision)
+    cause = Cause("removed")
+    changes: list[Change] = []
+    for instance in view.instances_of(command.component_id):
+        ended = instances.end(instance, cause, now=now, revision=view.revision)
+        changes += [*ended, InstanceChange(_after(instance, ended), None, cause)]
+    changes.append(DefinitionChange(definition, None, cause))
+    return Decision(tuple(changes), None)
+
+
+def _expire(view: Overlay, command: ExpireLease, now: datetime) -> Decision:
+    instance = view.instance(command.instance_uuid)
+    if instance is None or not instance.leased or instance.granted != command.granted:
+        return Decision((), None)
+    states = path(instance.state, ComponentState.FAILED) or (ComponentState.FAILED,)
+    cause = Cause(EXPIRED, evidence=command.evidence)
+    changes = instances.walk(instance, states, cause, now=now, revision=view.revision, leased=False)
+    return Decision(changes, None)
+
+
+def _revive(view: Overlay, command: ReviveInstance, now: datetime) -> Decision:
+    instance = instances.owned(view, command.component_id, command.instance_uuid, command.fencing_token)
+    if instance.leased:
+        return Decision((), StateReported(instance, instance.state))
+    if instance.reason != EXPIRED:
+        raise instances.stale(instance, "this instance has ended; register a new one")
+    if instance.address and view.leased_at(instance.address):
+        raise instances.stale(instance, "another instance took its address meanwhile; register a new one")
+    target = command.state
+    if target is None:
+        target = ComponentState.READY if instance.ready_at else ComponentState.INITIALIZING
+    states = path(instance.state, target) or (instance.state,)
+    cause = Cause("heartbeat_resumed")
+    changes = instances.walk(instance, states, cause, now=now, revision=view.revision, leased=True)
+    return Decision(changes, StateReported(_after(instance, changes), instance.state))

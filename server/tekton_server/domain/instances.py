@@ -1,0 +1,88 @@
+"""How one instance moves: walking states, ending, and who may speak for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from tekton.core.errors import ComponentNotFoundError, StaleSessionError
+from tekton.core.ids import Token, lookup_key
+from tekton.core.lifecycle import ComponentState, path_to_end
+from tekton.core.view import Cause, Instance, InstanceChange
+
+from tekton_server.domain.overlay import Overlay
+
+
+def owned(view: Overlay, component_id: str, instance_uuid: str, token: Token | None) -> Instance:
+    """Find the instance that the caller speaks for.
+
+    Raises:
+        ComponentNotFoundError: there is no such component or instance.
+        StaleSessionError: the fencing token belongs to another grant.
+    """
+    definition = view.definition(component_id)
+    if definition is None:
+        raise not_found(component_id)
+    instance = view.instance(instance_uuid)
+    if instance is None or lookup_key(instance.component_id) != lookup_key(component_id):
+        raise ComponentNotFoundError(
+            f"component {component_id} has no instance {instance_uuid[:64]}",
+            details={"component_id": component_id, "instance_uuid": instance_uuid[:64]},
+        )
+    if token is not None and token != Token(view.history_id, instance.granted):
+        raise stale(instance, "the fencing token belongs to another grant; register again")
+    return instance
+
+
+def not_found(component_id: str) -> ComponentNotFoundError:
+    """Say that there is no such component."""
+    shown = component_id[:64]
+    return ComponentNotFoundError(f"there is no component {shown}", details={"component_id": shown})
+
+
+def stale(instance: Instance, why: str) -> StaleSessionError:
+    """Say that the instance is no longer the one."""
+    return StaleSessionError(
+        f"instance {instance.instance_uuid} of {instance.component_id}: {why}",
+        details={
+            "component_id": instance.component_id,
+            "instance_uuid": instance.instance_uuid,
+            "status": instance.state.value,
+            "reason": instance.reason,
+        },
+    )
+
+
+def walk(
+    instance: Instance,
+    states: Sequence[ComponentState],
+    cause: Cause,
+    *,
+    now: datetime,
+    revision: int,
+    **last: Any,
+) -> tuple[InstanceChange, ...]:
+    """Move an instance through states, one change a hop, every hop but the last implied; `last` changes other fields
+    together with the last hop."""
+    changes = []
+    for position, state in enumerate(states):
+        final = position == len(states) - 1
+        fields: dict[str, Any] = {"state": state, "state_since": now, "reason": cause.reason, "revision": revision}
+        if state is ComponentState.READY and instance.ready_at is None:
+            fields["ready_at"] = now
+        if state is ComponentState.STOPPED:
+            fields |= {"ended_at": now, "leased": False}
+        if final:
+            fields |= last
+        moved = msgspec.structs.replace(instance, **fields)
+        hop = cause if final else Cause(cause.reason, implied=True, evidence=cause.evidence)
+        changes.append(InstanceChange(instance, moved, hop))
+        instance = moved
+    return tuple(changes)
+
+
+def end(instance: Instance, cause: Cause, *, now: datetime, revision: int) -> tuple[InstanceChange, ...]:
+    """Walk an instance to `stopped`."""
+    return walk(instance, path_to_end(instance.state), cause, now=now, revision=revision)

@@ -1,0 +1,63 @@
+"""The view as it will be: committed facts plus the changes of the commands decided before in the same batch."""
+
+from __future__ import annotations
+
+from tekton.core.ids import lookup_key
+from tekton.core.view import Address, Change, Definition, DefinitionChange, Instance, InstanceChange, View
+
+
+class Overlay:
+    """A view to decide on. `revision` is the revision the next change would get."""
+
+    def __init__(self, base: View) -> None:
+        self._base = base
+        self._definitions: dict[str, Definition | None] = {}
+        self._instances: dict[str, Instance | None] = {}
+        self._by_component: dict[str, dict[str, None]] = {}
+        self._addresses: dict[Address, str] = {}
+        self.history_id = base.history_id
+        self.revision = base.revision + 1
+
+    def definition(self, component_id: str) -> Definition | None:
+        """Find a definition by id."""
+        key = lookup_key(component_id)
+        if key in self._definitions:
+            return self._definitions[key]
+        return self._base.definition(component_id)
+
+    def instance(self, instance_uuid: str) -> Instance | None:
+        """Find an instance by uuid."""
+        if instance_uuid in self._instances:
+            return self._instances[instance_uuid]
+        return self._base.instance(instance_uuid)
+
+    def instances_of(self, component_id: str) -> list[Instance]:
+        """List a component's instances, oldest first."""
+        touched = self._by_component.get(lookup_key(component_id), {})
+        kept = [i for i in self._base.instances_of(component_id) if i.instance_uuid not in touched]
+        changed = (self._instances[instance_uuid] for instance_uuid in touched)
+        return kept + [instance for instance in changed if instance is not None]
+
+    def leased_at(self, address: Address) -> Instance | None:
+        """Find the leased instance that listens at an address."""
+        newer = self._addresses.get(address)
+        if newer is not None:
+            instance = self._instances[newer]
+            return instance if instance is not None and instance.leased else None
+        known = self._base.leased_at(address)
+        return known if known is None or known.instance_uuid not in self._instances else None
+
+    def accept(self, changes: tuple[Change, ...]) -> None:
+        """Add one command's changes and move on to the next revision."""
+        for change in changes:
+            if isinstance(change, DefinitionChange):
+                self._definitions[lookup_key(change.key)] = change.new
+            else:
+                self._accept_instance(change)
+        self.revision += 1
+
+    def _accept_instance(self, change: InstanceChange) -> None:
+        self._instances[change.key] = change.new
+        self._by_component.setdefault(lookup_key(change.component_id), {})[change.key] = None
+        if change.new is not None and change.new.leased and change.new.address:
+            self._addresses[change.new.address] = change.key

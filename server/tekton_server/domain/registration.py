@@ -1,0 +1,162 @@
+"""Registering: who may have an id and an address, who is superseded, and what a repeated call gets."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from datetime import datetime
+
+import msgspec
+from tekton.core.errors import AlreadyExistsError, ConflictError, RequestMismatchError
+from tekton.core.ids import lookup_key
+from tekton.core.lifecycle import ComponentState
+from tekton.core.view import Cause, Change, Definition, DefinitionChange, Instance, InstanceChange, address_of
+
+from tekton_server.domain import instances
+from tekton_server.domain.commands import Decision, RegisterComponent, Registered
+from tekton_server.domain.overlay import Overlay
+from tekton_server.domain.validation import check_registration
+
+
+def _normalized(command: RegisterComponent) -> RegisterComponent:
+    """Give the registration as it is judged and kept: lists without repeats, host names in lower case."""
+    return msgspec.structs.replace(
+        command,
+        capabilities=tuple(dict.fromkeys(command.capabilities)),
+        dependencies=tuple(dict.fromkeys(command.dependencies)),
+        host=_host(command.host),
+    )
+
+
+def _host(host: str) -> str:
+    host = (host or "localhost").lower()
+    try:
+        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return host
+
+
+def register(view: Overlay, command: RegisterComponent, now: datetime) -> Decision:
+    """Decide a registration.
+
+    Raises:
+        ValidationError, RegistrationError: see `check_registration`.
+        AlreadyExistsError: the id lives with another type, or another component's instance lives at the address.
+        RequestMismatchError: the uuid lives with another body.
+        StaleSessionError: the uuid has ended.
+        ConflictError: `expected_revision` does not match.
+    """
+    check_registration(command)
+    command = _normalized(command)
+    definition = view.definition(command.component_id)
+    fingerprint = _fingerprint(command)
+    if command.instance_uuid:
+        known = view.instance(command.instance_uuid)
+        if known is not None:
+            return _repeated(known, command, fingerprint)
+    check_revision(definition, command.expected_revision)
+    if definition is not None:
+        _check_type(view, definition, command)
+    changes = _supersede(view, command, now)
+    defined = _define(view, definition, command, now)
+    if defined is not None:
+        changes += (DefinitionChange(definition, defined, Cause("registered")),)
+    component_id = definition.component_id if definition else command.component_id
+    instance = _grant(view, command, component_id, fingerprint, now)
+    return Decision((*changes, InstanceChange(None, instance, Cause("registered"))), Registered(instance, created=True))
+
+
+def check_revision(definition: Definition | None, expected: int | None) -> None:
+    """Compare-and-set on a definition; 0 means that there must be none.
+
+    Raises:
+        ConflictError: the revision is another one.
+    """
+    revision = definition.revision if definition else 0
+    if expected is not None and expected != revision:
+        raise ConflictError(
+            f"the component is at revision {revision}, not {expected}; read it again and decide anew",
+            details={"expected_revision": expected, "revision": revision},
+        )
+
+
+def _repeated(known: Instance, command: RegisterComponent, fingerprint: str) -> Decision:
+    if lookup_key(known.component_id) != lookup_key(command.component_id):
+        raise RequestMismatchError(
+            f"instance_uuid {known.instance_uuid} belongs to another component; leave it empty to get a new one",
+            details={"instance_uuid": known.instance_uuid, "component_id": known.component_id},
+        )
+    if not known.leased:
+        raise instances.stale(known, "this instance has ended; register with a new instance_uuid")
+    if known.fingerprint != fingerprint:
+        raise RequestMismatchError(
+            f"instance_uuid {known.instance_uuid} is registered with another body; use a new one",
+            details={"instance_uuid": known.instance_uuid},
+        )
+    return Decision((), Registered(known, created=False))
+
+
+def _check_type(view: Overlay, definition: Definition, command: RegisterComponent) -> None:
+    if definition.component_type == command.component_type:
+        return
+    if any(instance.leased for instance in view.instances_of(definition.component_id)):
+        raise AlreadyExistsError(
+            f"component {definition.component_id} exists with component_type {definition.component_type}; "
+            "use another component_id, or deregister it first",
+            details={"component_id": definition.component_id, "component_type": definition.component_type},
+        )
+
+
+def _supersede(view: Overlay, command: RegisterComponent, now: datetime) -> tuple[Change, ...]:
+    address = address_of(command.host, command.port)
+    holder = view.leased_at(address) if address else None
+    if holder is None:
+        return ()
+    same = lookup_key(holder.component_id) == lookup_key(command.component_id)
+    if not same and not command.replace:
+        raise AlreadyExistsError(
+            f"{command.host}:{command.port} is held by a live instance of {holder.component_id}; "
+            "use another port, or replace=true to take it over",
+            details={"component_id": holder.component_id, "instance_uuid": holder.instance_uuid},
+        )
+    cause = Cause("superseded" if same else "replaced", evidence={"by": command.component_id})
+    return instances.end(holder, cause, now=now, revision=view.revision)
+
+
+def _define(view: Overlay, old: Definition | None, command: RegisterComponent, now: datetime) -> Definition | None:
+    new = Definition(
+        component_id=old.component_id if old else command.component_id,
+        component_name=command.component_name,
+        component_type=command.component_type,
+        capabilities=command.capabilities,
+        dependencies=command.dependencies,
+        health_check=command.health_check,
+        metadata=command.metadata,
+        created_at=old.created_at if old else now,
+        revision=old.revision if old else view.revision,
+    )
+    if new == old:
+        return None
+    return msgspec.structs.replace(new, revision=view.revision)
+
+
+def _grant(view: Overlay, command: RegisterComponent, component_id: str, fingerprint: str, now: datetime) -> Instance:
+    return Instance(
+        instance_uuid=command.instance_uuid,
+        component_id=component_id,
+        version=command.version,
+        host=command.host,
+        port=command.port,
+        state=ComponentState.REGISTERING,
+        state_since=now,
+        reason="registered",
+        registered_at=now,
+        granted=view.revision,
+        revision=view.revision,
+        fingerprint=fingerprint,
+    )
+
+
+def _fingerprint(command: RegisterComponent) -> str:
+    body = msgspec.structs.replace(command, instance_uuid="", replace=False, expected_revision=None)
+    return hashlib.blake2b(msgspec.json.encode(body, order="deterministic"), digest_size=8).hexdigest()

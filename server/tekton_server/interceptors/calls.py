@@ -1,0 +1,144 @@
+"""Around every call: errors become the documented status, and every reply carries `tekton-revision`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc import aio
+from tekton.core.errors import TektonError, ValidationError
+from tekton.core.ids import Token
+
+from tekton_server.interceptors.failure import code_of, trailers
+from tekton_server.services import reply
+
+log = logging.getLogger(__name__)
+
+REST_MARK = "x-tekton-rest"
+_OWN = "/tekton.v1."
+
+if TYPE_CHECKING:
+    Context = aio.ServicerContext[Any, Any]
+    Handler = grpc.RpcMethodHandler[Any, Any]
+
+
+class CallInterceptor(aio.ServerInterceptor):
+    """Wraps each method's handler once, and keeps it."""
+
+    def __init__(self, revision: Callable[[], Token]) -> None:
+        self._revision = revision
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Give the wrapped handler of a method; methods of other services (health, reflection) pass untouched."""
+        method: str = handler_call_details.method
+        known = self._wrapped.get(method)
+        if known is not None:
+            return known
+        handler = await continuation(handler_call_details)
+        if handler is None or not method.startswith(_OWN):
+            return handler
+        wrapped = self._wrapped[method] = self._wrap(method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        # The wrapped handlers take raw bytes: what the deserializer raises has to become a documented error too.
+        serialize = handler.response_serializer
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(self._unary(method, handler), None, serialize)
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(self._unary_stream(method, handler), None, serialize)
+        return grpc.stream_stream_rpc_method_handler(self._stream_stream(method, handler), None, serialize)
+
+    def _unary(self, method: str, handler: Handler) -> Any:
+        behave: Any = handler.unary_unary
+        decode, revision = handler.request_deserializer, self._revision
+
+        async def call(raw: bytes, context: Context) -> Any:
+            rest = _is_rest(context)
+            reply.begin()
+            try:
+                answer = await behave(_decode(decode, raw), context)
+            except Exception as error:
+                await _fail(context, method, error, rest, revision())
+                raise  # not reached: aborting raises
+            token = ("tekton-revision", str(revision()))
+            if rest:
+                status = reply.take_http_status()
+                extra = () if status is None else (("tekton-http-status", str(status)),)
+                # Only headers become HTTP headers, so REST pays for sending them first; gRPC gets it in the trailer.
+                await context.send_initial_metadata((token, *extra))
+            else:
+                context.set_trailing_metadata((token,))
+            return answer
+
+        return call
+
+    def _unary_stream(self, method: str, handler: Handler) -> Any:
+        behave: Any = handler.unary_stream
+        decode, revision = handler.request_deserializer, self._revision
+
+        async def call(raw: bytes, context: Context) -> AsyncIterator[Any]:
+            try:
+                async for message in behave(_decode(decode, raw), context):
+                    yield message
+            except Exception as error:
+                await _fail(context, method, error, _is_rest(context), revision())
+
+        return call
+
+    def _stream_stream(self, method: str, handler: Handler) -> Any:
+        behave: Any = handler.stream_stream
+        decode, revision = handler.request_deserializer, self._revision
+
+        async def call(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+            try:
+                async for message in behave(_decoded(decode, raws), context):
+                    yield message
+            except Exception as error:
+                await _fail(context, method, error, _is_rest(context), revision())
+
+        return call
+
+
+def _is_rest(context: Context) -> bool:
+    return any(key == REST_MARK for key, _ in context.invocation_metadata() or ())
+
+
+def _decode(decode: Callable[[bytes], Any] | None, raw: bytes) -> Any:
+    try:
+        return decode(raw) if decode else raw
+    except DecodeError as error:
+        # upb refuses nesting over 100 levels here, and texts that are not UTF-8.
+        raise ValidationError(
+            "the request cannot be read: it is nested too deep, or a text is not UTF-8",
+            details={"violations": [{"field": "body", "message": "cannot be read", "rule": "decodable"}]},
+        ) from error
+
+
+async def _decoded(decode: Callable[[bytes], Any] | None, raws: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async for raw in raws:
+        yield _decode(decode, raw)
+
+
+async def _fail(context: Context, method: str, error: Exception, rest: bool, revision: Token) -> None:
+    if isinstance(error, (aio.AbortError, asyncio.CancelledError)):
+        raise error
+    if not isinstance(error, TektonError):
+        request_id = secrets.token_hex(8)
+        log.error("%s failed (request %s)", method, request_id, exc_info=error)
+        error = TektonError(
+            "Tekton failed to answer this; the server's log has the cause under the request id",
+            details={"request_id": request_id},
+        )
+    extra = (("tekton-revision", str(revision)), *trailers(error, rest=rest))
+    await context.abort(code_of(error), error.message[:1024], trailing_metadata=extra)

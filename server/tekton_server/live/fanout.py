@@ -1,0 +1,158 @@
+"""Fan-out: one shared ring of commits, a cursor per watcher, and nobody waits for anybody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+from tekton.core.errors import CompactedError, SlowWatcherError
+from tekton.core.ids import Token, lookup_key
+from tekton.core.view import Commit, Definition, DefinitionChange, Instance, View
+
+RING = 10_000
+_CHUNK = 256
+
+ReadAfter = Callable[[int], Awaitable[list[Commit]]]
+
+
+class Folded(msgspec.Struct, frozen=True, gc=False):
+    """A commit with what a filter needs to judge it: the definitions it touches as of its revision, and the instances
+    of components whose type or capabilities it changed, since those may enter a filter.
+    """
+
+    commit: Commit
+    definitions: Mapping[str, Definition]
+    entering: Mapping[str, tuple[Instance, ...]]
+
+
+class Hub:
+    """The ring. `read_after` reads older commits from the store for watchers that resume from before the ring."""
+
+    def __init__(self, view: View, read_after: ReadAfter, *, size: int = RING) -> None:
+        self._view = view
+        self.revision = view.revision
+        self._first = view.revision + 1
+        self._ring: dict[int, Folded] = {}
+        self._size = size
+        self._read_after = read_after
+        self._watchers: set[Watcher] = set()
+        self._closed = False
+
+    @property
+    def watchers(self) -> int:
+        """How many watchers there are."""
+        return len(self._watchers)
+
+    def publish(self, commit: Commit) -> None:
+        """Add a commit. Call it while the view stands exactly at the commit's revision."""
+        self._ring[commit.revision] = fold_facts(self._view, commit)
+        self.revision = commit.revision
+        if len(self._ring) > self._size:
+            del self._ring[self._first]
+            self._first += 1
+
+    def wake(self) -> None:
+        """Wake the watchers."""
+        for watcher in self._watchers:
+            watcher.wake.set()
+
+    def close(self) -> None:
+        """End every watch."""
+        self._closed = True
+        for watcher in self._watchers:
+            watcher.wake.set()
+
+    def watch(self, after: int | None = None) -> Watcher:
+        """Start a watch after a revision; None: from now on. Use it as a context manager."""
+        return Watcher(self, self.revision if after is None else after, resumed=after is not None)
+
+    def at(self, token: str) -> int:
+        """Give the revision a resume token stands for.
+
+        Raises:
+            CompactedError: the token is of another history, or of a revision that was never reached.
+            ValueError: it is no token.
+        """
+        parsed = Token.parse(token)
+        if parsed is None:
+            raise ValueError(token)
+        if parsed.history_id != self._view.history_id or parsed.revision > self.revision:
+            raise CompactedError("this resume token is of another history; take a new snapshot")
+        return parsed.revision
+
+
+class Watcher:
+    """One watch: a cursor into the ring."""
+
+    def __init__(self, hub: Hub, revision: int, *, resumed: bool) -> None:
+        self._hub = hub
+        self._catching_up = resumed
+        self.revision = revision
+        self.wake = asyncio.Event()
+
+    def __enter__(self) -> Watcher:
+        self._hub._watchers.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hub._watchers.discard(self)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server ends its watches."""
+        return self._hub._closed
+
+    @property
+    def before_ring(self) -> bool:
+        """Whether what comes next is no longer in the ring, so that filters cannot judge it."""
+        return self.revision + 1 < self._hub._first
+
+    async def next(self, patience: float) -> list[Folded]:
+        """Wait for commits and give those that are pending, bounded; none after `patience` seconds, or at the end.
+
+        Raises:
+            SlowWatcherError: the watcher fell out of the ring; the error says where to resume.
+        """
+        hub = self._hub
+        if self.revision >= hub.revision and not hub._closed:
+            self._catching_up = False
+            self.wake.clear()
+            try:
+                await asyncio.wait_for(self.wake.wait(), patience)
+            except TimeoutError:
+                return []
+        if self.revision + 1 < hub._first:
+            commits = await self._from_store()
+        else:
+            last = min(hub.revision, self.revision + _CHUNK)
+            commits = [hub._ring[revision] for revision in range(self.revision + 1, last + 1)]
+        if commits:
+            self.revision = commits[-1].commit.revision
+        return commits
+
+    async def _from_store(self) -> list[Folded]:
+        if not self._catching_up:
+            token = str(Token(self._hub._view.history_id, self.revision))
+            raise SlowWatcherError(
+                "this watcher fell too far behind; resume after the token", details={"resume_token": token}
+            )
+        return [Folded(commit, {}, {}) for commit in await self._hub._read_after(self.revision)]
+
+
+def fold_facts(view: View, commit: Commit) -> Folded:
+    """Gather what filters need, from a view that stands at the commit's revision."""
+    definitions: dict[str, Definition] = {}
+    entering: dict[str, tuple[Instance, ...]] = {}
+    for change in commit.changes:
+        if isinstance(change, DefinitionChange):
+            key = lookup_key(change.key)
+            old, new = change.old, change.new
+            if old and new and (old.component_type, old.capabilities) != (new.component_type, new.capabilities):
+                entering[key] = tuple(view.instances_of(change.key))
+        else:
+            key = lookup_key(change.component_id)
+        definition = view.definition(key) or (change.old if isinstance(change, DefinitionChange) else None)
+        if definition is not None:
+            definitions[key] = definition
+    return Folded(commit, definitions, entering)

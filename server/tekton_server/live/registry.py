@@ -1,0 +1,116 @@
+"""The live registry: everything in-process that serves one store, wired together, with its background tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tekton.core.view import Commit, View
+
+from tekton_server.live.beats import BeatFeed
+from tekton_server.live.fanout import Hub
+from tekton_server.live.freshness import Freshness
+from tekton_server.live.leases import LeaseTable, Timing
+from tekton_server.live.sessions import Pulses, SessionRegistry
+from tekton_server.live.writer import Writer
+from tekton_server.storage.journal import JournalSession
+from tekton_server.storage.leases import LeaseStore
+from tekton_server.storage.state import Loaded, Store
+
+log = logging.getLogger(__name__)
+
+
+class LiveRegistry:
+    """What servicers use: the view to read, the writer to change, `confirm` before saying no, and the watches."""
+
+    def __init__(
+        self, loaded: Loaded, store: Store, engine: AsyncEngine, url: URL, timing: Timing, last_batch: UUID | None
+    ) -> None:
+        self.server_id = uuid4()
+        self.view: View = loaded.view
+        self.store = store
+        self.feed = BeatFeed()
+        self.sessions = SessionRegistry()
+        self._session = JournalSession(url)
+        self.writer = Writer(self._session, self.view, self._on_commit, self._on_batch, last_batch=last_batch)
+        self.hub = Hub(self.view, store.after)
+        self.leases = LeaseTable(timing, self.writer, LeaseStore(engine, self.server_id), self.feed)
+        self.leases.load(self.view.instances.values(), loaded.beats)
+        self._freshness = Freshness(self._refresh)
+        self.pulses = Pulses(self.view, self.writer, self.leases, self.confirm)
+        self.started = time.monotonic()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def open(cls, engine: AsyncEngine, url: URL, timing: Timing) -> LiveRegistry:
+        """Load the store and wire everything up.
+
+        Raises:
+            StorageUnavailableError: the database cannot be asked.
+        """
+        store = Store(engine)
+        loaded = await store.load()
+        head = await store.head()
+        last_batch = head.batch_id if head.revision == loaded.view.revision else None
+        return cls(loaded, store, engine, url, timing, last_batch)
+
+    def start(self, on_failure: Callable[[BaseException], None]) -> None:
+        """Start the background tasks; `on_failure` hears of one that ends by itself."""
+        jobs: dict[str, Coroutine[Any, Any, None]] = {
+            "writer": self.writer.run(),
+            "lease wheel": self.leases.run_wheel(),
+            "beat flush": self.leases.run_flush(),
+        }
+        for name, job in jobs.items():
+            task = asyncio.create_task(job, name=name)
+            task.add_done_callback(lambda done: _report(done, on_failure))
+            self._tasks.append(task)
+
+    async def confirm(self) -> None:
+        """Return once the view holds everything committed when this was called; ask before a negative answer.
+
+        Raises:
+            StorageUnavailableError: the database cannot be asked.
+        """
+        await self._freshness.confirm()
+
+    def end_watches(self, reconnect_after: float) -> None:
+        """End streams in good order: watchers are told the end, heartbeat clients to come back later."""
+        self.hub.close()
+        self.feed.close()
+        self.sessions.go_away(reconnect_after, "shutting_down")
+
+    async def stop(self) -> None:
+        """Stop the background tasks, storing the last beats, and close the writer's connection."""
+        await self._freshness.close()
+        for task in self._tasks:
+            task.cancel()
+        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("a background task had failed", exc_info=result)
+        await self._session.close()
+
+    def _on_commit(self, commit: Commit) -> None:
+        self.leases.on_commit(commit)
+        self.hub.publish(commit)
+
+    def _on_batch(self) -> None:
+        self.hub.wake()
+
+    async def _refresh(self) -> None:
+        head = await self.store.head()
+        if head.revision > self.view.revision:
+            # Another server wrote: an empty batch folds it under the writer's own hand.
+            await self.writer.refresh()
+
+
+def _report(task: asyncio.Task[None], on_failure: Callable[[BaseException], None]) -> None:
+    if not task.cancelled():
+        error = task.exception()
+        on_failure(error or RuntimeError(f"the {task.get_name()} task ended"))

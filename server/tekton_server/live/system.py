@@ -1,0 +1,48 @@
+"""What Tekton knows of itself: its start-up phase, since when it serves, and how its parts are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+# The five documented phases of a start, and what each does here.
+PHASES = ("environment", "dependencies", "startup", "verification", "ready")
+
+# Gives None while a part is well, else a sentence about what is wrong.
+Check = Callable[[], str | None]
+
+
+class SystemState:
+    """One process's own state."""
+
+    def __init__(self) -> None:
+        self.phase = PHASES[0]
+        self.ready_at: datetime | None = None
+        self.stopping = False
+        self._started = time.monotonic()
+        self._checks: dict[str, Check] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether every phase is done and no stop has begun."""
+        return self.ready_at is not None and not self.stopping
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    def enter(self, phase: str) -> None:
+        """Go on to a phase; `ready` is the last."""
+        self.phase = phase
+        if phase == PHASES[-1]:
+            self.ready_at = datetime.now(UTC)
+
+    def add_check(self, part: str, check: Check) -> None:
+        """Have a part looked at whenever health is asked."""
+        self._checks[part] = check
+
+    def health(self) -> dict[str, str | None]:
+        """Look at every part."""
+        return {part: check() for part, check in self._checks.items()}

@@ -1,0 +1,102 @@
+"""The gRPC server: a live registry behind listeners, with health and reflection."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+from tekton.core.ids import Token
+
+from tekton_server import services
+from tekton_server.interceptors import chain
+from tekton_server.live.registry import LiveRegistry
+from tekton_server.live.system import SystemState
+
+MAX_MESSAGE = 4 * 1024 * 1024
+# As much as the gateway lets through, or calls with long headers fail at random.
+MAX_METADATA = 64 * 1024
+GRACE = 1.0
+RECONNECT_AFTER = 1.0
+
+_OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", 16 * 1024 * 1024),
+    ("grpc.max_metadata_size", MAX_METADATA),
+    ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA),
+    ("grpc.max_concurrent_streams", 20_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+class ListenError(Exception):
+    """An address cannot be listened on; the text is one sentence with the remedy."""
+
+
+class Server:
+    """One grpc.aio server. `start` opens the listeners, `stop` ends every stream in good order."""
+
+    def __init__(self, live: LiveRegistry, state: SystemState) -> None:
+        self._live = live
+        self._state = state
+        self._server = aio.server(interceptors=chain(self._revision), options=_OPTIONS)
+        self._health = HealthServicer()
+        self.grpc_port: int | None = None
+
+    async def start(self, *, socket: Path | None = None, host: str = "127.0.0.1", port: int | None = None) -> None:
+        """Listen on a Unix socket, on a TCP port, or both.
+
+        Raises:
+            ListenError: an address is taken or may not be used.
+        """
+        services.register(self._server, self._live, self._state)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*services.SERVICES, *_STANDARD), self._server)
+        # The health servicer starts out serving; nobody shall see that before the last start-up phase.
+        await self.set_serving(False)
+        if socket is not None:
+            with contextlib.suppress(FileNotFoundError):
+                socket.unlink()
+            self._listen(f"unix:{socket}", str(socket))
+        if port is not None:
+            self.grpc_port = self._listen(f"{_bracketed(host)}:{port}", f"{host}:{port}")
+        await self._server.start()
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell grpc.health.v1 clients."""
+        response = health_pb2.HealthCheckResponse
+        status = response.SERVING if serving else response.NOT_SERVING
+        for name in ("", *services.SERVICES):
+            await self._health.set(name, status)
+
+    async def stop(self) -> None:
+        """Refuse new calls, end the streams, and give calls in progress a moment."""
+        self._state.stopping = True
+        await self.set_serving(False)
+        self._live.end_watches(RECONNECT_AFTER)
+        await self._server.stop(GRACE)
+
+    def _listen(self, address: str, shown: str) -> int:
+        try:
+            return int(self._server.add_insecure_port(address))
+        except RuntimeError as error:
+            raise ListenError(
+                f"{shown} cannot be listened on: it is taken or not allowed; choose another with --grpc-port"
+            ) from error
+
+    def _revision(self) -> Token:
+        return Token(self._live.view.history_id, self._live.view.revision)
+
+
+_STANDARD = (health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,31 @@
+"""The servicers: one for each service of the contract. `register` is what the composition root calls."""
+
+from __future__ import annotations
+
+from grpc import aio
+from tekton.v1.heartbeat_service_pb2_grpc import add_HeartbeatServiceServicer_to_server
+from tekton.v1.lifecycle_service_pb2_grpc import add_LifecycleServiceServicer_to_server
+from tekton.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
+from tekton.v1.system_service_pb2_grpc import add_SystemServiceServicer_to_server
+
+from tekton_server.live.registry import LiveRegistry
+from tekton_server.live.system import SystemState
+from tekton_server.services.heartbeat import HeartbeatServicer
+from tekton_server.services.lifecycle import LifecycleServicer
+from tekton_server.services.registry import RegistryServicer
+from tekton_server.services.system import SystemServicer
+
+SERVICES = (
+    "tekton.v1.RegistryService",
+    "tekton.v1.LifecycleService",
+    "tekton.v1.HeartbeatService",
+    "tekton.v1.SystemService",
+)
+
+
+def register(server: aio.Server, live: LiveRegistry, state: SystemState) -> None:
+    """Add every servicer to a server."""
+    add_RegistryServiceServicer_to_server(RegistryServicer(live), server)
+    add_LifecycleServiceServicer_to_server(LifecycleServicer(live), server)
+    add_HeartbeatServiceServicer_to_server(HeartbeatServicer(live), server)
+    add_SystemServiceServicer_to_server(SystemServicer(state), server)

@@ -1,0 +1,276 @@
+"""Records to messages: the only place that knows both, together with `read`, its other direction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+from tekton.core.ids import Token
+from tekton.core.lifecycle import ComponentState
+from tekton.core.view import (
+    Cause,
+    Change,
+    Component,
+    Definition,
+    DefinitionChange,
+    Instance,
+    InstanceChange,
+)
+from tekton.v1 import component_pb2 as pb
+from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
+from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
+from tekton.v1 import registry_service_pb2 as registry_pb
+
+from tekton_server.domain.commands import Registered, StateReported
+from tekton_server.live.beats import BeatEvent
+from tekton_server.live.leases import Lease, LeaseTable, Timing
+
+STATES = {state: pb.ComponentState.Value.Value(state.value) for state in ComponentState}
+
+
+def timestamp(at: datetime | None) -> Timestamp | None:
+    """Convert a time; None stays absent."""
+    if at is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(at)
+    return message
+
+
+def struct(value: dict[str, Any]) -> Struct:
+    """Convert free-form data."""
+    message = Struct()
+    message.update(value)
+    return message
+
+
+def uptime(since: datetime | None, now: datetime) -> tuple[str, float]:
+    """Give the time since as "HH:MM:SS" and in seconds; zero when it has not begun."""
+    seconds = max(0.0, (now - since).total_seconds()) if since else 0.0
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours:02d}:{minute:02d}:{second:02d}", seconds
+
+
+def lease_terms(timing: Timing) -> pb.Lease:
+    """Convert the terms of a lease."""
+    return pb.Lease(interval_seconds=timing.interval, timeout_seconds=timing.timeout)
+
+
+def definition(record: Definition) -> pb.Definition:
+    """Convert a definition."""
+    return pb.Definition(
+        component_id=record.component_id,
+        component_name=record.component_name,
+        component_type=record.component_type,
+        capabilities=record.capabilities,
+        dependencies=record.dependencies,
+        health_check=record.health_check,
+        metadata=struct(record.metadata),
+        created_at=timestamp(record.created_at),
+        revision=record.revision,
+    )
+
+
+def instance(record: Instance, history_id: str, lease: Lease | None = None) -> pb.Instance:
+    """Convert an instance, with its liveness where a lease is given."""
+    return pb.Instance(
+        instance_uuid=record.instance_uuid,
+        status=STATES[record.state],
+        created_at=timestamp(record.registered_at),
+        version=record.version,
+        host=record.host,
+        port=record.port,
+        component_id=record.component_id,
+        status_since=timestamp(record.state_since),
+        status_reason=record.reason,
+        ready_at=timestamp(record.ready_at),
+        ended_at=timestamp(record.ended_at),
+        suspect=lease.suspect if lease else False,
+        last_heartbeat=timestamp(lease.beat_at) if lease else None,
+        fencing_token=str(Token(history_id, record.granted)),
+        revision=record.revision,
+    )
+
+
+def summary(found: Component, leases: LeaseTable) -> pb.ComponentSummary:
+    """Convert a component to a row of a list."""
+    best = found.best
+    lease = leases.get(best.instance_uuid) if best else None
+    return pb.ComponentSummary(
+        component_id=found.definition.component_id,
+        component_name=found.definition.component_name,
+        component_type=found.definition.component_type,
+        version=best.version if best else "",
+        status=STATES[found.status],
+        host=best.host if best else "",
+        port=best.port if best else 0,
+        capabilities=found.definition.capabilities,
+        last_heartbeat=timestamp(leases.last_beat(best)) if best else None,
+        dependencies=found.definition.dependencies,
+        instance_uuid=best.instance_uuid if best else "",
+        suspect=lease.suspect if lease else False,
+    )
+
+
+def component(found: Component, leases: LeaseTable, history_id: str, now: datetime) -> pb.Component:
+    """Convert a component with all its instances, newest first."""
+    best = found.best
+    spent, seconds = uptime(_up_since(best), now)
+    record = found.definition
+    return pb.Component(
+        component_id=record.component_id,
+        component_name=record.component_name,
+        component_type=record.component_type,
+        version=best.version if best else "",
+        status=STATES[found.status],
+        host=best.host if best else "",
+        port=best.port if best else 0,
+        capabilities=record.capabilities,
+        dependencies=record.dependencies,
+        health_check=record.health_check,
+        last_heartbeat=timestamp(leases.last_beat(best)) if best else None,
+        startup_time=timestamp(best.ready_at) if best else None,
+        uptime=spent,
+        uptime_seconds=seconds,
+        metadata=struct(record.metadata),
+        instances=[_with_beat(i, leases, history_id) for i in reversed(found.instances.values())],
+        created_at=timestamp(record.created_at),
+        revision=record.revision,
+    )
+
+
+def _with_beat(record: Instance, leases: LeaseTable, history_id: str) -> pb.Instance:
+    message = instance(record, history_id, leases.get(record.instance_uuid))
+    message.last_heartbeat.FromDatetime(leases.last_beat(record))
+    return message
+
+
+def _up_since(best: Instance | None) -> datetime | None:
+    """An instance that is no longer there is not up."""
+    return best.ready_at if best is not None and best.leased else None
+
+
+def status(found: Component, leases: LeaseTable, now: datetime) -> lifecycle_pb.GetComponentStatusResponse:
+    """Convert a component to its state at a glance."""
+    best = found.best
+    if best is None:
+        return lifecycle_pb.GetComponentStatusResponse(
+            component_id=found.definition.component_id, status=STATES[found.status]
+        )
+    lease = leases.get(best.instance_uuid)
+    spent, seconds = uptime(_up_since(best), now)
+    health = {"overall": _overall(found.status)} | (dict(lease.health) if lease else {})
+    return lifecycle_pb.GetComponentStatusResponse(
+        component_id=found.definition.component_id,
+        status=STATES[found.status],
+        last_heartbeat=timestamp(leases.last_beat(best)),
+        uptime=spent,
+        uptime_seconds=seconds,
+        instance_uuid=best.instance_uuid,
+        health_status=health,
+        status_reason=best.reason,
+        status_since=timestamp(best.state_since),
+        suspect=lease.suspect if lease else False,
+        metrics=lease.metrics if lease else None,
+    )
+
+
+def _overall(state: ComponentState) -> str:
+    known = {ComponentState.READY: "healthy", ComponentState.DEGRADED: "degraded", ComponentState.FAILED: "failed"}
+    return known.get(state, "unknown")
+
+
+def registered(answer: Registered, history_id: str, timing: Timing) -> registry_pb.RegisterComponentResponse:
+    """Convert the answer to a registration."""
+    record = answer.instance
+    return registry_pb.RegisterComponentResponse(
+        success=True,
+        message="Component registered successfully" if answer.created else "Component was registered already",
+        instance_uuid=record.instance_uuid,
+        component_id=record.component_id,
+        fencing_token=str(Token(history_id, record.granted)),
+        lease=lease_terms(timing),
+        created=answer.created,
+        revision=record.granted,
+    )
+
+
+def reported(answer: StateReported) -> lifecycle_pb.UpdateComponentStateResponse:
+    """Convert the answer to a state report."""
+    changed = answer.previous is not answer.instance.state
+    return lifecycle_pb.UpdateComponentStateResponse(
+        success=True,
+        message=f"Component is {answer.instance.state}"
+        if changed
+        else f"Component was {answer.instance.state} already",
+        status=STATES[answer.instance.state],
+        previous_status=STATES[answer.previous],
+        revision=answer.instance.revision,
+    )
+
+
+def registry_event(change: Change, revision: int, history_id: str) -> registry_pb.RegistryEvent:
+    """Convert a change."""
+    return _registry_event(change, revision, history_id, removed=change.new is None)
+
+
+def left_filter(record: Definition | Instance, revision: int, history_id: str) -> registry_pb.RegistryEvent:
+    """Make the event for a record that left a watcher's filter."""
+    cause = Cause("left_filter")
+    change: Change = (
+        DefinitionChange(record, None, cause) if isinstance(record, Definition) else InstanceChange(record, None, cause)
+    )
+    return _registry_event(change, revision, history_id, removed=True)
+
+
+def _registry_event(change: Change, revision: int, history_id: str, *, removed: bool) -> registry_pb.RegistryEvent:
+    kind = registry_pb.RegistryEvent.TYPE_REMOVED if removed else registry_pb.RegistryEvent.TYPE_PUT
+    event = registry_pb.RegistryEvent(
+        type=kind, revision=revision, key=change.key, reason=change.cause.reason, implied=change.cause.implied
+    )
+    if isinstance(change, DefinitionChange):
+        event.definition.CopyFrom(definition(change.new) if change.new else pb.Definition(component_id=change.key))
+    elif change.new is not None:
+        event.instance.CopyFrom(instance(change.new, history_id))
+    else:
+        event.instance.CopyFrom(pb.Instance(instance_uuid=change.key, component_id=change.component_id))
+    return event
+
+
+def state_change(change: InstanceChange, revision: int, at: datetime) -> lifecycle_pb.StateChange | None:
+    """Convert a change of state; None when the state did not change."""
+    before = change.old.state if change.old else ComponentState.UNKNOWN
+    if change.new is None or before is change.new.state:
+        return None
+    metadata = dict(change.cause.evidence)
+    if change.new.state is ComponentState.READY and change.new.ready_at == change.new.state_since:
+        metadata["startup_duration"] = (change.new.state_since - change.new.registered_at).total_seconds()
+    if change.cause.implied:
+        metadata["implied"] = True
+    return lifecycle_pb.StateChange(
+        event="state_change",
+        component_id=change.component_id,
+        previous_state=STATES[before],
+        new_state=STATES[change.new.state],
+        timestamp=timestamp(at),
+        metadata=struct(metadata),
+        instance_uuid=change.key,
+        reason=change.cause.reason,
+        implied=change.cause.implied,
+        revision=revision,
+    )
+
+
+def beat_event(event: BeatEvent) -> heartbeat_pb.HeartbeatEvent:
+    """Convert a beat for watchers."""
+    return heartbeat_pb.HeartbeatEvent(
+        event="heartbeat",
+        component_id=event.component_id,
+        timestamp=timestamp(event.at),
+        status=STATES[event.state],
+        metrics=event.metrics,
+        instance_uuid=event.instance_uuid,
+    )

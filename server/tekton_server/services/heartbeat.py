@@ -1,0 +1,121 @@
+"""HeartbeatService: the stream, its unary twin, and the watches of beats."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from google.api.httpbody_pb2 import HttpBody
+from tekton.core.errors import TektonError, ValidationError
+from tekton.v1 import heartbeat_service_pb2 as pb
+from tekton.v1 import heartbeat_service_pb2_grpc as heartbeat_grpc
+
+from tekton_server.domain import limits
+from tekton_server.domain.commands import StateReported
+from tekton_server.live.sessions import Claim, Session
+from tekton_server.services import convert, read, sse
+from tekton_server.services.base import Context, Servicer
+from tekton_server.services.frames import frame
+
+KEEP_ALIVE = 15.0
+
+
+class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
+    """See proto/tekton/v1/heartbeat_service.proto."""
+
+    async def Connect(
+        self, request_iterator: AsyncIterator[pb.ConnectRequest], context: Context
+    ) -> AsyncIterator[pb.ConnectResponse]:
+        """Serve one heartbeat stream: a task reads, this generator writes, the session's outbox stands between."""
+        first = await anext(aiter(request_iterator), None)
+        if first is None or first.WhichOneof("message") != "hello":
+            raise ValidationError.of("message", "must be hello first", "grammar")
+        session = Session(self.live.pulses)
+        self.live.sessions.add(session)
+        reader = asyncio.create_task(self._read(session, first.hello, request_iterator), name="heartbeat reader")
+        reader.add_done_callback(lambda _: session.send(None))
+        try:
+            while (message := await session.outbox.get()) is not None and not session.overflowed:
+                yield frame(message, self.live)
+            if reader.done():
+                reader.result()
+        finally:
+            session.close()
+            self.live.sessions.discard(session)
+            reader.cancel()
+            await asyncio.wait([reader])
+
+    async def _read(self, session: Session, hello: pb.Hello, requests: AsyncIterator[pb.ConnectRequest]) -> None:
+        await session.hello(_claims(hello))
+        async for request in requests:
+            match request.WhichOneof("message"):
+                case "beat":
+                    session.beat(request.beat.handle, read.pulse(request.beat))
+                case "beat_batch":
+                    _check_count("handles", len(request.beat_batch.handles))
+                    session.beat_batch(list(request.beat_batch.handles), request.beat_batch.sequence)
+                case "hello":
+                    await session.hello(_claims(request.hello))
+                case "goodbye":
+                    await session.goodbye(list(request.goodbye.handles), request.goodbye.reason[:128])
+                case None:
+                    raise ValidationError.of("message", "must be one of the messages of the contract", "grammar")
+
+    async def SendHeartbeat(self, request: pb.SendHeartbeatRequest, context: Context) -> pb.SendHeartbeatResponse:
+        """Count one beat."""
+        pulse, pulses = read.pulse(request), self.live.pulses
+        lease = await pulses.lease(read.claim(request), pulse.state)
+        if 0 < request.session_epoch < lease.session_epoch:
+            raise pulses.superseded_session(lease)
+        recording = pulses.renew(lease, pulse)
+        error = await _outcome(recording) if recording is not None else None
+        return pb.SendHeartbeatResponse(
+            success=True,
+            message="Heartbeat received",
+            status=convert.STATES[pulses.recorded(lease)],
+            state_error=error.message if error else pulses.refusal(lease, pulse),
+            next_heartbeat_in=self.live.leases.timing.interval,
+            lease=convert.lease_terms(self.live.leases.timing),
+        )
+
+    async def WatchHeartbeats(
+        self, request: pb.WatchHeartbeatsRequest, context: Context
+    ) -> AsyncIterator[pb.HeartbeatEvent]:
+        """Watch beats."""
+        async for event in self._beats(request.component_id):
+            if event is not None:
+                yield event
+
+    async def StreamHeartbeats(self, request: pb.WatchHeartbeatsRequest, context: Context) -> AsyncIterator[HttpBody]:
+        """Watch beats as server-sent events."""
+        async for body in sse.heartbeats(self._beats(request.component_id)):
+            yield body
+
+    async def _beats(self, component_id: str) -> AsyncIterator[pb.HeartbeatEvent | None]:
+        with self.live.feed.watch("" if component_id == "all" else component_id) as watcher:
+            while not watcher.ended:
+                events = await watcher.next(KEEP_ALIVE)
+                for event in events:
+                    yield convert.beat_event(event)
+                if not events:
+                    yield None
+
+
+async def _outcome(recording: asyncio.Future[StateReported]) -> TektonError | None:
+    """Wait for a claim; one that may not be made does not spoil the beat."""
+    try:
+        await asyncio.shield(recording)
+    except TektonError as error:
+        return error
+    return None
+
+
+def _claims(hello: pb.Hello) -> list[Claim]:
+    _check_count("leases", len(hello.leases))
+    return [read.claim(lease) for lease in hello.leases]
+
+
+def _check_count(field: str, count: int) -> None:
+    most = limits.LEASES_PER_MESSAGE
+    if count > most:
+        raise ValidationError.of(field, f"must have at most {most} items", "max_items", limit=most)

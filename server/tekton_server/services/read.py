@@ -1,0 +1,196 @@
+"""Messages to commands and filters: the other direction of `convert`. Wrong shapes end here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
+from tekton.core.errors import ValidationError
+from tekton.core.ids import Token, is_uuid, new_uuid
+from tekton.core.lifecycle import ComponentState, parse_state
+from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
+from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
+from tekton.v1 import registry_service_pb2 as registry_pb
+
+from tekton_server.domain import limits
+from tekton_server.domain.commands import EndInstance, RegisterComponent, RemoveComponent, ReportState
+from tekton_server.domain.validation import check_text
+from tekton_server.live.sessions import Claim, Pulse
+
+
+def register(request: registry_pb.RegisterComponentRequest) -> RegisterComponent:
+    """Read a registration, giving the instance a uuid where the caller gave none."""
+    return RegisterComponent(
+        component_id=request.component_id,
+        component_name=request.component_name,
+        component_type=request.component_type,
+        version=request.version,
+        capabilities=tuple(request.capabilities),
+        dependencies=tuple(request.dependencies),
+        host=request.host,
+        port=request.port,
+        health_check=request.health_check,
+        metadata=struct("metadata", request.metadata),
+        instance_uuid=request.instance_uuid or new_uuid(),
+        replace=request.replace,
+        expected_revision=request.expected_revision if request.HasField("expected_revision") else None,
+    )
+
+
+def deregister(request: registry_pb.DeregisterComponentRequest) -> EndInstance | RemoveComponent:
+    """Read a deregistration: of an instance, or of the whole component."""
+    expected = request.expected_revision if request.HasField("expected_revision") else None
+    if not request.instance_uuid:
+        return RemoveComponent(component_id=request.component_id, expected_revision=expected)
+    return EndInstance(
+        component_id=request.component_id,
+        instance_uuid=instance_uuid(request.instance_uuid),
+        fencing_token=fencing_token(request.fencing_token),
+        expected_revision=expected,
+    )
+
+
+def report(request: lifecycle_pb.UpdateComponentStateRequest) -> ReportState:
+    """Read a state report."""
+    return ReportState(
+        component_id=request.component_id,
+        instance_uuid=instance_uuid(request.instance_uuid),
+        state=required_state(request.state, request.status),
+        fencing_token=fencing_token(request.fencing_token),
+        reason=request.reason or "reported",
+        metadata=struct("metadata", request.metadata),
+    )
+
+
+def claim(request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.LeaseClaim) -> Claim:
+    """Read whose lease it is."""
+    return Claim(request.component_id, instance_uuid(request.instance_uuid), fencing_token(request.fencing_token))
+
+
+def pulse(request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.Beat) -> Pulse:
+    """Read what a beat says."""
+    check_metrics(request.metrics)
+    check_health(request.health)
+    status = request.status if isinstance(request, heartbeat_pb.SendHeartbeatRequest) else ""
+    return Pulse(request.sequence, optional_state(request.state, status), dict(request.metrics), dict(request.health))
+
+
+def struct(field: str, message: Struct) -> dict[str, Any]:
+    """Read free-form data; whole numbers become int.
+
+    Raises:
+        ValidationError: a number is not finite.
+    """
+    return {key: _value(f"{field}.{key}", value) for key, value in message.fields.items()}
+
+
+def _value(field: str, value: Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return struct(field, value.struct_value)
+    if kind == "list_value":
+        items: ListValue = value.list_value
+        return [_value(f"{field}[{index}]", item) for index, item in enumerate(items.values)]
+    if kind == "number_value":
+        return _number(field, value.number_value)
+    return getattr(value, kind) if kind not in (None, "null_value") else None
+
+
+def _number(field: str, number: float) -> int | float:
+    if not math.isfinite(number):
+        raise ValidationError.of(field[:256], "must be a finite number", "finite")
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def instance_uuid(text: str) -> str:
+    """Read an instance uuid.
+
+    Raises:
+        ValidationError: it is missing or no uuid.
+    """
+    if not text:
+        raise ValidationError.of("instance_uuid", "is required", "required")
+    if not is_uuid(text):
+        raise ValidationError.of("instance_uuid", "must be a uuid in lower case", "format")
+    return text
+
+
+def fencing_token(text: str) -> Token | None:
+    """Read a fencing token; None when there is none.
+
+    Raises:
+        ValidationError: it is none that this server gave.
+    """
+    token = Token.parse(text) if text else None
+    if text and token is None:
+        raise ValidationError.of("fencing_token", "must be the token from the registration", "format")
+    return token
+
+
+def optional_state(state: str, status: str) -> ComponentState | None:
+    """Read a state given under either of its names.
+
+    Raises:
+        ValidationError: it is unknown, or the two names disagree.
+    """
+    if state and status and state != status:
+        raise ValidationError.of("status", "must equal state when both are given", "equal")
+    name = "state" if state or not status else "status"
+    return parse_state(state or status, name) if state or status else None
+
+
+def required_state(state: str, status: str) -> ComponentState:
+    """Read a state that must be given.
+
+    Raises:
+        ValidationError: as `optional_state`, or it is missing.
+    """
+    found = optional_state(state, status)
+    if found is None:
+        allowed = [one.value for one in ComponentState]
+        raise ValidationError.of("state", f"is required: one of {', '.join(allowed)}", "required", allowed=allowed)
+    return found
+
+
+def selection(values: Sequence[str]) -> frozenset[str]:
+    """Read a selector: empty or "all" keeps everything, given as the empty set.
+
+    Raises:
+        ValidationError: it is too long.
+    """
+    if len(values) > limits.PAGE_SIZE:
+        raise ValidationError.of(
+            "selector", f"must have at most {limits.PAGE_SIZE} items", "max_items", limit=limits.PAGE_SIZE
+        )
+    return frozenset() if "all" in values else frozenset(values)
+
+
+def check_metrics(metrics: Mapping[str, float]) -> None:
+    """Refuse too many figures, long names, and figures that are not finite.
+
+    Raises:
+        ValidationError: naming the field.
+    """
+    _check_count("metrics", len(metrics), limits.METRIC_ITEMS)
+    for name, value in metrics.items():
+        check_text("metrics", name, limits.ITEM_CHARS)
+        _number(f"metrics.{name}", value)
+
+
+def check_health(health: Mapping[str, str]) -> None:
+    """Refuse too many parts and long texts.
+
+    Raises:
+        ValidationError: naming the field.
+    """
+    _check_count("health", len(health), limits.HEALTH_ITEMS)
+    for name, value in health.items():
+        check_text("health", name, limits.ITEM_CHARS)
+        check_text(f"health.{name}", value, limits.HEALTH_CHARS)
+
+
+def _check_count(field: str, count: int, most: int) -> None:
+    if count > most:
+        raise ValidationError.of(field, f"must have at most {most} items", "max_items", limit=most)

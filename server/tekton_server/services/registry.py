@@ -1,0 +1,130 @@
+"""RegistryService: register, list, read, deregister, watch."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Iterator
+
+from google.api.httpbody_pb2 import HttpBody
+from tekton.core.errors import ValidationError
+from tekton.core.ids import lookup_key
+from tekton.core.lifecycle import parse_state
+from tekton.core.view import Component, View
+from tekton.v1 import component_pb2 as pb
+from tekton.v1 import registry_service_pb2 as registry_pb
+from tekton.v1 import registry_service_pb2_grpc as registry_grpc
+
+from tekton_server.domain import limits
+from tekton_server.services import convert, read, reply, sse, watching
+from tekton_server.services.base import Context, Servicer, now
+from tekton_server.services.selector import Selector
+
+
+class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
+    """See proto/tekton/v1/registry_service.proto."""
+
+    async def RegisterComponent(
+        self, request: registry_pb.RegisterComponentRequest, context: Context
+    ) -> registry_pb.RegisterComponentResponse:
+        """Register an instance."""
+        answer = await self.submit(read.register(request), context)
+        reply.http_status(201 if answer.created else 200)
+        return convert.registered(answer, self.live.view.history_id, self.live.leases.timing)
+
+    async def ListComponents(
+        self, request: registry_pb.ListComponentsRequest, context: Context
+    ) -> registry_pb.ListComponentsResponse:
+        """List components."""
+        found = sorted(_selected(self.live.view, request), key=_key)
+        if not found:
+            await self.live.confirm()
+            found = sorted(_selected(self.live.view, request), key=_key)
+        return self._page(found, request)
+
+    def _page(
+        self, found: list[Component], request: registry_pb.ListComponentsRequest
+    ) -> registry_pb.ListComponentsResponse:
+        most, after = _page_size(request.page_size), _after(request.page_token)
+        page = registry_pb.ListComponentsResponse()
+        size = 0
+        for component in found:
+            if after and _key(component) <= after:
+                continue
+            row = convert.summary(component, self.live.leases)
+            size += row.ByteSize()
+            if page.components and (len(page.components) >= most or size > limits.PAGE_BYTES):
+                page.next_page_token = _token(page.components[-1])
+                break
+            page.components.append(row)
+        return page
+
+    async def GetComponent(self, request: registry_pb.GetComponentRequest, context: Context) -> pb.Component:
+        """Read one component."""
+        found = await self.component(request.component_id)
+        return convert.component(found, self.live.leases, self.live.view.history_id, now())
+
+    async def DeregisterComponent(
+        self, request: registry_pb.DeregisterComponentRequest, context: Context
+    ) -> registry_pb.DeregisterComponentResponse:
+        """End an instance, or remove a component."""
+        await self.submit(read.deregister(request), context)
+        what = "Instance" if request.instance_uuid else "Component"
+        return registry_pb.DeregisterComponentResponse(success=True, message=f"{what} deregistered successfully")
+
+    async def WatchRegistry(
+        self, request: registry_pb.WatchRegistryRequest, context: Context
+    ) -> AsyncIterator[registry_pb.WatchRegistryResponse]:
+        """Watch the registry."""
+        async for message in watching.registry(self.live, Selector.of(request), request.after_revision):
+            yield message
+
+    async def StreamRegistry(
+        self, request: registry_pb.WatchRegistryRequest, context: Context
+    ) -> AsyncIterator[HttpBody]:
+        """Watch the registry as server-sent events."""
+        token = sse.last_event_id(context.invocation_metadata()) or request.after_revision
+        watching.resume_check(token)
+        async for body in sse.registry(watching.registry(self.live, Selector.of(request), token)):
+            yield body
+
+
+def _selected(view: View, request: registry_pb.ListComponentsRequest) -> Iterator[Component]:
+    found: Iterator[Component]
+    state = parse_state(request.status, "status") if request.status else None
+    if request.capability:
+        found = view.with_capability(request.capability)
+    elif request.type:
+        found = view.of_type(request.type)
+    elif state is not None:
+        found = view.in_state(state)
+    else:
+        found = iter(view.components.values())
+    return (
+        component
+        for component in found
+        if (state is None or component.status is state)
+        and (not request.type or component.definition.component_type == request.type)
+    )
+
+
+def _key(component: Component) -> str:
+    return lookup_key(component.definition.component_id)
+
+
+def _page_size(asked: int) -> int:
+    if not 0 <= asked <= limits.PAGE_SIZE:
+        raise ValidationError.of(
+            "page_size", f"must be between 1 and {limits.PAGE_SIZE}", "range", limit=limits.PAGE_SIZE
+        )
+    return asked or limits.PAGE_SIZE
+
+
+def _token(last: pb.ComponentSummary) -> str:
+    return base64.urlsafe_b64encode(lookup_key(last.component_id).encode()).decode().rstrip("=")
+
+
+def _after(token: str) -> str:
+    try:
+        return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        raise ValidationError.of("page_token", "must be next_page_token of the page before", "format") from None

@@ -1,0 +1,234 @@
+"""The watches: snapshot, live, bookmarks and resets, as messages; their SSE twins render the same messages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+from tekton.core.errors import CompactedError, ValidationError
+from tekton.core.ids import Token, lookup_key
+from tekton.core.view import Cause, Definition, DefinitionChange, InstanceChange, View
+from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
+from tekton.v1 import registry_service_pb2 as registry_pb
+
+from tekton_server.live.fanout import Folded, Watcher
+from tekton_server.live.registry import LiveRegistry
+from tekton_server.services import convert
+from tekton_server.services.selector import Selector
+
+# A watcher that has had nothing for this long gets a bookmark, however busy the registry is.
+BOOKMARK_AFTER = 15.0
+# A message stays well under what gateways and clients take by default.
+_SNAPSHOT_EVENTS = 500
+_MESSAGE_BYTES = 900_000
+
+Message = registry_pb.WatchRegistryResponse
+_LOADED = Cause("snapshot")
+
+
+def resume_at(live: LiveRegistry, token: str) -> int | None:
+    """Give the revision to resume after; None for a watch that starts anew.
+
+    Raises:
+        ValidationError: the token is not one of ours.
+        CompactedError: it is of another history.
+    """
+    resume_check(token)
+    return live.hub.at(token) if token else None
+
+
+def resume_check(token: str) -> None:
+    """Refuse a text that is no resume token, before a stream begins.
+
+    Raises:
+        ValidationError: the token is not one of ours.
+    """
+    if token and Token.parse(token) is None:
+        raise ValidationError.of("after_revision", "must be a resume token from an earlier message", "format")
+
+
+async def registry(live: LiveRegistry, selector: Selector, token: str) -> AsyncIterator[Message]:
+    """Watch the registry.
+
+    Raises:
+        ValidationError: the token is not one of ours.
+        SlowWatcherError: the watcher fell behind.
+    """
+    try:
+        revision = resume_at(live, token)
+    except CompactedError:
+        yield _message(live, Message.PHASE_RESET, live.view.revision, token=False)
+        revision = None
+    with live.hub.watch(revision) as watcher:
+        if revision is not None and watcher.before_ring and not selector.all:
+            # A filter cannot be judged on commits from before the ring; a fresh snapshot can.
+            yield _message(live, Message.PHASE_RESET, live.view.revision, token=False)
+            revision, watcher.revision = None, live.hub.revision
+        if revision is None:
+            for message in _snapshot(live, selector):
+                yield message
+        async for message in _live(live, watcher, selector):
+            yield message
+
+
+async def _live(live: LiveRegistry, watcher: Watcher, selector: Selector) -> AsyncIterator[Message]:
+    while not watcher.ended:
+        folded = await watcher.next(BOOKMARK_AFTER)
+        sent = False
+        for message in _messages(live, folded, selector):
+            sent = True
+            yield message
+        if not sent and not watcher.ended:
+            yield _message(live, Message.PHASE_BOOKMARK, watcher.revision)
+
+
+def _snapshot(live: LiveRegistry, selector: Selector) -> Iterator[Message]:
+    # The records are frozen, so holding them is holding the registry as of this revision, however slowly it is read.
+    revision, records = live.view.revision, list(_records(live.view, selector))
+    history_id = live.view.history_id
+    message = _message(live, Message.PHASE_SNAPSHOT, revision, token=False)
+    size = 0
+    for record in records:
+        event = convert.registry_event(record, revision, history_id)
+        size += event.ByteSize()
+        if message.events and (size > _MESSAGE_BYTES or len(message.events) >= _SNAPSHOT_EVENTS):
+            yield message
+            message = _message(live, Message.PHASE_SNAPSHOT, revision, token=False)
+            size = event.ByteSize()
+        message.events.append(event)
+    if message.events:
+        yield message
+    yield _message(live, Message.PHASE_SNAPSHOT_END, revision)
+
+
+def _records(view: View, selector: Selector) -> Iterator[DefinitionChange | InstanceChange]:
+    for component in view.components.values():
+        if selector.wants(component.definition):
+            yield DefinitionChange(None, component.definition, _LOADED)
+            for instance in component.instances.values():
+                yield InstanceChange(None, instance, _LOADED)
+
+
+def _messages(live: LiveRegistry, folded: list[Folded], selector: Selector) -> Iterator[Message]:
+    """Put whole commits together until a message is full; split only a commit that alone is more than one message."""
+    message, size = _message(live, Message.PHASE_LIVE, 0), 0
+    for one in folded:
+        events = list(_events(one, selector, live.view.history_id))
+        weight = sum(event.ByteSize() for event in events)
+        if message.events and size + weight > _MESSAGE_BYTES:
+            yield message
+            message, size = _message(live, Message.PHASE_LIVE, 0), 0
+        while weight > _MESSAGE_BYTES and len(events) > 1:
+            part, events = _cut(events)
+            yield _fragment(live, part, one.commit.revision)
+            weight = sum(event.ByteSize() for event in events)
+        if events:
+            message.events.extend(events)
+            message.revision = one.commit.revision
+            message.resume_token = str(Token(live.view.history_id, one.commit.revision))
+            size += weight
+    if message.events:
+        yield message
+
+
+def _cut(events: list[registry_pb.RegistryEvent]) -> tuple[list[registry_pb.RegistryEvent], ...]:
+    size = 0
+    for index, event in enumerate(events):
+        size += event.ByteSize()
+        if index and size > _MESSAGE_BYTES:
+            return events[:index], events[index:]
+    return events[:-1], events[-1:]
+
+
+def _fragment(live: LiveRegistry, events: list[registry_pb.RegistryEvent], revision: int) -> Message:
+    message = _message(live, Message.PHASE_LIVE, revision, token=False)
+    message.events.extend(events)
+    message.complete = False
+    return message
+
+
+def _message(live: LiveRegistry, phase: Message.Phase.ValueType, revision: int, *, token: bool = True) -> Message:
+    history_id = live.view.history_id
+    return Message(
+        phase=phase,
+        revision=revision,
+        history_id=history_id,
+        resume_token=str(Token(history_id, revision)) if token else "",
+        complete=True,
+    )
+
+
+def _events(folded: Folded, selector: Selector, history_id: str) -> Iterator[registry_pb.RegistryEvent]:
+    revision = folded.commit.revision
+    for change in folded.commit.changes:
+        if isinstance(change, InstanceChange):
+            if selector.wants(folded.definitions.get(lookup_key(change.component_id))):
+                yield convert.registry_event(change, revision, history_id)
+        else:
+            yield from _definition_events(folded, change, selector, history_id)
+
+
+def _definition_events(
+    folded: Folded, change: DefinitionChange, selector: Selector, history_id: str
+) -> Iterator[registry_pb.RegistryEvent]:
+    revision = folded.commit.revision
+    was, wanted = _wanted(selector, change.old), _wanted(selector, change.new)
+    neighbours = folded.entering.get(lookup_key(change.key), ())
+    if wanted or (was and change.new is None):
+        yield convert.registry_event(change, revision, history_id)
+    if wanted and change.old is not None and not was:
+        for instance in neighbours:
+            yield convert.registry_event(InstanceChange(None, instance, change.cause), revision, history_id)
+    if was and change.new is not None and change.old is not None and not wanted:
+        for instance in neighbours:
+            yield convert.left_filter(instance, revision, history_id)
+        yield convert.left_filter(change.old, revision, history_id)
+
+
+def _wanted(selector: Selector, definition: Definition | None) -> bool:
+    return definition is not None and selector.wants(definition)
+
+
+async def states(live: LiveRegistry, selector: Selector, token: str) -> AsyncIterator[lifecycle_pb.WatchStatesResponse]:
+    """Watch state changes, from now on or from a token.
+
+    Raises:
+        ValidationError: the token is not one of ours.
+        SlowWatcherError: the watcher fell behind.
+    """
+    reset = False
+    try:
+        revision = resume_at(live, token)
+    except CompactedError:
+        revision, reset = None, True
+    with live.hub.watch(revision) as watcher:
+        if revision is not None and watcher.before_ring and not selector.all:
+            reset, watcher.revision = True, live.hub.revision
+        # The first message tells the watcher from where on it sees everything.
+        yield _states_message(live, watcher.revision, reset=reset)
+        while not watcher.ended:
+            folded = await watcher.next(BOOKMARK_AFTER)
+            sent = False
+            for one in folded:
+                changes = list(_state_changes(one, selector))
+                if changes:
+                    sent = True
+                    yield _states_message(live, one.commit.revision, changes)
+            if not sent and not watcher.ended:
+                yield _states_message(live, watcher.revision)
+
+
+def _states_message(
+    live: LiveRegistry, revision: int, changes: list[lifecycle_pb.StateChange] | None = None, *, reset: bool = False
+) -> lifecycle_pb.WatchStatesResponse:
+    token = str(Token(live.view.history_id, revision))
+    return lifecycle_pb.WatchStatesResponse(changes=changes, revision=revision, resume_token=token, reset=reset)
+
+
+def _state_changes(folded: Folded, selector: Selector) -> Iterator[lifecycle_pb.StateChange]:
+    for change in folded.commit.changes:
+        if isinstance(change, InstanceChange) and selector.wants(
+            folded.definitions.get(lookup_key(change.component_id))
+        ):
+            message = convert.state_change(change, folded.commit.revision, folded.commit.recorded_at)
+            if message is not None:
+                yield message

@@ -1,0 +1,164 @@
+"""The journal: the writer's own connection, its lock, and the one statement that appends a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import URL
+from tekton.core.view import Commit
+
+from tekton_server.storage import rows
+from tekton_server.storage.engine import WRITER_SETTINGS, connect
+from tekton_server.storage.errors import translated
+from tekton_server.storage.tables import components, instances
+
+CHANNEL = "tekton_journal"
+# Any fixed number that no other program uses in this database: "tekton" and 2 in ASCII.
+_JOURNAL_LOCK = 0x74656B746F6E02
+_TAIL_ROWS = 10_000
+
+
+def _upsert(table: Any, key: str, parameter: int) -> str:
+    columns = [column.name for column in table.columns]
+    listed = ", ".join(columns)
+    updated = ", ".join(f"{name} = excluded.{name}" for name in columns if name != key)
+    return (
+        f"INSERT INTO {table.name} ({listed}) "
+        f"SELECT {listed} FROM json_populate_recordset(NULL::{table.name}, ${parameter}::json) "
+        f"ON CONFLICT ({key}) DO UPDATE SET {updated}"
+    )
+
+
+# One statement for the whole batch: round trips, not rows, are what a commit costs (FACTS: 1.6 ms against 4.1 ms).
+_APPEND = f"""
+WITH appended AS (
+    INSERT INTO journal SELECT * FROM json_populate_recordset(NULL::journal, $1::json)
+), put_components AS ({_upsert(components, "key", 2)}
+), put_instances AS ({_upsert(instances, "instance_uuid", 3)}
+), cut_components AS (DELETE FROM components WHERE key = ANY($4::text[])
+), cut_instances AS (DELETE FROM instances WHERE instance_uuid = ANY($5::uuid[])
+)
+SELECT pg_notify('{CHANNEL}', $6::text)
+"""
+_HEAD = """
+SELECT h.history_id, clock_timestamp() AS now, j.revision, j.batch_id, j.recorded_at
+FROM histories h LEFT JOIN LATERAL (
+    SELECT revision, batch_id, recorded_at FROM journal ORDER BY revision DESC, idx DESC LIMIT 1
+) j ON true
+"""
+_AFTER = """
+SELECT revision, recorded_at, kind, old, new, cause FROM journal
+WHERE revision > $1 ORDER BY revision, idx LIMIT $2
+"""
+_BATCH_AT = "SELECT batch_id FROM journal WHERE revision = $1 AND idx = 0"
+
+
+class Head(NamedTuple):
+    """The end of the journal, and the time: never before the last recorded time."""
+
+    history_id: str
+    revision: int
+    batch_id: UUID | None
+    now: datetime
+
+
+class JournalSession:
+    """The writer's connection. Every method raises StorageUnavailableError when the database cannot be asked, and
+    DataRefusedError when it refuses the data; after either the session MUST be reset before it is used again.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._connection: asyncpg.Connection[Any] | None = None
+
+    async def begin(self) -> Head:
+        """Open a transaction, take the journal lock, and read the end of the journal in a new statement."""
+        with translated():
+            connection = await self._open()
+            # One round trip; the head needs a statement of its own to see what the last holder of the lock committed.
+            await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_JOURNAL_LOCK})")
+            return _head(await connection.fetchrow(_HEAD))
+
+    async def after(self, revision: int) -> list[Commit]:
+        """Read the commits after a revision, bounded; ask again until none come."""
+        with translated():
+            connection = await self._open()
+            return await read_after(connection, revision)
+
+    async def append(self, commits: Sequence[Commit], batch_id: UUID) -> None:
+        """Write a batch: journal rows, the last values of what they touch, and the wake-up of other servers."""
+        definitions, touched = rows.last_values(commits)
+        with translated():
+            connection = await self._open()
+            await connection.fetchval(
+                _APPEND,
+                rows.journal_rows(commits, batch_id),
+                rows.component_rows(definitions),
+                rows.instance_rows(touched),
+                [key for key, value in definitions.items() if value is None],
+                [UUID(key) for key, value in touched.items() if value is None],
+                str(commits[-1].revision),
+            )
+
+    async def commit(self) -> None:
+        """Commit. When this fails the outcome is unknown until `batch_at` is asked."""
+        with translated():
+            await (await self._open()).execute("COMMIT")
+
+    async def rollback(self) -> None:
+        """Give the transaction up and keep the connection."""
+        with translated():
+            await (await self._open()).execute("ROLLBACK")
+
+    async def batch_at(self, revision: int) -> UUID | None:
+        """Tell which batch wrote a revision; None when no one did. Call inside `begin`, whose lock waits out an old
+        backend that is still committing.
+        """
+        with translated():
+            found: UUID | None = await (await self._open()).fetchval(_BATCH_AT, revision)
+            return found
+
+    def reset(self) -> None:
+        """Drop the connection without waiting; the next call opens another."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            with translated():
+                await connection.close(timeout=2.0)
+
+    async def _open(self) -> asyncpg.Connection[Any]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._url, WRITER_SETTINGS)
+        return self._connection
+
+
+def _head(row: asyncpg.Record | None) -> Head:
+    if row is None:
+        raise RuntimeError("the histories table is empty: the store was not opened")
+    now = row["now"]
+    if row["recorded_at"] is not None:
+        now = max(now, row["recorded_at"])
+    return Head(row["history_id"], row["revision"] or 0, row["batch_id"], now)
+
+
+async def read_head(connection: asyncpg.Connection[Any]) -> Head:
+    """Read the end of the journal."""
+    return _head(await connection.fetchrow(_HEAD))
+
+
+async def read_after(connection: asyncpg.Connection[Any], revision: int) -> list[Commit]:
+    """Read commits after a revision; the last one may be cut by the bound and is then left for the next call."""
+    found = await connection.fetch(_AFTER, revision, _TAIL_ROWS)
+    commits = rows.commits_of(found)
+    if len(found) == _TAIL_ROWS and len(commits) > 1:
+        commits.pop()
+    return commits

@@ -1,0 +1,105 @@
+"""How records become rows and rows become records: one function a table and direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from tekton.core.ids import lookup_key
+from tekton.core.view import (
+    Cause,
+    Change,
+    Commit,
+    Definition,
+    DefinitionChange,
+    Instance,
+    InstanceChange,
+)
+
+_encode = msgspec.json.Encoder().encode
+_decode_cause = msgspec.json.Decoder(Cause).decode
+_decode_definition = msgspec.json.Decoder(Definition).decode
+_decode_instance = msgspec.json.Decoder(Instance).decode
+
+
+def journal_rows(commits: Sequence[Commit], batch_id: UUID) -> str:
+    """Encode commits as the JSON that fills the journal."""
+    rows = [
+        {
+            "revision": commit.revision,
+            "idx": idx,
+            "kind": "component" if isinstance(change, DefinitionChange) else "instance",
+            "key": change.key,
+            "old": change.old,
+            "new": change.new,
+            "cause": change.cause,
+            "batch_id": batch_id,
+            "recorded_at": commit.recorded_at,
+        }
+        for commit in commits
+        for idx, change in enumerate(commit.changes)
+    ]
+    return _encode(rows).decode()
+
+
+def last_values(commits: Iterable[Commit]) -> tuple[dict[str, Definition | None], dict[str, Instance | None]]:
+    """Keep the last value of each key that the commits touch; None where it was removed."""
+    definitions: dict[str, Definition | None] = {}
+    instances: dict[str, Instance | None] = {}
+    for commit in commits:
+        for change in commit.changes:
+            if isinstance(change, DefinitionChange):
+                definitions[lookup_key(change.key)] = change.new
+            else:
+                instances[change.key] = change.new
+    return definitions, instances
+
+
+def component_rows(definitions: Mapping[str, Definition | None]) -> str:
+    """Encode definitions as the JSON that fills the components table."""
+    return _encode([{"key": k, **msgspec.structs.asdict(d)} for k, d in definitions.items() if d]).decode()
+
+
+def instance_rows(instances: Mapping[str, Instance | None]) -> str:
+    """Encode instances as the JSON that fills the instances table."""
+    rows = [{"key": lookup_key(i.component_id), **msgspec.structs.asdict(i)} for i in instances.values() if i]
+    return _encode(rows).decode()
+
+
+def definition_of(row: Mapping[str, Any]) -> Definition:
+    """Read a row of the components table."""
+    fields = {name: row[name] for name in Definition.__struct_fields__}
+    fields["capabilities"] = tuple(fields["capabilities"])
+    fields["dependencies"] = tuple(fields["dependencies"])
+    return Definition(**fields)
+
+
+def instance_of(row: Mapping[str, Any]) -> Instance:
+    """Read a row of the instances table."""
+    fields = {name: row[name] for name in Instance.__struct_fields__}
+    return msgspec.convert(fields | {"instance_uuid": str(row["instance_uuid"])}, Instance)
+
+
+def commits_of(rows: Iterable[Mapping[str, Any]]) -> list[Commit]:
+    """Read rows of the journal, ordered by revision and idx, as commits."""
+    return [_commit(revision, list(group)) for revision, group in groupby(rows, key=itemgetter("revision"))]
+
+
+def _commit(revision: int, rows: list[Mapping[str, Any]]) -> Commit:
+    recorded_at: datetime = rows[0]["recorded_at"]
+    return Commit(revision, recorded_at, tuple(_change(row) for row in rows))
+
+
+def _change(row: Mapping[str, Any]) -> Change:
+    cause = _decode_cause(row["cause"])
+    old, new = row["old"], row["new"]
+    if row["kind"] == "component":
+        return DefinitionChange(
+            _decode_definition(old) if old else None, _decode_definition(new) if new else None, cause
+        )
+    return InstanceChange(_decode_instance(old) if old else None, _decode_instance(new) if new else None, cause)

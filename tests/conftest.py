@@ -1,0 +1,35 @@
+"""Fixtures of real parts: one PostgreSQL for the run, a database for each module, a real server, the real Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.control_plane import ControlPlane, control_plane
+from tests.support.postgres import Cluster, running_cluster
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One PostgreSQL for the whole run, in a process of its own event loop's thread."""
+    with running_cluster(tmp_path_factory.mktemp("pg")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
+    """A control plane for the module: a server on a direct port and behind the real Envoy, with short leases.
+
+    Leases last 2 s and are to be renewed every 0.5 s.
+    """
+    async with control_plane(cluster.new_database(), tmp_path_factory.mktemp("tekton")) as running:
+        yield running
+
+
+@pytest.fixture
+def short_tmp(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A temporary directory whose path is short enough for sockets."""
+    return tmp_path_factory.mktemp("t")

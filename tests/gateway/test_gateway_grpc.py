@@ -1,0 +1,169 @@
+"""Native gRPC and gRPC-Web through the gateway behave as on the server's own port."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+
+import grpc
+import httpx
+import pytest
+from canned_server import CannedServer
+from conftest import StartGateway, grpc_channel
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+from tekton.v1 import (
+    heartbeat_service_pb2,
+    heartbeat_service_pb2_grpc,
+    registry_service_pb2,
+    registry_service_pb2_grpc,
+)
+
+pytestmark = pytest.mark.timeout(30)
+
+GET = "/tekton.v1.RegistryService/GetComponent"
+
+
+def registry(channel: grpc.aio.Channel) -> registry_service_pb2_grpc.RegistryServiceAsyncStub:
+    return registry_service_pb2_grpc.RegistryServiceStub(channel)
+
+
+def get(component_id: str) -> registry_service_pb2.GetComponentRequest:
+    return registry_service_pb2.GetComponentRequest(component_id=component_id)
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    """Give the ErrorInfo.reason of the rich status."""
+    status = rpc_status.from_call(error)
+    info = error_details_pb2.ErrorInfo()
+    assert status is not None and status.details[0].Unpack(info)
+    return info.reason
+
+
+async def test_a_unary_call_and_its_trailers_arrive(channel: grpc.aio.Channel) -> None:
+    """What the server sends after the message is there as well."""
+    call = registry(channel).GetComponent(get("vector"))
+    assert (await call).component_id == "vector"
+    assert ("tekton-trailer", "kept") in tuple(await call.trailing_metadata())
+
+
+async def test_a_failure_keeps_its_status_and_its_details(channel: grpc.aio.Channel) -> None:
+    """The filter for REST leaves gRPC alone."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await registry(channel).GetComponent(get("missing"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert caught.value.details() == 'no "missing" here\n\u00e9'
+    assert reason_of(caught.value) == "component_not_found"
+
+
+async def test_a_failure_after_the_initial_metadata_keeps_its_details(channel: grpc.aio.Channel) -> None:
+    """Also where the status comes in trailers of their own."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await registry(channel).GetComponent(get("late"))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert reason_of(caught.value) == "unavailable"
+
+
+async def test_the_bidirectional_stream_answers_each_message_at_once_and_hears_the_half_close(
+    channel: grpc.aio.Channel,
+) -> None:
+    """Nothing is buffered in either direction, and the end of the client's side reaches the server."""
+    call = heartbeat_service_pb2_grpc.HeartbeatServiceStub(channel).Connect()
+    async with asyncio.timeout(5):
+        await call.write(heartbeat_service_pb2.ConnectRequest(hello={}))
+        assert (await call.read()).WhichOneof("message") == "welcome"
+        for _ in range(3):
+            await call.write(heartbeat_service_pb2.ConnectRequest(beat={}))
+            assert (await call.read()).WhichOneof("message") == "ack"
+        await call.done_writing()
+        assert (await call.read()).WhichOneof("message") == "go_away"
+        assert await call.read() is grpc.aio.EOF
+        assert await call.code() is grpc.StatusCode.OK
+        assert ("tekton-trailer", "kept") in tuple(await call.trailing_metadata())
+
+
+async def test_a_silent_bidirectional_stream_stays_open(start_gateway: StartGateway, server: CannedServer) -> None:
+    """No timeout of the gateway is for heartbeat streams: their two ends watch each other."""
+    gateway = await start_gateway(unary_timeout=0.2, request_idle_timeout=0.2)
+    async with grpc_channel(gateway) as channel:
+        call = heartbeat_service_pb2_grpc.HeartbeatServiceStub(channel).Connect()
+        await call.write(heartbeat_service_pb2.ConnectRequest(hello={}))
+        await call.read()
+        answer = asyncio.ensure_future(call.read())
+        await asyncio.wait([answer], timeout=1.0)
+        assert not answer.done()
+        await call.write(heartbeat_service_pb2.ConnectRequest(beat={}))
+        assert (await answer).WhichOneof("message") == "ack"
+        call.cancel()
+
+
+async def test_the_health_service_is_reachable(channel: grpc.aio.Channel) -> None:
+    """Check and Watch, as probes use them."""
+    health = health_pb2_grpc.HealthStub(channel)
+    request = health_pb2.HealthCheckRequest()
+    assert (await health.Check(request)).status == health_pb2.HealthCheckResponse.SERVING
+    watch = health.Watch(request)
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    watch.cancel()
+
+
+async def test_an_unknown_service_is_unimplemented(channel: grpc.aio.Channel) -> None:
+    """As a gRPC server says it."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await channel.unary_unary("/tekton.v1.NoService/Call")(b"")
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert caught.value.details() == "There is no POST /tekton.v1.NoService/Call on this gateway."
+
+
+async def test_a_call_without_a_server_is_unavailable_with_details(start_gateway: StartGateway) -> None:
+    """The SDK sees the same error class as if the server had said it, and when to try again."""
+    async with grpc_channel(await start_gateway()) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await registry(channel).GetComponent(get("vector"))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert caught.value.details() == "The server cannot be reached now; nothing was done. Try again."
+    assert reason_of(caught.value) == "unavailable"
+
+
+async def test_the_deadline_of_the_client_is_honoured(start_gateway: StartGateway, server: CannedServer) -> None:
+    """Longer than the gateway's own where the client says so; the gateway's own where it says nothing."""
+    async with grpc_channel(await start_gateway(unary_timeout=0.2)) as channel:
+        for timeout, at_least in ((None, 0.15), (0.8, 0.75)):
+            started = time.monotonic()
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await registry(channel).GetComponent(get("slow"), timeout=timeout)
+            assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED, caught.value.details()
+            assert at_least < time.monotonic() - started < at_least + 0.5
+        await server.until_idle()
+
+
+async def test_native_calls_are_not_marked_as_rest(channel: grpc.aio.Channel, server: CannedServer) -> None:
+    """Not even when the client asks for it: it would get words it cannot read."""
+    await registry(channel).GetComponent(get("vector"), metadata=(("x-tekton-rest", "1"), ("x-envoy-any", "1")))
+    ((_, metadata),) = server.calls
+    assert not {"x-tekton-rest", "x-envoy-any"} & set(metadata)
+
+
+async def test_grpc_web_gets_its_reply_and_its_status(rest: httpx.AsyncClient) -> None:
+    """In the frames of gRPC-Web: the message, then the trailers."""
+    reply = await grpc_web(rest, "vector")
+    assert reply.headers["content-type"].startswith("application/grpc-web")
+    length = struct.unpack(">I", reply.content[1:5])[0]
+    trailers = reply.content[5 + length :]
+    assert b"vector" in reply.content[5 : 5 + length]
+    assert trailers[0] == 0x80 and b"grpc-status:0" in trailers
+
+
+async def test_a_grpc_web_failure_is_left_as_it_is(rest: httpx.AsyncClient) -> None:
+    """Status and details, no JSON."""
+    reply = await grpc_web(rest, "missing")
+    told = reply.content.decode("latin-1") + str(dict(reply.headers))
+    assert "grpc-status" in told and "grpc-status-details-bin" in told and "success" not in told
+
+
+async def grpc_web(rest: httpx.AsyncClient, component_id: str) -> httpx.Response:
+    message = get(component_id).SerializeToString()
+    headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
+    return await rest.post(GET, content=struct.pack(">BI", 0, len(message)) + message, headers=headers)

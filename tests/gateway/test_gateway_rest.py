@@ -1,0 +1,343 @@
+"""REST through the real Envoy: paths, statuses, and one body for every failure."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from canned_server import CannedServer
+from conftest import StartGateway, rest_client
+from tekton_gateway import Envoy
+
+pytestmark = pytest.mark.timeout(30)
+
+COMPONENTS = "/api/tekton/components"
+EVENTS = "/events/tekton/registry"
+JSON = {"content-type": "application/json"}
+INTERNALS = ("grpc", "tekton-error", "tekton-http-status", "x-envoy", "x-tekton")
+
+
+def error_of(response: httpx.Response, status: int, code: int, reason: str) -> dict[str, Any]:
+    """Check that a reply is the documented failure and nothing but it, and give its error."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    assert [name for name in response.headers if name.startswith(INTERNALS)] == []
+    body = response.json()
+    assert set(body) == {"success", "error"} and body["success"] is False
+    error = dict(body["error"])
+    assert set(error) == {"message", "code", "reason", "component", "details"}
+    assert (error["code"], error["reason"], error["component"]) == (code, reason, "tekton_core")
+    for internal in ("envoy", "upstream", "/tmp", ".sock", "in the type", "transcode"):
+        assert internal not in response.text.lower()
+    return error
+
+
+async def test_a_reply_is_snake_case_with_every_field_and_names_for_enums(rest: httpx.AsyncClient) -> None:
+    """Empty lists and zeros are present."""
+    response = await rest.get(f"{COMPONENTS}/vector")
+    body = response.json()
+    assert response.status_code == 200
+    assert body["component_id"] == "vector"
+    assert body["status"] == "ready"
+    assert body["capabilities"] == [] and body["port"] == 0 and body["health_check"] == ""
+
+
+async def test_a_successful_reply_shows_nothing_of_grpc(rest: httpx.AsyncClient) -> None:
+    """Neither the status of the call nor the words between server and gateway."""
+    response = await rest.get(f"{COMPONENTS}/vector")
+    assert [name for name in response.headers if name.startswith(INTERNALS)] == []
+
+
+async def test_the_server_chooses_201_and_its_revision_is_kept(rest: httpx.AsyncClient) -> None:
+    """tekton-http-status in the initial metadata becomes the status; tekton-revision stays a header."""
+    response = await rest.post(COMPONENTS, json={"component_id": "vector"})
+    assert response.status_code == 201
+    assert response.headers["tekton-revision"] == "h.7"
+    assert "tekton-http-status" not in response.headers
+
+
+async def test_a_path_value_is_unescaped_and_may_be_repeated_in_the_body(rest: httpx.AsyncClient) -> None:
+    """%20 is a space; a body that says the same as the path is no conflict."""
+    assert (await rest.get(f"{COMPONENTS}/a%20b")).json()["component_id"] == "a b"
+    response = await rest.post(f"{COMPONENTS}/vector/heartbeat", json={"component_id": "vector"})
+    assert response.json()["message"] == "vector"
+
+
+async def test_a_list_reply_of_four_megabytes_passes(rest: httpx.AsyncClient) -> None:
+    """Envoy's own limit would make it a 500."""
+    response = await rest.get(f"{COMPONENTS}/large")
+    assert response.status_code == 200
+    assert len(response.json()["metadata"]["text"]) == 4_000_000
+
+
+async def test_a_failure_is_the_body_that_the_server_wrote(rest: httpx.AsyncClient) -> None:
+    """Quotes, newlines and other alphabets included; the server sent trailers only."""
+    error = error_of(await rest.get(f"{COMPONENTS}/missing"), 404, 1001, "component_not_found")
+    assert error["message"] == 'no "missing" here\n\u00e9'
+    assert error["details"] == {"id": "missing"}
+
+
+async def test_a_failure_after_the_initial_metadata_is_the_same_body(rest: httpx.AsyncClient) -> None:
+    """Here the words come in the trailers, after the headers."""
+    response = await rest.get(f"{COMPONENTS}/late")
+    error_of(response, 503, 1000, "unavailable")
+    assert response.headers["retry-after"] == "1"
+    assert response.headers["tekton-revision"] == "h.8"
+
+
+async def test_a_failure_without_words_gets_a_fixed_sentence(rest: httpx.AsyncClient) -> None:
+    """The gRPC library itself may end a call; its words are not for users."""
+    error = error_of(await rest.get(f"{COMPONENTS}/bare"), 404, 1009, "unknown_path")
+    assert error["message"] == "This server does not serve the call."
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="httpx does not show trailers; curl does")
+@pytest.mark.parametrize("path", [f"{COMPONENTS}/late", f"{COMPONENTS}/vector", f"{EVENTS}?component_ids=breaks"])
+async def test_a_reply_over_http2_has_no_trailers_with_internals(gateway: Envoy, path: str) -> None:
+    """HTTP/2 shows trailers to clients, so they are cleaned as well."""
+    curl = await asyncio.create_subprocess_exec(
+        *("curl", "--silent", "--include", "--max-time", "5", "--http2-prior-knowledge"),
+        f"http://127.0.0.1:{gateway.port}{path}",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    shown, _ = await curl.communicate()
+    assert shown.startswith(b"HTTP/2 ")
+    assert [line for line in shown.decode().splitlines() if line.startswith(INTERNALS)] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/nowhere"),
+        ("DELETE", "/api/health"),
+        ("POST", "/tekton.v1.RegistryService/GetComponent"),
+        ("GET", "/grpc.health.v1.Health/Check"),
+        ("GET", '/quote"d'),
+    ],
+)
+async def test_an_unknown_path_or_method_is_404(rest: httpx.AsyncClient, method: str, path: str) -> None:
+    """It is refused here, with the path that was asked for, without its query."""
+    error = error_of(await rest.request(method, f"{path}?secret=1"), 404, 1009, "unknown_path")
+    assert method in error["message"] and "secret" not in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "message"),
+    [
+        ("nope=1", "nope", "is not a parameter of this call"),
+        ("page_size=abc", "page_size", 'must be an integer, not "abc"'),
+        ("page_size=%C3%A9", "page_size", 'must be an integer, not "\u00e9"'),
+        (f"page_size={'a' * 200}", "page_size", "must be an integer"),
+    ],
+)
+async def test_a_wrong_query_parameter_is_400_and_named(
+    rest: httpx.AsyncClient, query: str, field: str, message: str
+) -> None:
+    """A parameter that nobody knows is refused: ignoring a misspelt filter would answer another question."""
+    error = error_of(await rest.get(f"{COMPONENTS}?{query}"), 400, 1000, "validation_error")
+    assert error["message"] == f"{field} {message}"
+    (violation,) = error["details"]["violations"]
+    assert (violation["field"], violation["message"]) == (field, message)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ('{"port": "abc"}', "port"),
+        ('{"port": "a\\"b\\n"}', "port"),
+        ('{"port": {"a": 1}}', "port"),
+        ('{"port": 1.5}', "port"),
+        ('{"metadata": 3}', "metadata"),
+        ('{"component_id": 3}', "component_id"),
+        ('{"replace": "maybe"}', "replace"),
+    ],
+)
+async def test_a_field_of_the_wrong_type_is_400_and_named(rest: httpx.AsyncClient, body: str, field: str) -> None:
+    """In the message for people, and in details.violations for programs."""
+    response = await rest.post(COMPONENTS, content=body, headers=JSON)
+    error = error_of(response, 400, 1000, "validation_error")
+    assert error["message"].startswith(f"{field} must ")
+    assert error["details"]["violations"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{bad", b"[1]", b'"text"', b"null", b'{"a"', b'{"port": [1]}', b'{"x": "\xff\xfe\\"\n', b'{"a":' * 200, b"\x00"],
+)
+async def test_what_is_not_a_json_object_is_400_with_a_valid_body(rest: httpx.AsyncClient, body: bytes) -> None:
+    """Whatever bytes the client sent, the reply is JSON."""
+    error = error_of(await rest.post(COMPONENTS, content=body, headers=JSON), 400, 1000, "validation_error")
+    assert error["message"].startswith("The request is not valid JSON for this call: ")
+
+
+async def test_a_body_that_contradicts_the_path_is_400(rest: httpx.AsyncClient) -> None:
+    """The field is named; neither of the two is preferred in silence."""
+    response = await rest.post(f"{COMPONENTS}/vector/heartbeat", json={"component_id": "other"})
+    error = error_of(response, 400, 1000, "validation_error")
+    assert error["details"]["violations"][0]["field"] == "component_id"
+
+
+async def test_a_body_over_the_limit_is_413(rest: httpx.AsyncClient) -> None:
+    """With its length announced or not; just under the limit it passes."""
+
+    async def chunks() -> Any:
+        for _ in range(3):
+            yield b"a" * 500_000
+
+    for content in (b"a" * 1_100_000, chunks()):
+        error_of(await rest.post(COMPONENTS, content=content, headers=JSON), 413, 1000, "too_large")
+    accepted = await rest.post(COMPONENTS, json={"component_id": "a" * 1_000_000})
+    assert accepted.status_code == 201
+
+
+async def test_headers_over_the_limit_are_431(rest: httpx.AsyncClient) -> None:
+    """The connection manager refuses them before any filter runs."""
+    error_of(await rest.get("/api/health", headers={"x-long": "a" * 20_000}), 431, 1000, "too_large")
+
+
+async def test_headers_within_the_limit_reach_the_server(rest: httpx.AsyncClient) -> None:
+    """Fifteen kilobytes of headers are fewer than the server's own limit, which would fail calls at random."""
+    for _ in range(20):
+        response = await rest.get("/api/health", headers={"x-long": "a" * 15_000})
+        assert response.status_code == 200
+
+
+async def test_a_call_without_a_server_is_503_at_once(start_gateway: StartGateway) -> None:
+    """With Retry-After; nothing was done, and the reply says so."""
+    async with rest_client(await start_gateway()) as rest:
+        for path in ("/api/health", EVENTS):
+            response = await rest.get(path)
+            error = error_of(response, 503, 1000, "unavailable")
+            assert response.headers["retry-after"] == "1"
+            assert "nothing was done" in error["message"]
+
+
+async def test_a_server_that_comes_back_is_used_at_once(start_gateway: StartGateway, server: CannedServer) -> None:
+    """The gateway keeps no grudge."""
+    async with rest_client(await start_gateway()) as rest:
+        assert (await rest.get("/api/health")).status_code == 200
+        await server.stop()
+        assert (await rest.get("/api/health")).status_code == 503
+        again = CannedServer(server.path)
+        await again.start()
+        assert (await rest.get("/api/health")).status_code == 200
+        await again.stop()
+
+
+async def test_a_server_that_ends_during_a_call_leaves_the_outcome_unknown(
+    rest: httpx.AsyncClient, server: CannedServer
+) -> None:
+    """The call may have been carried out: the gateway neither hides that nor tries again."""
+    call = asyncio.create_task(rest.get(f"{COMPONENTS}/slow"))
+    await server.until_open(1)
+    await server.stop()
+    error = error_of(await call, 503, 1000, "unavailable")
+    assert error["details"] == {"outcome": "unknown"}
+    assert len(server.calls) == 1
+
+
+async def test_a_server_that_dies_during_a_call_leaves_the_outcome_unknown(
+    start_gateway: StartGateway, short_dir: Path
+) -> None:
+    """Here it cannot even say goodbye: its connection is gone."""
+    taken = 0
+
+    async def die_with_a_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal taken
+        taken += 1
+        writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")  # HTTP/2 SETTINGS, empty
+        await reader.readuntil(b"x-tekton-last")
+        writer.close()
+
+    async with await asyncio.start_unix_server(die_with_a_call, short_dir / "server.sock"):
+        async with rest_client(await start_gateway()) as rest:
+            # A header that HPACK leaves readable: its characters are shorter as they are than in Huffman's code.
+            response = await rest.get("/api/health", headers={"x-tekton-last": "1"})
+    error = error_of(response, 503, 1000, "unavailable")
+    assert error["details"] == {"outcome": "unknown"}
+    assert taken == 1
+
+
+async def test_a_call_that_takes_too_long_is_504(start_gateway: StartGateway, server: CannedServer) -> None:
+    """And the server is told to stop working on it."""
+    async with rest_client(await start_gateway(unary_timeout=0.2)) as rest:
+        error_of(await rest.get(f"{COMPONENTS}/slow"), 504, 1006, "timeout")
+    await server.until_idle()
+
+
+async def test_a_client_that_stalls_in_its_request_is_408(start_gateway: StartGateway, server: CannedServer) -> None:
+    """It holds a place that others want."""
+    gateway = await start_gateway(request_idle_timeout=0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(b"POST /api/tekton/components HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n{")
+    reply = await asyncio.wait_for(reader.read(4096), 5)
+    assert reply.startswith(b"HTTP/1.1 408 ") and b'"code":1006' in reply
+    writer.close()
+
+
+async def test_clients_cannot_speak_for_the_gateway(rest: httpx.AsyncClient, server: CannedServer) -> None:
+    """Their copies of internal headers, Envoy's included, do not reach anybody."""
+    forged = {
+        "x-tekton-rest": "2",
+        "tekton-error": "{}",
+        "tekton-http-status": "299",
+        "x-envoy-upstream-rq-timeout-ms": "1",
+        "x-envoy-anything": "1",
+    }
+    response = await rest.get(
+        f"{COMPONENTS}/vector", headers=forged | {"authorization": "Bearer x", "last-event-id": "7"}
+    )
+    assert response.status_code == 200
+    ((_, metadata),) = server.calls
+    assert metadata["x-tekton-rest"] == "1"
+    assert metadata["authorization"] == "Bearer x" and metadata["last-event-id"] == "7"
+    assert not {"tekton-error", "tekton-http-status", "x-envoy-anything"} & set(metadata)
+
+
+async def test_server_sent_events_arrive_as_they_happen(rest: httpx.AsyncClient) -> None:
+    """The first event is here while the stream goes on."""
+    async with rest.stream("GET", EVENTS) as response:
+        assert response.headers["content-type"] == "text/event-stream"
+        assert await anext(response.aiter_text()) == "event: registry\ndata: first\n\n"
+
+
+@pytest.mark.parametrize("when", ["missing", "late"])
+async def test_a_stream_that_fails_before_its_first_event_is_the_documented_error(
+    rest: httpx.AsyncClient, when: str
+) -> None:
+    """Whether or not the server had sent initial metadata."""
+    response = await rest.get(EVENTS, params={"component_ids": when})
+    error = error_of(response, 400, 1000, "validation_error")
+    assert error["details"]["violations"][0]["field"] == "after_revision"
+
+
+async def test_a_stream_that_fails_after_its_first_event_just_ends(rest: httpx.AsyncClient) -> None:
+    """Its status is sent already; what there is to say the server says as an event."""
+    response = await rest.get(EVENTS, params={"component_ids": "breaks"})
+    assert response.status_code == 200
+    assert response.text == "event: registry\ndata: first\n\n"
+
+
+async def test_a_stream_may_be_silent_for_longer_than_any_timeout(
+    start_gateway: StartGateway, server: CannedServer
+) -> None:
+    """Neither the timeout of unary calls nor that of stalled requests is for streams."""
+    gateway = await start_gateway(unary_timeout=0.2, request_idle_timeout=0.2)
+    async with rest_client(gateway) as rest, rest.stream("GET", EVENTS) as response:
+        events = response.aiter_text()
+        await anext(events)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(events), 1.0)
+
+
+async def test_a_client_that_leaves_ends_its_stream_at_the_server(
+    rest: httpx.AsyncClient, server: CannedServer
+) -> None:
+    """The server does not go on sending to nobody."""
+    async with rest.stream("GET", EVENTS):
+        await server.until_open(1)
+    await server.until_idle()

@@ -1,0 +1,70 @@
+"""A whole control plane inside the test's process: what `tekton up` runs, with the test's database."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tekton_server import app
+from tekton_server.config import Components, Settings
+
+INTERVAL = 0.5
+TIMEOUT = 2.0
+
+
+@dataclass
+class ControlPlane:
+    """A running control plane. `port` is the gateway's, `grpc_port` the server's own; both on `host`."""
+
+    host: str
+    port: int
+    grpc_port: int
+    settings: Settings
+    app: app.Tekton
+
+    @property
+    def http(self) -> str:
+        """The base URL of the REST paths, through the real Envoy."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def gateway(self) -> str:
+        """The gateway as a gRPC target."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def direct(self) -> str:
+        """The server's own listener as a gRPC target."""
+        return f"{self.host}:{self.grpc_port}"
+
+
+def free_port() -> int:
+    """Find a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def settings_for(database_url: str | None, data_dir: Path, *, timeout: float = TIMEOUT) -> Settings:
+    """Make settings with free ports and short leases."""
+    return Settings(
+        port=free_port(),
+        grpc_port=free_port(),
+        data_dir=str(data_dir),
+        database_url=database_url,
+        components=Components(heartbeat_interval=min(INTERVAL, timeout / 4), heartbeat_timeout=timeout),
+    )
+
+
+@asynccontextmanager
+async def control_plane(
+    database_url: str, data_dir: Path, *, timeout: float = TIMEOUT, settings: Settings | None = None
+) -> AsyncIterator[ControlPlane]:
+    """Run a control plane on a database."""
+    chosen = settings or settings_for(database_url, data_dir, timeout=timeout)
+    async with app.run(chosen) as running:
+        assert chosen.grpc_port is not None
+        yield ControlPlane(chosen.host, chosen.port, chosen.grpc_port, chosen, running)

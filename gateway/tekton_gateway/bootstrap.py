@@ -59,6 +59,8 @@ def _connection_manager(settings: GatewaySettings) -> Json:
         "max_request_headers_kb": settings.max_header_kib,
         "request_headers_timeout": seconds(settings.request_idle_timeout),
         "stream_idle_timeout": seconds(settings.request_idle_timeout),
+        # A stream that the server has ended does not wait for ever for a client that does not read.
+        "stream_flush_timeout": seconds(settings.request_idle_timeout),
         "normalize_path": True,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
         "early_header_mutation_extensions": [_drop_internal_headers()],

@@ -12,7 +12,7 @@ class PortInUseError(GatewayError):
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(
-            f"{host}:{port} is taken by another process: stop that process, or choose another port (--port, TEKTON_PORT)."
+            f"{host}:{port} is taken by another process: stop it, or choose another port (--port or TEKTON_PORT)."
         )
         self.host = host
         self.port = port

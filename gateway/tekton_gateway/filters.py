@@ -20,7 +20,7 @@ _PREFIX = "type.googleapis.com/envoy.extensions.filters.http"
 def render(settings: GatewaySettings) -> list[Json]:
     """Give the chain."""
     return [
-        # First on the way in and so last on the way out: it marks what is REST and sees what the others made of a reply.
+        # First on the way in, so last on the way out: it marks what is REST, and sees what the others made of a reply.
         _filter("lua", "lua.v3.Lua", {"default_source_code": {"inline_string": lua_source()}}),
         _filter("grpc_web", "grpc_web.v3.GrpcWeb", {}),
         # Before the transcoder, whose own limit does not hold: it gives the 413.
@@ -37,7 +37,8 @@ def lua_source() -> str:
 
 
 def _lua_row(status: str, error: TektonError) -> str:
-    return f'["{status}"] = {{ "{error.http_status}", [==[{json.dumps(error.body())}]==] }},'
+    retry = f'"{error.retry_after:.0f}"' if error.retry_after is not None else "false"
+    return f'["{status}"] = {{ "{error.http_status}", [==[{json.dumps(error.body())}]==], {retry} }},'
 
 
 def _filter(name: str, kind: str, config: Json) -> Json:

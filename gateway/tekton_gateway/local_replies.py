@@ -18,8 +18,11 @@ from tekton_gateway.settings import GatewaySettings
 
 Json = dict[str, Any]
 
-MARK = "x-tekton-local-reply"
-"""Tells the Lua filter, which removes it, that a reply is the gateway's own, and whose words it holds."""
+MARK = "x-tekton-transcoder"
+"""On replies that quote the transcoder: the Lua filter removes it, and puts the transcoder's words into ours.
+
+Only there: a reply that Envoy makes while it reads the server's answer does not pass the filter.
+"""
 
 BROKEN = "The server went away during the call; it may have been carried out. Look before you try again."
 TOO_LATE = "The call took longer than its deadline; it may have been carried out."
@@ -38,8 +41,8 @@ class Reply:
     flags: Sequence[str] = ()
     """Only with one of these response flags."""
     and_above: bool = False
-    words: str = "tekton"
-    """Whose words the message is: the Lua filter turns the transcoder's into ours."""
+    quotes: bool = False
+    """The message is what the transcoder said."""
 
     def matches(self) -> Json:
         """Give the filter that finds it."""
@@ -66,7 +69,7 @@ def replies(settings: GatewaySettings) -> list[Reply]:
         f"The reply is over the limit of {settings.max_response_bytes} bytes; ask for less, such as a smaller page."
     )
     return [
-        Reply(400, errors.ValidationError("%LOCAL_REPLY_BODY%"), words="transcoder"),
+        Reply(400, errors.ValidationError("%LOCAL_REPLY_BODY%"), quotes=True),
         Reply(404, errors.UnknownPathError("There is no %REQ(:METHOD)% %PATH(NQ):256% on this gateway.")),
         Reply(408, errors.TektonTimeoutError("The request was not sent in time.")),
         Reply(413, errors.TooLargeError(body_limit)),
@@ -74,9 +77,7 @@ def replies(settings: GatewaySettings) -> list[Reply]:
         Reply(500, errors.TektonError(reply_limit)),
         Reply(503, errors.UnavailableError(unreachable), flags=_NOT_SENT),
         Reply(503, errors.UnavailableError(BROKEN, details={"outcome": "unknown"})),
-        Reply(
-            504, errors.TektonTimeoutError(TOO_LATE, details={"outcome": "unknown"})
-        ),
+        Reply(504, errors.TektonTimeoutError(TOO_LATE, details={"outcome": "unknown"})),
         Reply(500, errors.UnavailableError("The server's answer was not understood."), and_above=True),
         Reply(400, errors.ValidationError("The request is not one that this gateway serves."), and_above=True),
     ]
@@ -103,7 +104,7 @@ def fallbacks() -> dict[str, errors.TektonError]:
 
 
 def _for_rest(reply: Reply) -> Json:
-    headers = [_header(MARK, reply.words)]
+    headers = [_header(MARK, "1")] if reply.quotes else []
     if reply.error.retry_after is not None:
         headers.append(_header("retry-after", f"{reply.error.retry_after:.0f}"))
     return {

@@ -6,11 +6,9 @@
 -- FALLBACKS, by gRPC status, is what stands in for a server that said no words of its own.
 
 local REST = "tekton.rest"
-local LOCAL_MARK = "x-tekton-local-reply"
-local HIDDEN = {
-  "grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding", "grpc-encoding",
-  "tekton-error", "tekton-http-status",
-}
+local MARK = "x-tekton-transcoder"
+local HIDDEN = { "grpc-status", "grpc-message", "grpc-accept-encoding", "grpc-encoding" }
+local HIDDEN_OF_FAILURES = { "grpc-status-details-bin", "tekton-error", "tekton-http-status" }
 local TYPES = {
   TYPE_INT32 = "an integer", TYPE_INT64 = "an integer", TYPE_UINT32 = "an integer", TYPE_UINT64 = "an integer",
   TYPE_DOUBLE = "a number", TYPE_FLOAT = "a number", TYPE_BOOL = "true or false", TYPE_STRING = "a string",
@@ -24,8 +22,8 @@ local function is_grpc(content_type)
     and (content_type == "application/grpc" or content_type:find("^application/grpc[+;-]") ~= nil)
 end
 
-local function hide(headers)
-  for _, name in ipairs(HIDDEN) do
+local function hide(headers, names)
+  for _, name in ipairs(names) do
     headers:remove(name)
   end
 end
@@ -40,10 +38,10 @@ end
 local function fail(body, headers, source)
   local fallback = FALLBACKS[source:get("grpc-status")] or FALLBACKS["2"]
   local text = source:get("tekton-error") or fallback[2]
-  local retry_after = source:get("retry-after")
+  local retry_after = source:get("retry-after") or (source:get("tekton-error") == nil and fallback[3])
   headers:replace(":status", source:get("tekton-http-status") or fallback[1])
   headers:replace("content-type", "application/json")
-  if retry_after ~= nil then
+  if retry_after then
     headers:replace("retry-after", retry_after)
   end
   headers:replace("content-length", tostring(body:setBytes(text)))
@@ -75,6 +73,9 @@ local function explained(reply)
   if words == nil then
     return reply
   end
+  if words == "" or words == "Bad Request" then
+    return before .. "The request is not valid HTTP." .. after -- the codec's words, not the transcoder's
+  end
   local field, message, rule = violation(words)
   if field == nil then
     return before .. "The request is not valid JSON for this call: " .. words:gsub("^: ", "") .. after
@@ -85,51 +86,70 @@ local function explained(reply)
 end
 
 local function explain(handle, headers)
-  local whose = headers:get(LOCAL_MARK)
-  headers:remove(LOCAL_MARK)
-  if whose == "transcoder" then
-    local body
-    body, headers = whole(handle)
-    headers:replace("content-length", tostring(body:setBytes(explained(body:getBytes(0, body:length())))))
+  headers:remove(MARK)
+  local body
+  body, headers = whole(handle)
+  headers:replace("content-length", tostring(body:setBytes(explained(body:getBytes(0, body:length())))))
+end
+
+-- The server's words are in the headers where it sent nothing else, and in the trailers otherwise.
+local function answer_failure(handle)
+  local body, headers, trailers = whole(handle)
+  local source = trailers or headers
+  local status = source:get("grpc-status")
+  if status ~= nil and status ~= "0" then
+    fail(body, headers, source)
   end
+  hide(headers, HIDDEN)
+  hide(headers, HIDDEN_OF_FAILURES)
 end
 
 local function answer(handle, headers)
   local status = headers:get("grpc-status")
   local failed = status ~= nil and status ~= "0"
-  -- A stream whose first message never came still has the transcoder's content type: it failed, or was empty.
+  -- Without a status it is a stream, or a reply of the gateway itself. A stream that still has the content type of the
+  -- transcoder has had no message: it failed. A reply of the gateway looks the same so far, and is left as it is.
   local silent = status == nil and headers:get("content-type") == "application/json"
   if failed or silent then
-    -- The server's words are in the headers where it sent nothing else, and in the trailers otherwise.
-    local body, trailers
-    body, headers, trailers = whole(handle)
-    local source = trailers or headers
-    status = source:get("grpc-status")
-    if status ~= nil and status ~= "0" then
-      fail(body, headers, source)
+    answer_failure(handle)
+  else
+    local http_status = headers:get("tekton-http-status")
+    if http_status ~= nil then
+      headers:replace(":status", http_status)
+      headers:remove("tekton-http-status")
     end
-  elseif headers:get("tekton-http-status") ~= nil then
-    headers:replace(":status", headers:get("tekton-http-status"))
+    hide(headers, HIDDEN)
   end
-  hide(headers)
-  local trailers = handle:trailers()
-  if trailers ~= nil then
-    hide(trailers)
+  -- HTTP/1 clients get no trailers.
+  if handle:streamInfo():protocol() ~= "HTTP/1.1" then
+    local trailers = handle:trailers()
+    if trailers ~= nil then
+      hide(trailers, HIDDEN)
+      hide(trailers, HIDDEN_OF_FAILURES)
+    end
   end
 end
 
 function envoy_on_request(handle)
-  if not is_grpc(handle:headers():get("content-type")) then
-    handle:headers():replace("x-tekton-rest", "1")
-    handle:streamInfo():dynamicMetadata():set(REST, "rest", true)
+  local headers = handle:headers()
+  if is_grpc(headers:get("content-type")) then
+    return
   end
+  if headers:get("upgrade") ~= nil or headers:get(":method") == "CONNECT" then
+    -- No path is a WebSocket or a tunnel. Such a request has no end, for which the buffer filter would wait.
+    handle:respond({ [":status"] = "404" }, "")
+    return
+  end
+  headers:replace("x-tekton-rest", "1")
+  handle:streamInfo():dynamicMetadata():set(REST, "rest", true)
 end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
-  if headers:get(LOCAL_MARK) ~= nil then
+  if headers:get(MARK) ~= nil then
     explain(handle, headers)
-  elseif handle:streamInfo():dynamicMetadata():get(REST) ~= nil then
+  elseif not is_grpc(headers:get("content-type")) or handle:streamInfo():dynamicMetadata():get(REST) ~= nil then
+    -- The content type alone cannot tell: a REST call that failed at once still has that of gRPC.
     answer(handle, headers)
   end
 end

@@ -111,7 +111,7 @@ class Registry(registry_service_pb2_grpc.RegistryServiceServicer):
 
 
 class Heartbeat(heartbeat_service_pb2_grpc.HeartbeatServiceServicer):
-    """Echoes the component_id of a beat. On the stream it answers each message at once and says goodbye after the client's half-close."""
+    """Echoes the component_id of a beat; on the stream answers each message at once, and the half-close by GoAway."""
 
     async def SendHeartbeat(self, request: Any, context: Any) -> Any:
         return heartbeat_service_pb2.SendHeartbeatResponse(success=True, message=request.component_id)

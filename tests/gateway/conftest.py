@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from canned_server import CannedServer
 from tekton_gateway import Envoy, GatewaySettings
 
-StartGateway = Callable[..., Awaitable[Envoy]]
+from tests.gateway.canned_server import CannedServer
+from tests.gateway.clients import StartGateway, grpc_channel, rest_client
 
 
 @pytest.fixture
@@ -63,13 +63,3 @@ async def rest(gateway: Envoy) -> AsyncIterator[httpx.AsyncClient]:
 async def channel(gateway: Envoy) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc_channel(gateway) as opened:
         yield opened
-
-
-def rest_client(gateway: Envoy) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", timeout=10)
-
-
-def grpc_channel(gateway: Envoy) -> grpc.aio.Channel:
-    return grpc.aio.insecure_channel(
-        f"127.0.0.1:{gateway.port}", options=[("grpc.max_receive_message_length", 16 * 1024 * 1024)]
-    )

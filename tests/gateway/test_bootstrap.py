@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from pathlib import Path
@@ -116,6 +117,14 @@ def test_nothing_is_logged_per_call_and_the_port_is_not_shared() -> None:
     assert bootstrap.render(UNIX)["static_resources"]["listeners"][0]["enable_reuse_port"] is False
 
 
+def test_dead_clients_are_noticed_and_the_number_of_clients_is_limited() -> None:
+    """A machine that vanished says no goodbye, and each client costs a descriptor."""
+    rendered = bootstrap.render(UNIX)
+    assert rendered["static_resources"]["listeners"][0]["tcp_keepalive"]["keepalive_time"] == 30
+    (monitor,) = rendered["overload_manager"]["resource_monitors"]
+    assert monitor["typed_config"]["max_active_downstream_connections"] == UNIX.connection_limit
+
+
 def test_a_server_in_another_container_is_found_by_its_name() -> None:
     """The name is resolved again and again, since the container may move."""
     for cluster in clusters(TCP).values():
@@ -130,13 +139,11 @@ def test_every_reply_of_the_gateway_is_an_error_of_the_table() -> None:
         body = reply.error.body()["error"]
         assert errors.BY_REASON[body["reason"]].number == body["code"]
         assert body["component"] == "tekton_core"
-        assert ("%LOCAL_REPLY_BODY%" in body["message"]) == (reply.words == "transcoder")
+        assert ("%LOCAL_REPLY_BODY%" in body["message"]) == reply.quotes
 
 
 def test_the_descriptors_reach_envoy_without_their_comments() -> None:
     """They are only for the OpenAPI document, and most of the bytes."""
-    import base64
-
     files = descriptor_pb2.FileDescriptorSet.FromString(base64.b64decode(contract.descriptors_without_comments())).file
     assert [file.name for file in files if file.HasField("source_code_info")] == []
 

@@ -9,8 +9,6 @@ import time
 import grpc
 import httpx
 import pytest
-from canned_server import CannedServer
-from conftest import StartGateway, grpc_channel
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
@@ -20,6 +18,9 @@ from tekton.v1 import (
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
+
+from tests.gateway.canned_server import CannedServer
+from tests.gateway.clients import StartGateway, grpc_channel
 
 pytestmark = pytest.mark.timeout(30)
 

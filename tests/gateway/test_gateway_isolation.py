@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import grpc
 import httpx
 import pytest
-from canned_server import CannedServer
 from tekton.v1 import registry_service_pb2, registry_service_pb2_grpc
-from tekton_gateway import Envoy
+
+from tests.gateway.canned_server import CannedServer
+from tests.gateway.clients import StartGateway, rest_client
 
 pytestmark = pytest.mark.timeout(50)
 
@@ -30,23 +31,26 @@ def reader_that_never_reads(port: int) -> Iterator[socket.socket]:
         yield client
 
 
+async def call_and_stream(rest: httpx.AsyncClient) -> None:
+    """What everybody else wants meanwhile."""
+    assert (await rest.get("/api/tekton/components/vector")).status_code == 200
+    async with rest.stream("GET", "/events/tekton/registry") as response:
+        assert await anext(response.aiter_text()) == "event: registry\ndata: first\n\n"
+
+
 async def test_fifty_clients_that_never_read_do_not_delay_a_call(
-    gateway: Envoy, rest: httpx.AsyncClient, server: CannedServer
+    start_gateway: StartGateway, server: CannedServer
 ) -> None:
     """Each holds its own window and no more: new calls and new streams are served."""
-    clients = [reader_that_never_reads(gateway.port) for _ in range(STALLED)]
-    try:
-        for client in clients:
-            client.__enter__()
+    # One worker, so that all share one connection to the server: on another they could not be in the way.
+    gateway = await start_gateway(concurrency=1)
+    with ExitStack() as clients:
+        for _ in range(STALLED):
+            clients.enter_context(reader_that_never_reads(gateway.port))
         await server.until_open(STALLED)
         await server.until_stalled()
-        async with asyncio.timeout(5):
-            assert (await rest.get("/api/tekton/components/vector")).status_code == 200
-            async with rest.stream("GET", "/events/tekton/registry") as response:
-                assert await anext(response.aiter_text()) == "event: registry\ndata: first\n\n"
-    finally:
-        for client in clients:
-            client.__exit__(None, None, None)
+        async with asyncio.timeout(5), rest_client(gateway) as rest:
+            await call_and_stream(rest)
 
 
 async def test_fifteen_hundred_open_streams_do_not_refuse_a_call(
@@ -59,8 +63,6 @@ async def test_fifteen_hundred_open_streams_do_not_refuse_a_call(
     assert {message.history_id for message in first} == {"h"}
     await server.until_open(STREAMS)
     async with asyncio.timeout(5):
-        assert (await rest.get("/api/tekton/components/vector")).status_code == 200
-        async with rest.stream("GET", "/events/tekton/registry") as response:
-            assert await anext(response.aiter_text()) == "event: registry\ndata: first\n\n"
+        await call_and_stream(rest)
     for call in calls:
         call.cancel()

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from canned_server import CannedServer
-from conftest import StartGateway, rest_client
 from tekton_gateway import Envoy, GatewayError, GatewaySettings, PortInUseError, envoy
+
+from tests.gateway.canned_server import CannedServer
+from tests.gateway.clients import StartGateway, rest_client
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -102,11 +103,11 @@ async def test_stop_leaves_no_process_and_frees_the_port(start_gateway: StartGat
         free.bind(("127.0.0.1", gateway.port))
 
 
-async def test_a_cancelled_start_leaves_no_process(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_start_that_is_given_up_leaves_no_process(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever gives up waiting is not left with an Envoy that nobody holds."""
     monkeypatch.setattr(envoy, "_listener_port", lambda admin: None)
     settings = GatewaySettings(upstream=short_dir / "server.sock", port=0)
-    with pytest.raises(GatewayError, match="did not serve within 0.3 s"):
+    with pytest.raises(GatewayError, match=r"did not serve within 0\.3 s"):
         await Envoy.start(settings, short_dir / "work", short_dir / "log", deadline=0.3)
     assert [child for child in psutil.Process().children() if child.name() == "envoy"] == []
 

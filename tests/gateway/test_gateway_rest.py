@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from canned_server import CannedServer
-from conftest import StartGateway, rest_client
 from tekton_gateway import Envoy
+
+from tests.gateway.canned_server import CannedServer
+from tests.gateway.clients import StartGateway, rest_client
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -87,6 +89,15 @@ async def test_a_failure_after_the_initial_metadata_is_the_same_body(rest: httpx
     error_of(response, 503, 1000, "unavailable")
     assert response.headers["retry-after"] == "1"
     assert response.headers["tekton-revision"] == "h.8"
+
+
+async def test_a_reply_over_the_limit_is_an_error_that_says_so(
+    start_gateway: StartGateway, server: CannedServer
+) -> None:
+    """It is never cut short in silence."""
+    async with rest_client(await start_gateway(max_response_bytes=1_000_000)) as rest:
+        error = error_of(await rest.get(f"{COMPONENTS}/large"), 500, 1000, "internal_error")
+    assert "over the limit of 1000000 bytes" in error["message"]
 
 
 async def test_a_failure_without_words_gets_a_fixed_sentence(rest: httpx.AsyncClient) -> None:
@@ -174,6 +185,33 @@ async def test_what_is_not_a_json_object_is_400_with_a_valid_body(rest: httpx.As
     assert error["message"].startswith("The request is not valid JSON for this call: ")
 
 
+@pytest.mark.parametrize(
+    ("request_head", "status", "code"),
+    [
+        (b"GARBAGE\r\n\r\n", 400, 1000),
+        (b"GET /api/health HTTP/1.1\r\n\r\n", 400, 1000),
+        (b"GET /%00 HTTP/1.1\r\nhost: a\r\n\r\n", 400, 1000),
+        (b"GET /api/health HTTP/1.0\r\n\r\n", 426, 1000),
+        (b"GET /ws/tekton/state HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", 404, 1009),
+        (b"CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n", 404, 1009),
+    ],
+    ids=["garbage", "no host", "bad path", "http/1.0", "websocket", "tunnel"],
+)
+async def test_what_is_not_a_call_at_all_gets_the_documented_body(
+    gateway: Envoy, request_head: bytes, status: int, code: int
+) -> None:
+    """At once, even where no filter came to run or the request would have no end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(request_head)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"x-tekton" not in head and b"content-type: application/json" in head
+    body = json.loads(await asyncio.wait_for(reader.readuntil(b"}\n"), 5))
+    assert body["error"]["code"] == code
+    assert "JSON" not in body["error"]["message"]
+    writer.close()
+
+
 async def test_a_body_that_contradicts_the_path_is_400(rest: httpx.AsyncClient) -> None:
     """The field is named; neither of the two is preferred in silence."""
     response = await rest.post(f"{COMPONENTS}/vector/heartbeat", json={"component_id": "other"})
@@ -250,13 +288,16 @@ async def test_a_server_that_dies_during_a_call_leaves_the_outcome_unknown(
         nonlocal taken
         taken += 1
         writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")  # HTTP/2 SETTINGS, empty
-        await reader.readuntil(b"x-tekton-last")
+        await reader.readexactly(len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+        kind = None
+        while kind != 1:  # HEADERS: the call is here
+            length, kind = int.from_bytes(await reader.readexactly(3)), (await reader.readexactly(1))[0]
+            await reader.readexactly(5 + length)
         writer.close()
 
-    async with await asyncio.start_unix_server(die_with_a_call, short_dir / "server.sock"):
-        async with rest_client(await start_gateway()) as rest:
-            # A header that HPACK leaves readable: its characters are shorter as they are than in Huffman's code.
-            response = await rest.get("/api/health", headers={"x-tekton-last": "1"})
+    listener = await asyncio.start_unix_server(die_with_a_call, short_dir / "server.sock")
+    async with listener, rest_client(await start_gateway()) as rest:
+        response = await rest.get("/api/health")
     error = error_of(response, 503, 1000, "unavailable")
     assert error["details"] == {"outcome": "unknown"}
     assert taken == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import tenacity
 from grpc import aio
@@ -14,9 +14,14 @@ from tekton._channel import Target, async_channel
 from tekton._errors import from_rpc, unreachable
 from tekton.core.backoff import full_jitter
 from tekton.core.errors import TektonError, TektonTimeoutError, UnavailableError
-from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceAsyncStub, HeartbeatServiceStub
-from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceAsyncStub, LifecycleServiceStub
-from tekton.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub, RegistryServiceStub
+from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
+from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
+from tekton.v1.registry_service_pb2_grpc import RegistryServiceStub
+
+if TYPE_CHECKING:
+    from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceAsyncStub
+    from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceAsyncStub
+    from tekton.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
 
 log = logging.getLogger(__name__)
 

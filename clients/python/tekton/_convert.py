@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -24,7 +24,7 @@ _EXPIRED = "lease_expired"
 
 
 def plain(message: Message) -> dict[str, Any]:
-    """Give a message as the documented JSON object: every field (None for an absent one), names of states, ISO times."""
+    """Give a message as the documented JSON object: every field (None for an absent one), states by name, ISO times."""
     return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields}
 
 
@@ -88,17 +88,14 @@ def register_request(registration: ComponentRegistration) -> registry_service_pb
     Raises:
         ValidationError: a field has the wrong type.
     """
-    for name in ("capabilities", "dependencies"):
-        if isinstance(getattr(registration, name), str):
-            raise ValidationError.of(name, "must be a list of names, not one text", "type")
     try:
         return registry_service_pb2.RegisterComponentRequest(
             component_id=registration.component_id,
             component_name=registration.component_name,
             component_type=registration.component_type,
             version=registration.version,
-            capabilities=registration.capabilities,
-            dependencies=registration.dependencies,
+            capabilities=names("capabilities", registration.capabilities),
+            dependencies=names("dependencies", registration.dependencies),
             host=registration.host,
             port=registration.port,
             health_check=registration.health_check,
@@ -107,6 +104,17 @@ def register_request(registration: ComponentRegistration) -> registry_service_pb
         )
     except (TypeError, ValueError) as error:
         raise ValidationError(f"the registration cannot be sent: {error}") from None
+
+
+def names(field: str, value: Iterable[str] | None) -> list[str]:
+    """Give a list of names.
+
+    Raises:
+        ValidationError: it is one text, which would come apart into its letters.
+    """
+    if isinstance(value, str):
+        raise ValidationError.of(field, "must be a list of names, not one text", "type")
+    return list(value or ())
 
 
 def state_text(state: str | ComponentState | None) -> str:

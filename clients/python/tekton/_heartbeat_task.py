@@ -19,7 +19,7 @@ GOODBYE = 5.0
 
 
 class HeartbeatTask:
-    """Beats for one instance until `stop`. The beats come from a thread of their own, so a busy event loop is no matter."""
+    """Beats for one instance until `stop`, from a thread of its own: a busy event loop does not matter."""
 
     def __init__(self, heart: Heart, lease: KeptLease) -> None:
         self._heart = heart
@@ -77,15 +77,19 @@ class HeartbeatTask:
 
         False when it could not be confirmed; beating ends in any case, and the instance is given up after its timeout.
         """
+        if self._lease.ended.done():
+            return True
         self._heart.leave(self._lease)
         try:
             async with asyncio.timeout(GOODBYE):
                 await asyncio.shield(asyncio.wrap_future(self._lease.ended))
         except TimeoutError:
             log.warning("the goodbye of %s was not confirmed; its lease will run out", self.component_id)
-            return False
-        finally:
             self._heart.release(self._lease)
+            return False
+        except asyncio.CancelledError:
+            self._heart.release(self._lease)
+            raise
         return True
 
 

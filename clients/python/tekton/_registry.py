@@ -37,6 +37,12 @@ class WatchedRegistry:
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._trouble: TektonError | None = None
+        self._closed = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether the view was complete once."""
+        return self._ready.is_set()
 
     @property
     def trouble(self) -> TektonError | None:
@@ -70,21 +76,29 @@ class WatchedRegistry:
             await asyncio.wait((task, ready), timeout=self._calls.timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ready.cancel()
-        if task.cancelled():
-            raise RuntimeError("this TektonClient is closed")
-        if task.done():
+        if task.done() and not self._closed:
             task.result()
+        self._check_open()
         if not self._ready.is_set():
             raise self._trouble or unreachable(self._calls.target, "the snapshot did not come")
 
     async def close(self) -> None:
-        """End the watch."""
+        """End the watch and forget the view."""
+        self._closed = True
+        self._ready.clear()
+        self.view = View()
+        self._found.clear()
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.wait((task,))
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("this TektonClient is closed; make a new one")
+
     def _started(self) -> asyncio.Task[None]:
+        self._check_open()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name=f"tekton watch of {self._calls.target}")
             self._task.add_done_callback(_tell)

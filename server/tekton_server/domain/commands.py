@@ -51,8 +51,7 @@ class RemoveComponent(msgspec.Struct, frozen=True, kw_only=True):
 class ReportState(msgspec.Struct, frozen=True, kw_only=True):
     """Move an instance to a state it says it is in. Answers StateReported.
 
-    A `claim` comes inside a beat: it may bring back an instance that was failed by its timeout, and it never leaves
-    `stopping`.
+    A `claim` comes inside a beat: out of `stopping` it can only say that the instance failed.
     """
 
     component_id: str
@@ -65,7 +64,10 @@ class ReportState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviveInstance(msgspec.Struct, frozen=True, kw_only=True):
-    """Bring back an instance that was failed by its timeout and beats again. Answers StateReported."""
+    """Bring back an instance that was failed by its timeout and beats again. Answers StateReported.
+
+    `state` is what the beat claims; one that cannot be reached from `failed` is passed over.
+    """
 
     component_id: str
     instance_uuid: str

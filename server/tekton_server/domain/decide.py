@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tekton.core.errors import InvalidTransitionError
-from tekton.core.lifecycle import ComponentState, path
+from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
 
 from tekton_server.domain import instances
@@ -55,21 +55,27 @@ def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
     instance = instances.owned(view, command.component_id, command.instance_uuid, command.fencing_token)
     if not instance.leased and instance.state is not command.state:
         raise instances.stale(instance, "this instance has ended; register a new one")
-    if command.claim and instance.state is ComponentState.STOPPING and command.state is not ComponentState.FAILED:
-        raise InvalidTransitionError(
-            "a beat does not take an instance out of stopping",
-            details={"from": instance.state.value, "to": command.state.value, "allowed": ["failed", "stopped"]},
-        )
+    if command.claim:
+        _check_claim(instance, command.state)
     states = path(instance.state, command.state)
     cause = Cause(_why(command, states), evidence=command.metadata)
     changes = instances.walk(instance, states, cause, now=now, revision=view.revision)
     return Decision(changes, StateReported(_after(instance, changes), instance.state))
 
 
+def _check_claim(instance: Instance, state: ComponentState) -> None:
+    if instance.state is ComponentState.STOPPING and state not in (ComponentState.STOPPING, ComponentState.FAILED):
+        raise InvalidTransitionError(
+            "a beat does not take an instance out of stopping",
+            details={"from": instance.state.value, "to": state.value, "allowed": [ComponentState.FAILED.value]},
+        )
+
+
 def _why(command: ReportState, states: tuple[ComponentState, ...]) -> str:
-    if states == (ComponentState.FAILED, ComponentState.STOPPING) and command.reason == "reported":
+    reason = command.reason or "reported"
+    if states == (ComponentState.FAILED, ComponentState.STOPPING) and reason == "reported":
         return "stop_requested"
-    return command.reason or "reported"
+    return reason
 
 
 def _after(instance: Instance, changes: tuple[InstanceChange, ...]) -> Instance:
@@ -116,14 +122,19 @@ def _revive(view: Overlay, command: ReviveInstance, now: datetime) -> Decision:
     instance = instances.owned(view, command.component_id, command.instance_uuid, command.fencing_token)
     if instance.leased:
         return Decision((), StateReported(instance, instance.state))
-    if instance.reason != EXPIRED:
+    # The state too: a reason is also what a caller wrote, and nothing returns from `stopped`.
+    if instance.state is not ComponentState.FAILED or instance.reason != EXPIRED:
         raise instances.stale(instance, "this instance has ended; register a new one")
     if instance.address and view.leased_at(instance.address):
         raise instances.stale(instance, "another instance took its address meanwhile; register a new one")
-    target = command.state
-    if target is None:
-        target = ComponentState.READY if instance.ready_at else ComponentState.INITIALIZING
-    states = path(instance.state, target) or (instance.state,)
+    states = path(instance.state, _revived_state(instance, command.state)) or (instance.state,)
     cause = Cause("heartbeat_resumed")
     changes = instances.walk(instance, states, cause, now=now, revision=view.revision, leased=True)
     return Decision(changes, StateReported(_after(instance, changes), instance.state))
+
+
+def _revived_state(instance: Instance, claimed: ComponentState | None) -> ComponentState:
+    """Give the state to come back in: a claim that cannot be reached from here does not cost the lease."""
+    if claimed is instance.state or claimed in reachable(instance.state):
+        return claimed
+    return ComponentState.READY if instance.ready_at else ComponentState.INITIALIZING

@@ -69,7 +69,9 @@ def walk(
     changes = []
     for position, state in enumerate(states):
         final = position == len(states) - 1
-        fields: dict[str, Any] = {"state": state, "state_since": now, "reason": cause.reason, "revision": revision}
+        fields: dict[str, Any] = {"state": state, "reason": cause.reason, "revision": revision}
+        if state is not instance.state:
+            fields["state_since"] = now
         if state is ComponentState.READY and instance.ready_at is None:
             fields["ready_at"] = now
         if state is ComponentState.STOPPED:

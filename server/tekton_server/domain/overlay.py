@@ -13,7 +13,9 @@ class Overlay:
         self._base = base
         self._definitions: dict[str, Definition | None] = {}
         self._instances: dict[str, Instance | None] = {}
-        self._by_component: dict[str, dict[str, None]] = {}
+        # Which instances this batch added to a component, in order, and which it removed at some time.
+        self._added: dict[str, dict[str, None]] = {}
+        self._removed: set[str] = set()
         self._addresses: dict[Address, str] = {}
         self.history_id = base.history_id
         self.revision = base.revision + 1
@@ -33,10 +35,10 @@ class Overlay:
 
     def instances_of(self, component_id: str) -> list[Instance]:
         """List a component's instances, oldest first."""
-        touched = self._by_component.get(lookup_key(component_id), {})
-        kept = [i for i in self._base.instances_of(component_id) if i.instance_uuid not in touched]
-        changed = (self._instances[instance_uuid] for instance_uuid in touched)
-        return kept + [instance for instance in changed if instance is not None]
+        kept = (i.instance_uuid for i in self._base.instances_of(component_id) if i.instance_uuid not in self._removed)
+        added = self._added.get(lookup_key(component_id), {})
+        found = (self.instance(instance_uuid) for instance_uuid in (*kept, *added))
+        return [instance for instance in found if instance is not None]
 
     def leased_at(self, address: Address) -> Instance | None:
         """Find the leased instance that listens at an address."""
@@ -57,7 +59,12 @@ class Overlay:
         self.revision += 1
 
     def _accept_instance(self, change: InstanceChange) -> None:
+        added = self._added.setdefault(lookup_key(change.component_id), {})
+        if change.new is None:
+            added.pop(change.key, None)
+            self._removed.add(change.key)
+        elif self.instance(change.key) is None:
+            added[change.key] = None
         self._instances[change.key] = change.new
-        self._by_component.setdefault(lookup_key(change.component_id), {})[change.key] = None
         if change.new is not None and change.new.leased and change.new.address:
             self._addresses[change.new.address] = change.key

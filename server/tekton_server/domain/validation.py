@@ -113,7 +113,11 @@ def _metadata(field: str, metadata: Mapping[str, Any]) -> Iterator[Violation]:
         limit = limits.METADATA_LEVELS
         yield _violation(field, f"must be nested at most {limit} levels deep", "max_depth", limit=limit)
         return
-    encoded = msgspec.json.encode(metadata)
+    try:
+        encoded = msgspec.json.encode(metadata)
+    except UnicodeEncodeError:
+        yield _violation(field, "must not contain lone surrogates", "characters")
+        return
     if len(encoded) > limits.METADATA_BYTES:
         limit = limits.METADATA_BYTES
         yield _violation(field, f"must be at most {limit} bytes of JSON", "max_bytes", limit=limit)

@@ -181,11 +181,8 @@ class Pulses:
 
 def _forget_unrecorded(lease: Lease, future: asyncio.Future[Any]) -> None:
     # A claim that storage could not take is submitted again with the next beat; a refused one is not.
-    if (
-        future.cancelled()
-        or (future.exception() is not None and not isinstance(future.exception(), TektonError))
-        or (isinstance(future.exception(), TektonError) and getattr(future.exception(), "retry_after", None))
-    ):
+    error = None if future.cancelled() else future.exception()
+    if future.cancelled() or getattr(error, "retry_after", None):
         lease.claimed = ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 
 from tekton.core.errors import CompactedError, ValidationError
@@ -71,14 +72,36 @@ async def registry(live: LiveRegistry, selector: Selector, token: str) -> AsyncI
 
 
 async def _live(live: LiveRegistry, watcher: Watcher, selector: Selector) -> AsyncIterator[Message]:
+    quiet = Quiet()
     while not watcher.ended:
-        folded = await watcher.next(BOOKMARK_AFTER)
-        sent = False
+        folded = await watcher.next(quiet.patience)
         for message in _messages(live, folded, selector):
-            sent = True
+            quiet.broken()
             yield message
-        if not sent and not watcher.ended:
+        if quiet.too_long and not watcher.ended:
+            quiet.broken()
             yield _message(live, Message.PHASE_BOOKMARK, watcher.revision)
+
+
+class Quiet:
+    """How long a watcher has had no message, however busy the registry is."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    @property
+    def patience(self) -> float:
+        """Seconds until a bookmark is due."""
+        return max(0.0, self._since + BOOKMARK_AFTER - time.monotonic())
+
+    @property
+    def too_long(self) -> bool:
+        """Whether a bookmark is due."""
+        return self.patience == 0.0
+
+    def broken(self) -> None:
+        """A message goes out."""
+        self._since = time.monotonic()
 
 
 def _snapshot(live: LiveRegistry, selector: Selector) -> Iterator[Message]:
@@ -172,7 +195,8 @@ def _definition_events(
 ) -> Iterator[registry_pb.RegistryEvent]:
     revision = folded.commit.revision
     was, wanted = _wanted(selector, change.old), _wanted(selector, change.new)
-    neighbours = folded.entering.get(lookup_key(change.key), ())
+    # An instance of this very commit speaks for itself: it was not in the filter before, and its own change follows.
+    neighbours = [i for i in folded.entering.get(lookup_key(change.key), ()) if i.granted != revision]
     if wanted or (was and change.new is None):
         yield convert.registry_event(change, revision, history_id)
     if wanted and change.old is not None and not was:
@@ -205,15 +229,15 @@ async def states(live: LiveRegistry, selector: Selector, token: str) -> AsyncIte
             reset, watcher.revision = True, live.hub.revision
         # The first message tells the watcher from where on it sees everything.
         yield _states_message(live, watcher.revision, reset=reset)
+        quiet = Quiet()
         while not watcher.ended:
-            folded = await watcher.next(BOOKMARK_AFTER)
-            sent = False
-            for one in folded:
+            for one in await watcher.next(quiet.patience):
                 changes = list(_state_changes(one, selector))
                 if changes:
-                    sent = True
+                    quiet.broken()
                     yield _states_message(live, one.commit.revision, changes)
-            if not sent and not watcher.ended:
+            if quiet.too_long and not watcher.ended:
+                quiet.broken()
                 yield _states_message(live, watcher.revision)
 
 

@@ -1,0 +1,163 @@
+"""Reading the registry: look-ups from the watched view, questions to Tekton, and watches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from tekton import _convert, _watch
+from tekton._calls import Calls
+from tekton._channel import Target
+from tekton._peer import ComponentClient
+from tekton._registry import WatchedRegistry
+from tekton._results import RegistryEvent
+from tekton.core.errors import ComponentNotFoundError
+from tekton.core.lifecycle import SERVING, ComponentState
+from tekton.v1 import component_pb2, lifecycle_service_pb2, registry_service_pb2
+
+_SERVING = frozenset(state.value for state in SERVING)
+
+
+class Reader:
+    """The reading half of a client.
+
+    target: where Tekton is.
+    registry: the registry as watched from here; `registry.lookup(component_id)` is the look-up without any waiting.
+    """
+
+    def __init__(self, target: Target, timeout: float) -> None:
+        self.target = target
+        self._calls = Calls(target, timeout)
+        self.registry = WatchedRegistry(self._calls)
+
+    async def close(self) -> None:
+        """End the watch and close the channel."""
+        await self.registry.close()
+        await self._calls.close()
+
+    async def find_component(self, component_id: str) -> ComponentClient | None:
+        """Find a component that is ready or degraded; None when there is none.
+
+        It answers from the watched registry, without a call. Only None is asked of Tekton first, since a watch may lag.
+        """
+        if not self.registry.ready:
+            await self.registry.synced()
+        found = self.registry.lookup(component_id)
+        return found if found is not None else await self._confirm(component_id)
+
+    async def _confirm(self, component_id: str) -> ComponentClient | None:
+        try:
+            found = await self._get(component_id)
+        except ComponentNotFoundError:
+            return None
+        return self._peer(found) if _convert.state_name(found.status) in _SERVING else None
+
+    def _peer(self, found: component_pb2.Component | component_pb2.ComponentSummary) -> ComponentClient:
+        # What Tekton itself stands in for is where Tekton is.
+        path = found.health_check if isinstance(found, component_pb2.Component) else ""
+        return ComponentClient(found.component_id, found.host or self.target.host, found.port, health_check=path)
+
+    async def find_components_by_capability(self, capability: str) -> list[ComponentClient]:
+        """List the components that have a capability: the ready ones, then the degraded.
+
+        It answers from the watched registry; only an empty list is asked of Tekton first.
+        """
+        if not self.registry.ready:
+            await self.registry.synced()
+        found = self.registry.providers(capability)
+        if found:
+            return found
+        ready: list[ComponentClient] = []
+        degraded: list[ComponentClient] = []
+        async for page in self._pages(registry_service_pb2.ListComponentsRequest(capability=capability)):
+            for row in page.components:
+                state = _convert.state_name(row.status)
+                if state in _SERVING:
+                    (ready if state == ComponentState.READY.value else degraded).append(self._peer(row))
+        return ready + degraded
+
+    async def get_component_status(self, component_id: str) -> dict[str, Any]:
+        """Read a component's state at a glance.
+
+        Gives {component_id, status, last_heartbeat, uptime ("HH:MM:SS"), instance_uuid, health_status}, and
+        uptime_seconds, status_reason, status_since, suspect and metrics. Times are RFC 3339 in UTC.
+
+        Raises:
+            ComponentNotFoundError: there is no such component.
+        """
+        request = lifecycle_service_pb2.GetComponentStatusRequest(component_id=component_id)
+        answer = await self._calls.ask(lambda stubs: stubs.lifecycle.GetComponentStatus, request)
+        return _convert.plain(answer)
+
+    async def get_component(self, component_id: str) -> dict[str, Any]:
+        """Read a component with all its instances, as the documented JSON object.
+
+        Raises:
+            ComponentNotFoundError: there is no such component.
+        """
+        return _convert.plain(await self._get(component_id))
+
+    async def _get(self, component_id: str) -> component_pb2.Component:
+        request = registry_service_pb2.GetComponentRequest(component_id=component_id)
+        return await self._calls.ask(lambda stubs: stubs.registry.GetComponent, request)
+
+    async def list_components(
+        self, *, status: str | ComponentState = "", type: str = "", capability: str = ""
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Iterate over the components for which all filters hold, in order of their ids, read page by page.
+
+        Raises:
+            ValidationError: there is no such status.
+        """
+        request = registry_service_pb2.ListComponentsRequest(
+            status=_convert.state_text(status), type=type, capability=capability
+        )
+        async for page in self._pages(request):
+            for row in page.components:
+                yield _convert.plain(row)
+
+    async def _pages(
+        self, request: registry_service_pb2.ListComponentsRequest
+    ) -> AsyncIterator[registry_service_pb2.ListComponentsResponse]:
+        while True:
+            page = await self._calls.ask(lambda stubs: stubs.registry.ListComponents, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def watch(
+        self,
+        *,
+        component_ids: Iterable[str] = (),
+        component_types: Iterable[str] = (),
+        capabilities: Iterable[str] = (),
+        after: str = "",
+    ) -> AsyncIterator[RegistryEvent]:
+        """Watch the registry: the present, a `snapshot_end`, then every change; it reconnects and does not end.
+
+        after: a resume token; what came after it follows, without a snapshot.
+
+        Raises:
+            ValidationError, CompactedError: the token or a filter was refused.
+        """
+        request = registry_service_pb2.WatchRegistryRequest(
+            after_revision=after,
+            component_ids=component_ids,
+            component_types=component_types,
+            capabilities=capabilities,
+        )
+        return _watch.registry_events(self._calls, request)
+
+    def watch_states(
+        self, *, component_ids: Iterable[str] = (), component_types: Iterable[str] = (), after: str = ""
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Watch state changes from now on; it reconnects without a gap and does not end.
+
+        Gives {event: "state_change", component_id, previous_state, new_state, timestamp, metadata}, and instance_uuid,
+        reason, implied and revision. An event "reset" says that changes may be missing before it.
+        """
+        request = lifecycle_service_pb2.WatchStatesRequest(
+            after_revision=after, component_ids=component_ids, component_types=component_types
+        )
+        return _watch.state_changes(self._calls, request)

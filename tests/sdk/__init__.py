@@ -1,0 +1,1 @@
+"""The SDK against a real Tekton in a process of its own."""

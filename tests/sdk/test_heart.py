@@ -1,0 +1,212 @@
+"""The heart: a lease is kept whatever the application does, and lost only when it must be."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import grpc
+import pytest
+from grpc import aio
+
+from tekton.client import HeartbeatTask, LeaseLost, TektonClient, ValidationError
+from tekton.v1 import heartbeat_service_pb2 as pb
+from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
+from tests.sdk.fleet import component, eventually
+from tests.sdk.server import INTERVAL, TIMEOUT, ServerProcess
+
+
+async def _status(client: TektonClient, component_id: str) -> str:
+    return str((await client.get_component_status(component_id))["status"])
+
+
+async def _beating(client: TektonClient, **options: object) -> HeartbeatTask:
+    registration = component()
+    await client.register_component(registration)
+    task = client.start_heartbeat(registration.component_id, state="ready", **options)
+    await eventually(lambda: _has(task, "ready"))
+    return task
+
+
+async def _has(task: HeartbeatTask, state: str) -> bool:
+    return task.state == state
+
+
+async def test_a_heartbeat_keeps_the_lease_and_stop_says_goodbye(client: TektonClient) -> None:
+    """`await task.stop()` walks the instance to stopped."""
+    task = await _beating(client)
+    await asyncio.sleep(1.5 * TIMEOUT)
+    assert await _status(client, task.component_id) == "ready"
+    assert task.running
+    assert task.last_ack is not None
+    assert await task.stop() is True
+    assert await _status(client, task.component_id) == "stopped"
+    assert not task.running
+    assert await task.stop() is True
+
+
+async def test_without_a_heartbeat_the_lease_runs_out(client: TektonClient) -> None:
+    """What makes the tests around this one mean something."""
+    registration = component()
+    await client.register_component(registration)
+    await client.update_component_state(registration.component_id, registration.instance_uuid, "ready")
+
+    async def failed() -> bool:
+        return await _status(client, registration.component_id) == "failed"
+
+    await eventually(failed, within=3 * TIMEOUT)
+
+
+async def test_a_blocked_event_loop_is_busy_and_not_dead(client: TektonClient) -> None:
+    """The beats come from another thread: blocking the loop for longer than the timeout costs nothing."""
+    task = await _beating(client)
+    time.sleep(2 * TIMEOUT)
+    component_shown = await client.get_component(task.component_id)
+    assert component_shown["status"] == "ready"
+    assert [one["instance_uuid"] for one in component_shown["instances"]] == [task.instance_uuid]
+    assert component_shown["instances"][0]["status_reason"] == "heartbeat"
+
+
+async def test_the_shorter_interval_wins(client: TektonClient) -> None:
+    """The server's own, unless the application wants to beat more often."""
+    task = await _beating(client)
+    assert task.interval == INTERVAL
+    quick = await _beating(client, interval=0.1)
+    assert quick.interval == 0.1
+
+
+async def test_only_what_was_registered_here_can_be_kept(client: TektonClient) -> None:
+    """Otherwise there would be no instance to beat for."""
+    with pytest.raises(ValueError, match="register_component first"):
+        client.start_heartbeat("somebody_else")
+
+
+async def test_beats_carry_metrics(client: TektonClient) -> None:
+    """From the start, and as reported later."""
+    task = await _beating(client, metrics={"cpu_percent": 12.5})
+
+    async def shown(metrics: dict[str, float]) -> bool:
+        return (await client.get_component_status(task.component_id))["metrics"] == metrics
+
+    await eventually(lambda: shown({"cpu_percent": 12.5}))
+    task.report(metrics={"cpu_percent": 80}, state="degraded")
+    await eventually(lambda: shown({"cpu_percent": 80.0}))
+    assert await _status(client, task.component_id) == "degraded"
+    with pytest.raises(ValidationError):
+        task.report(metrics={"cpu_percent": float("nan")})
+
+
+async def test_a_state_is_claimed_once(client: TektonClient) -> None:
+    """A claim of before does not undo what was recorded since."""
+    task = await _beating(client)
+    await client.update_component_state(task.component_id, task.instance_uuid, "degraded")
+    await asyncio.sleep(4 * INTERVAL)
+    assert await _status(client, task.component_id) == "degraded"
+    assert task.state == "degraded"
+
+
+async def test_a_removed_component_registers_again(client: TektonClient, server: ServerProcess) -> None:
+    """With a new uuid and the state it had; the first uuid goes on naming it in this process."""
+    task = await _beating(client)
+    first = task.instance_uuid
+    await _remove(server, task.component_id)
+
+    async def registered_again() -> bool:
+        return task.instance_uuid != first and task.state == "ready"
+
+    await eventually(registered_again)
+    assert await _status(client, task.component_id) == "ready"
+    answer = await client.update_component_state(task.component_id, first, "degraded")
+    assert answer["status"] == "degraded"
+    await client.deregister_component(task.component_id, first)
+    assert await _status(client, task.component_id) == "stopped"
+
+
+async def _remove(server: ServerProcess, component_id: str) -> None:
+    import httpx
+
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.delete(
+            f"{server.http}/api/tekton/components/{component_id}", headers={"content-type": "application/json"}
+        )
+        answer.raise_for_status()
+
+
+async def test_a_superseded_instance_gives_way(client: TektonClient, server: ServerProcess) -> None:
+    """It does not fight with its successor, and the application is told on its own loop."""
+    told: list[tuple[LeaseLost, int]] = []
+    task = await _beating(client, on_lease_lost=lambda lost: told.append((lost, threading.get_ident())))
+    async with TektonClient(server.host, server.port) as other:
+        port = (await client.get_component(task.component_id))["port"]
+        newer = component(component_id=task.component_id, port=port)
+        await other.register_component(newer)
+        other.start_heartbeat(newer.component_id, state="ready")
+
+        async def heard() -> bool:
+            return bool(told)
+
+        await eventually(heard)
+        lost, thread = told[0]
+        assert (lost.component_id, lost.instance_uuid, lost.reason) == (
+            task.component_id,
+            task.instance_uuid,
+            "superseded",
+        )
+        assert thread == threading.get_ident()
+        assert not task.running
+        await asyncio.sleep(3 * INTERVAL)
+        shown = await other.get_component_status(newer.component_id)
+        assert (shown["status"], shown["instance_uuid"]) == ("ready", newer.instance_uuid)
+        with pytest.raises(ValueError, match="register_component first"):
+            client.start_heartbeat(task.component_id)
+
+
+async def test_a_lease_carried_by_a_newer_stream_is_left_to_it(client: TektonClient, server: ServerProcess) -> None:
+    """Two processes that beat for one instance do not take it from each other for ever."""
+    told: list[LeaseLost] = []
+    task = await _beating(client, on_lease_lost=told.append)
+    claim = pb.LeaseClaim(component_id=task.component_id, instance_uuid=task.instance_uuid)
+    async with aio.insecure_channel(f"{server.host}:{server.port}") as channel:
+        stream = HeartbeatServiceStub(channel).Connect()
+        await stream.write(pb.ConnectRequest(hello=pb.Hello(leases=[claim])))
+        assert (await stream.read()).welcome.grants
+
+        async def heard() -> bool:
+            return bool(told)
+
+        await eventually(heard)
+        assert told[0].reason == "taken_over"
+        stream.cancel()
+
+
+async def test_several_leases_share_one_stream(client: TektonClient) -> None:
+    """One thread and one connection for the process; ending one lease leaves the others alone."""
+    tasks = [await _beating(client) for _ in range(5)]
+    hearts = [thread for thread in threading.enumerate() if thread.name.startswith("tekton heart")]
+    assert len(hearts) == 2, "the heart, and the reader of its stream"
+    assert await tasks[0].stop()
+    await asyncio.sleep(1.5 * TIMEOUT)
+    states = [await _status(client, task.component_id) for task in tasks]
+    assert states == ["stopped", "ready", "ready", "ready", "ready"]
+
+
+async def test_closing_the_client_says_goodbye(client: TektonClient, server: ServerProcess) -> None:
+    """For everything that it kept alive."""
+    async with TektonClient(server.host, server.port) as short_lived:
+        task = await _beating(short_lived)
+    assert await _status(client, task.component_id) == "stopped"
+
+
+async def test_a_beat_that_tells_nothing_new_is_quiet(client: TektonClient) -> None:
+    """Beats make no event."""
+    task = await _beating(client)
+    watch = client.watch_states(component_ids=[task.component_id])
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(4 * INTERVAL):
+            await anext(aiter(watch))
+
+
+def test_grpc_is_the_real_one() -> None:
+    """The heart's channel is a plain one, not the event loop's."""
+    assert grpc.Channel is not aio.Channel

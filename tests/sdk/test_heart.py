@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 
-import grpc
+import httpx
 import pytest
 from grpc import aio
 
@@ -124,8 +124,6 @@ async def test_a_removed_component_registers_again(client: TektonClient, server:
 
 
 async def _remove(server: ServerProcess, component_id: str) -> None:
-    import httpx
-
     async with httpx.AsyncClient(trust_env=False) as http:
         answer = await http.delete(
             f"{server.http}/api/tekton/components/{component_id}", headers={"content-type": "application/json"}
@@ -205,8 +203,3 @@ async def test_a_beat_that_tells_nothing_new_is_quiet(client: TektonClient) -> N
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(4 * INTERVAL):
             await anext(aiter(watch))
-
-
-def test_grpc_is_the_real_one() -> None:
-    """The heart's channel is a plain one, not the event loop's."""
-    assert grpc.Channel is not aio.Channel

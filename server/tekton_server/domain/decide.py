@@ -84,6 +84,7 @@ def _after(instance: Instance, changes: tuple[InstanceChange, ...]) -> Instance:
 
 
 def _end(view: Overlay, command: EndInstance, now: datetime) -> Decision:
+    check_text("reason", command.reason, REASON_CHARS)
     instance = instances.owned(view, command.component_id, command.instance_uuid, command.fencing_token)
     check_revision(view.definition(command.component_id), command.expected_revision)
     if instance.state is ComponentState.STOPPED:

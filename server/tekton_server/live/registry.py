@@ -18,7 +18,7 @@ from tekton_server.live.fanout import Hub
 from tekton_server.live.freshness import Freshness
 from tekton_server.live.leases import LeaseTable, Timing
 from tekton_server.live.sessions import Pulses, SessionRegistry
-from tekton_server.live.writer import Writer
+from tekton_server.live.writer import HistoryDivergedError, Writer
 from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.leases import LeaseStore
 from tekton_server.storage.state import Loaded, Store
@@ -63,7 +63,7 @@ class LiveRegistry:
     def start(self, on_failure: Callable[[BaseException], None]) -> None:
         """Start the background tasks; `on_failure` hears of one that ends by itself."""
         jobs: dict[str, Coroutine[Any, Any, None]] = {
-            "writer": self.writer.run(),
+            "writer": self._write(),
             "lease wheel": self.leases.run_wheel(),
             "beat flush": self.leases.run_flush(),
         }
@@ -71,6 +71,14 @@ class LiveRegistry:
             task = asyncio.create_task(job, name=name)
             task.add_done_callback(lambda done: _report(done, on_failure))
             self._tasks.append(task)
+
+    async def _write(self) -> None:
+        try:
+            await self.writer.run()
+        except HistoryDivergedError:
+            # The next start serves the new history; tokens of the old one are then told apart.
+            await self.store.new_history()
+            raise
 
     async def confirm(self) -> None:
         """Return once the view holds everything committed when this was called; ask before a negative answer.

@@ -20,6 +20,7 @@ CHANNEL = "tekton_journal"
 # Any fixed number that no other program uses in this database: "tekton" and 2 in ASCII.
 _JOURNAL_LOCK = 0x74656B746F6E02
 _TAIL_ROWS = 10_000
+_CLOSE_TIMEOUT = 2.0
 
 
 def _upsert(table: Any, key: str, parameter: int) -> str:
@@ -51,7 +52,7 @@ FROM histories h LEFT JOIN LATERAL (
 ) j ON true
 """
 _AFTER = """
-SELECT revision, recorded_at, kind, old, new, cause FROM journal
+SELECT revision, recorded_at, kind, old::text, new::text, cause::text FROM journal
 WHERE revision > $1 ORDER BY revision, idx LIMIT $2
 """
 _BATCH_AT = "SELECT batch_id FROM journal WHERE revision = $1 AND idx = 0"
@@ -132,8 +133,11 @@ class JournalSession:
         """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
-            with translated():
-                await connection.close(timeout=2.0)
+            try:
+                await connection.close(timeout=_CLOSE_TIMEOUT)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                # Nothing is in progress on it: an end that the server does not confirm is an end all the same.
+                connection.terminate()
 
     async def _open(self) -> asyncpg.Connection[Any]:
         if self._connection is None or self._connection.is_closed():

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import asyncpg
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tekton.core.view import Cause, Commit, DefinitionChange, InstanceChange, View
@@ -69,14 +69,28 @@ class Store:
     async def _driver(self) -> AsyncIterator[asyncpg.Connection[Any]]:
         with translated():
             async with self._engine.connect() as connection:
-                raw = await connection.get_raw_connection()
-                assert raw.driver_connection is not None
-                yield raw.driver_connection
+                yield await _open_driver(connection)
+
+    async def new_history(self) -> None:
+        """Begin another history: what revisions, resume tokens and fencing tokens meant before no longer holds."""
+        with translated():
+            async with self._engine.begin() as connection:
+                values = {"history_id": secrets.token_hex(4), "created_at": func.clock_timestamp()}
+                await connection.execute(update(histories).values(**values))
 
     async def _found_history(self) -> None:
         statement = insert(histories).values(history_id=secrets.token_hex(4), created_at=func.clock_timestamp())
         async with self._engine.begin() as connection:
             await connection.execute(statement.on_conflict_do_nothing())
+
+
+async def _open_driver(connection: AsyncConnection) -> asyncpg.Connection[Any]:
+    """Give the driver's connection. One that died in the pool, during an outage, is thrown away for a new one."""
+    while True:
+        driver: asyncpg.Connection[Any] | None = (await connection.get_raw_connection()).driver_connection
+        if driver is not None and not driver.is_closed():
+            return driver
+        await connection.invalidate()
 
 
 async def _load_view(connection: AsyncConnection) -> View:

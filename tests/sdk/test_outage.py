@@ -1,0 +1,97 @@
+"""Tekton goes away and comes back: nobody fails for it, and nobody is told something false meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from tekton.client import TektonClient, UnavailableError
+from tests.sdk.fleet import component, eventually
+from tests.sdk.server import TIMEOUT, ServerProcess, running_server
+from tests.support.postgres import Cluster
+
+
+@pytest.fixture(scope="module")
+def own_server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that only these tests stop."""
+    with running_server(cluster.new_database(), tmp_path_factory.mktemp("outage")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def client(own_server: ServerProcess) -> AsyncIterator[TektonClient]:
+    """A client with little patience."""
+    async with TektonClient(own_server.host, own_server.port, timeout=2.0) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+async def test_a_heart_outlives_its_server(client: TektonClient, own_server: ServerProcess, end: str) -> None:
+    """After the outage the same instance goes on, and its state was never anything but ready."""
+    registration = component()
+    await client.register_component(registration)
+    task = client.start_heartbeat(registration.component_id, state="ready")
+
+    async def ready() -> bool:
+        return task.state == "ready"
+
+    await eventually(ready)
+    since = (await client.get_component_status(registration.component_id))["status_since"]
+    await asyncio.to_thread(getattr(own_server, end))
+    await asyncio.to_thread(own_server.start)
+    started = task.last_ack
+
+    async def heard_again() -> bool:
+        return task.last_ack != started
+
+    await eventually(heard_again, within=10)
+    await asyncio.sleep(1.5 * TIMEOUT)
+    status = await client.get_component_status(registration.component_id)
+    assert (status["status"], status["instance_uuid"]) == ("ready", registration.instance_uuid)
+    assert status["status_since"] == since
+
+
+async def test_what_is_known_is_still_found_and_nothing_is_denied(
+    client: TektonClient, own_server: ServerProcess
+) -> None:
+    """During the outage the view answers; "there is none" needs Tekton. Afterwards the watch goes on."""
+    registration = component()
+    await client.register_component(registration)
+    client.start_heartbeat(registration.component_id)
+    await client.update_component_state(registration.component_id, registration.instance_uuid, "ready")
+
+    async def looked_up() -> bool:
+        await client.registry.synced()
+        return client.registry.lookup(registration.component_id) is not None
+
+    await eventually(looked_up)
+    await asyncio.to_thread(own_server.kill)
+    assert await client.find_component(registration.component_id) is not None
+    with pytest.raises(UnavailableError):
+        await client.find_component("there_is_none")
+    with pytest.raises(UnavailableError):
+        await client.find_components_by_capability("nobody_can_this")
+    await asyncio.to_thread(own_server.start)
+    async with TektonClient(own_server.host, own_server.port) as other:
+        newcomer = component()
+        await other.register_component(newcomer)
+        await other.update_component_state(newcomer.component_id, newcomer.instance_uuid, "ready")
+
+        async def followed() -> bool:
+            return client.registry.lookup(newcomer.component_id) is not None
+
+        await eventually(followed, within=10)
+    assert client.registry.trouble is None
+
+
+async def test_a_call_waits_for_a_server_that_is_starting(own_server: ServerProcess) -> None:
+    """Retries last as long as the timeout, so a restart of Tekton is not seen by its callers."""
+    await asyncio.to_thread(own_server.stop)
+    async with TektonClient(own_server.host, own_server.port, timeout=20.0) as patient:
+        registering = asyncio.ensure_future(patient.register_component(component()))
+        await asyncio.to_thread(own_server.start)
+        success, _ = await registering
+        assert success

@@ -1,0 +1,16 @@
+"""How properties are searched: the same examples on every run, or new ones with `--hypothesis-profile=search`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, database=None, max_examples=60, stateful_step_count=40
+)
+settings.register_profile("search", deadline=None, max_examples=2000, stateful_step_count=60)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the profile that was asked for; this file may be read before or after Hypothesis looks at the option."""
+    settings.load_profile(config.getoption("--hypothesis-profile") or "steady")

@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 import logging
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tekton_gateway import Envoy, GatewaySettings
+from tekton_gateway import Envoy, GatewaySettings, PortInUseError
+from tekton_gateway.envoy import check_port_is_free
 
-from tekton_server.config import ConfigError, Settings
+from tekton_server.config import ConfigError, Settings, resolve
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import PHASES, SystemState
-from tekton_server.server import Server
-from tekton_server.storage.data_directory import DataDirectoryLock
+from tekton_server.server import ListenError, Server
+from tekton_server.storage.data_directory import DataDirectoryLock, unusable
 from tekton_server.storage.embedded import EmbeddedPostgres
 from tekton_server.storage.engine import create_engine, parse_url
 from tekton_server.storage.errors import StorageUnavailableError
@@ -26,7 +28,11 @@ from tekton_server.storage.migrate import migrate
 
 log = logging.getLogger(__name__)
 
-STOP_DEADLINE = 10.0
+STOP_DEADLINE = 15.0
+# What each part gets of it before it is ended by force.
+_PART_DEADLINE = 4.0
+# Children of a Tekton that was killed get their signal after it is gone, and may hold its ports a moment longer.
+_PORT_PATIENCE = 1.0
 _MAX_SOCKET_PATH = 107
 
 Progress = Callable[[str, str], None]
@@ -34,7 +40,7 @@ Progress = Callable[[str, str], None]
 
 
 class PartFailedError(Exception):
-    """A part of a running Tekton ended by itself."""
+    """A part of a running Tekton ended by itself; the text is one sentence, and a fault of ours is the cause."""
 
 
 class Tekton:
@@ -46,6 +52,7 @@ class Tekton:
         self._progress = progress
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stack = AsyncExitStack()
+        self.database = "embedded"
         self.live: LiveRegistry
         self.server: Server
         self.gateway: Envoy | None = None
@@ -60,89 +67,120 @@ class Tekton:
 
     async def _start(self) -> None:
         self._step("environment", f"data directory {self.settings.data_path}")
+        host = resolve(self.settings.host)
         lock = DataDirectoryLock(self.settings.data_path)
         lock.acquire()
         self._stack.callback(lock.release)
+        await self._ports_are_free(host)
         self._step("dependencies", "database")
         url = await self._database(lock)
         engine = create_engine(url)
-        self._stack.push_async_callback(engine.dispose)
+        self._on_stop("the pool of connections", engine.dispose)
         await self._migrate(engine)
         self._step("startup", "registry")
         self.live = await LiveRegistry.open(engine, url, self.settings.timing)
-        self.live.start(lambda error: self._fail("the registry", error))
-        self._stack.push_async_callback(self.live.stop)
-        socket = await self._serve()
+        self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
+        self._on_stop("the registry", self.live.stop)
+        socket = await self._serve(host)
         self._step("startup", "gateway")
-        await self._open_gateway(socket)
+        await self._open_gateway(socket, host)
         self._step("verification", "health")
         self.state.add_check("database", self._database_trouble)
         self.state.add_check("api", lambda: None)
+        if self._failed.done():
+            await self._failed
         self._step("ready", "serving")
         await self.server.set_serving(True)
+
+    async def _ports_are_free(self, host: str) -> None:
+        """Look before anything is started; Envoy and gRPC still refuse what is taken in the meantime."""
+        await _until_free(host, self.settings.port)
+        if self.settings.grpc_port is not None:
+            try:
+                await _until_free(host, self.settings.grpc_port)
+            except PortInUseError as error:
+                raise ListenError(
+                    f"{host}:{error.port} is taken by another process: stop that process, "
+                    "or choose another port (--grpc-port, TEKTON_GRPC_PORT)."
+                ) from error
 
     async def _database(self, lock: DataDirectoryLock) -> URL:
         if self.settings.database_url is not None:
             try:
-                return parse_url(self.settings.database_url)
+                url = parse_url(self.settings.database_url)
             except ValueError as error:
-                raise ConfigError(f"database_url is wrong: {error}") from error
+                raise ConfigError(f"the setting database_url (--database-url) is wrong: {error}") from error
+            self.database = url.set(drivername="postgresql").render_as_string(hide_password=True)
+            return url
         postgres = EmbeddedPostgres(
             self.settings.data_path, lock=lock, on_progress=lambda text: self._progress("dependencies", text)
         )
         await postgres.start()
-        self._stack.push_async_callback(postgres.stop, STOP_DEADLINE)
-        self._watch("PostgreSQL", postgres.wait)
+        self._on_stop("PostgreSQL", lambda: postgres.stop(_PART_DEADLINE))
+        self._watch("PostgreSQL", postgres.wait, postgres.log_path)
         return make_url(postgres.connection.url())
 
     async def _migrate(self, engine: AsyncEngine) -> None:
         try:
             await migrate(engine)
         except StorageUnavailableError as error:
-            shown = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+            if self.settings.database_url is None:
+                raise
             raise ConfigError(
-                f"the database at {shown} cannot be used ({error.__cause__}); "
+                f"the database at {self.database} cannot be used ({_reason(error)}); "
                 "start it, or leave database_url out to use the embedded one"
             ) from error
 
-    async def _serve(self) -> Path:
+    async def _serve(self, host: str) -> Path:
         self._step("startup", "server")
         directory = self._stack.enter_context(_socket_directory(self.settings.data_path))
         # Lower in the stack than the server: streams hear that they end before the gateway is gone.
-        self._stack.push_async_callback(self._close_gateway)
+        self._on_stop("the gateway", self._close_gateway)
         self.server = Server(self.live, self.state)
         socket = directory / "server.sock"
-        self._stack.push_async_callback(self.server.stop)
-        await self.server.start(socket=socket, host=self.settings.host, port=self.settings.grpc_port)
+        self._on_stop("the server", self.server.stop)
+        await self.server.start(socket=socket, host=host, port=self.settings.grpc_port)
         return socket
 
-    async def _open_gateway(self, socket: Path) -> None:
+    async def _open_gateway(self, socket: Path, host: str) -> None:
         gateway = GatewaySettings(
-            upstream=socket, host=_ip(self.settings.host), port=self.settings.port, admin=socket.with_name("admin.sock")
+            upstream=socket, host=host, port=self.settings.port, admin=socket.with_name("admin.sock")
         )
-        logs = self.settings.data_path / "logs"
-        logs.mkdir(mode=0o700, exist_ok=True)
-        self.gateway = await Envoy.start(gateway, work_dir=socket.parent, log_path=logs / "envoy.log")
-        self._watch("the gateway (Envoy)", self.gateway.wait)
+        log_path = _own_directory(self.settings.data_path, "logs") / "envoy.log"
+        self.gateway = await Envoy.start(gateway, work_dir=socket.parent, log_path=log_path)
+        self._watch("the gateway (Envoy)", self.gateway.wait, log_path)
 
     async def _close_gateway(self) -> None:
         if self.gateway is not None:
-            await self.gateway.stop(STOP_DEADLINE)
+            await self.gateway.stop(_PART_DEADLINE)
 
-    def _watch(self, part: str, wait: Callable[[], Awaitable[int]]) -> None:
+    def _on_stop(self, part: str, stop: Callable[[], Awaitable[object]]) -> None:
+        """Stop a part in its turn, and go on with the next one if that fails."""
+
+        async def stopped() -> None:
+            try:
+                await stop()
+            except Exception as error:
+                log.error("%s did not stop in order", part, exc_info=error)
+
+        self._stack.push_async_callback(stopped)
+
+    def _watch(self, part: str, wait: Callable[[], Awaitable[int]], log_path: Path) -> None:
         """Notice when a child process ends; stopped before the child is, so that a stop is no failure."""
 
         async def watch() -> None:
             code = await wait()
-            self._fail(part, RuntimeError(f"it exited with status {code}"))
+            how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+            self._fail(f"{part} ended unexpectedly ({how}); its log is {log_path}")
 
         task = asyncio.create_task(watch(), name=f"watch {part}")
         self._stack.push_async_callback(_cancelled, task)
 
-    def _fail(self, part: str, error: BaseException) -> None:
-        log.error("%s failed", part, exc_info=error)
+    def _fail(self, sentence: str, cause: BaseException | None = None) -> None:
         if not self._failed.done():
-            self._failed.set_exception(PartFailedError(f"{part} ended unexpectedly: {error}; the log has more"))
+            failure = PartFailedError(sentence)
+            failure.__cause__ = cause
+            self._failed.set_exception(failure)
 
     def _database_trouble(self) -> str | None:
         since = self.live.writer.down_since
@@ -154,10 +192,21 @@ class Tekton:
         self.state.enter(phase)
         self._progress(phase, text)
 
+    @property
+    def failure(self) -> BaseException | None:
+        """The PartFailedError that `wait_failed` raises, once a part has ended by itself."""
+        return self._failed.exception() if self._failed.done() and not self._failed.cancelled() else None
+
     async def stop(self) -> None:
-        """Stop what was started, last first."""
+        """Stop what was started, last first. Past the deadline, or when this is cancelled, the rest is ended by force."""
         self._failed.cancel()
-        await self._stack.aclose()
+        closing = asyncio.create_task(self._stack.aclose(), name="stop")
+        try:
+            await asyncio.wait([closing], timeout=STOP_DEADLINE)
+            if not closing.done():
+                log.error("the stop took more than %g s; what is left is ended by force", STOP_DEADLINE)
+        finally:
+            await _forced(closing)
 
 
 @asynccontextmanager
@@ -165,14 +214,31 @@ async def run(settings: Settings, progress: Progress = lambda phase, text: None)
     """Run a control plane for as long as the context is open; a failure half-way stops what was started.
 
     Raises:
-        ConfigError, EmbeddedPostgresError, GatewayError, ListenError, SchemaTooNewError, TektonError: it cannot start.
+        ConfigError, EmbeddedPostgresError, GatewayError, ListenError, PartFailedError, SchemaTooNewError, TektonError:
+            it cannot start.
     """
     tekton = Tekton(settings, progress)
     try:
-        await tekton._start()
+        try:
+            await tekton._start()
+        except Exception as error:
+            # What else failed then failed because of it.
+            if tekton.failure is not None:
+                raise tekton.failure from error
+            raise
         yield tekton
     finally:
         await tekton.stop()
+
+
+async def _forced(closing: asyncio.Task[None]) -> None:
+    """Cancel whatever a stop still waits for, part after part; a cancelled part kills its child."""
+    while not closing.done():
+        closing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([closing], timeout=0.1)
+    if not closing.cancelled():
+        closing.result()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -180,18 +246,40 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
+async def _until_free(host: str, port: int) -> None:
+    settings = GatewaySettings(upstream=(host, port), host=host, port=port)
+    deadline = time.monotonic() + _PORT_PATIENCE
+    while True:
+        try:
+            return check_port_is_free(settings)
+        except PortInUseError:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.05)
+
+
+def _reason(error: BaseException) -> str:
+    """Give the driver's own words, on one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _own_directory(data_dir: Path, name: str) -> Path:
+    directory = data_dir / name
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        directory.chmod(0o700)
+    except OSError as error:
+        raise unusable(data_dir, error) from error
+    return directory
+
+
 @contextlib.contextmanager
 def _socket_directory(data_dir: Path) -> Iterator[Path]:
     """Open a private directory for the server's own sockets, short enough for the system's limit."""
-    directory = data_dir / "gateway"
-    if len(str(directory / "server.sock").encode()) <= _MAX_SOCKET_PATH:
-        directory.mkdir(mode=0o700, exist_ok=True)
-        directory.chmod(0o700)
-        yield directory
+    if len(str(data_dir / "gateway" / "server.sock").encode()) <= _MAX_SOCKET_PATH:
+        yield _own_directory(data_dir, "gateway")
     else:
         with tempfile.TemporaryDirectory(prefix="tekton-") as name:
             yield Path(name)
-
-
-def _ip(host: str) -> str:
-    return "127.0.0.1" if host == "localhost" else host

@@ -1,4 +1,7 @@
-"""How properties are searched: the same examples on every run, or new ones with `--hypothesis-profile=search`."""
+"""How properties are searched: the same examples on every run, or new ones.
+
+For new ones: `pytest tests/unit --hypothesis-profile=search`.
+"""
 
 from __future__ import annotations
 

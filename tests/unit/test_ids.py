@@ -35,7 +35,8 @@ def test_a_component_id_starts_with_a_letter_and_has_at_most_63_characters(text:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "A", "Athena", "1a", "-a", "_a", "a" * 64, "a b", "a.b", "a/b", "a\n", "a\x00", "é", "а", "a٣"]
+    "text",
+    ["", "A", "Athena", "1a", "-a", "_a", "a" * 64, "a b", "a.b", "a/b", "a\n", "a\x00", "é", "\u0430", "a\u0663"],
 )
 def test_everything_else_is_no_component_id(text: str) -> None:
     """Also letters and digits of other scripts that look alike, and a trailing line feed."""
@@ -52,7 +53,7 @@ def test_a_version_is_semver(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1", "1.0", "v1.0.0", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0+", "1.0.0 ", "1.0.0\n", "1.0.٣", "1.0.0-é"],
+    ["", "1", "1.0", "v1.0.0", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0+", "1.0.0 ", "1.0.0\n", "1.0.\u0663", "1.0.0-é"],
 )
 def test_everything_else_is_no_version(text: str) -> None:
     assert not SEMVER.fullmatch(text)
@@ -100,7 +101,7 @@ def test_tokens_are_equal_only_within_one_history(one: str, other: str, first: i
 @pytest.mark.parametrize(
     "text",
     ["", ".", "7", "0badcafe", "0badcafe.", ".7", "0badcafe.-7", "0BADCAFE.7", "0badcaf.7", "0badcafe.7 ",
-     "0badcafe.7\n", "0badcafe.٣", "0badcafe." + "9" * 19, "0badcafe.7.7"],
+     "0badcafe.7\n", "0badcafe.\u0663", "0badcafe." + "9" * 19, "0badcafe.7.7"],
 )  # fmt: skip
 def test_everything_else_is_no_token(text: str) -> None:
     """Also a revision that no database could hold, and digits of other scripts."""

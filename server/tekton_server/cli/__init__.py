@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; every refusal is one sentence on stderr and a non-zero exit."""
+    _keep_standard_streams()
+    import typer
+
     from tekton_server.cli.commands import app
 
-    app()
+    # The base of all that typer refuses; its module is another from one release of typer to the next.
+    refused: type[Exception] = typer.BadParameter.__mro__[1]
+    try:
+        sys.exit(app(standalone_mode=False))
+    except refused as error:
+        message = getattr(error, "format_message", error.__str__)().rstrip(".").replace("\n", " ")
+        print(f"tekton: {message[:1].lower()}{message[1:]}; see tekton --help", file=sys.stderr)
+        sys.exit(2)
+
+
+def _keep_standard_streams() -> None:
+    """Where stdin, stdout or stderr is closed, a lock or a socket would get its number and children would lose it."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

@@ -3,109 +3,126 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import sys
 import time
-from types import TracebackType
+from contextlib import suppress
 
-from rich.console import Console
 from tekton.core.errors import TektonError
 from tekton_gateway import GatewayError
 
 from tekton_server import app
-from tekton_server.cli.logs import configure_logging
+from tekton_server.cli.display import Display
+from tekton_server.cli.logs import LogFile
 from tekton_server.config import ConfigError, Settings
 from tekton_server.live.system import PHASES
 from tekton_server.server import ListenError
 from tekton_server.storage.data_directory import EmbeddedPostgresError
 from tekton_server.storage.migrate import SchemaTooNewError
 
-EXPECTED = (
-    ConfigError,
-    EmbeddedPostgresError,
-    GatewayError,
-    ListenError,
-    SchemaTooNewError,
-    TektonError,
-    app.PartFailedError,
-)
+EXPECTED = (ConfigError, EmbeddedPostgresError, GatewayError, ListenError, SchemaTooNewError, TektonError)
+# A wrapper such as make or npm passes on the Ctrl-C that the terminal has sent us already.
+_SAME_PRESS = 0.3
+# How long a forced stop may take before we end and leave the children to the signal they get for that.
+_FORCE_DEADLINE = 5.0
+
+log = logging.getLogger(__name__)
 
 
-class PhaseDisplay:
-    """Shows the start-up phases: a line each, with what it did and how long it took."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._began = time.monotonic()
-        self._status = console.status("starting") if console.is_terminal else None
-
-    def __enter__(self) -> PhaseDisplay:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def step(self, phase: str, text: str) -> None:
-        """Show one step."""
-        number = PHASES.index(phase) + 1
-        spent = time.monotonic() - self._began
-        self._console.print(f"[dim]{spent:6.2f}s[/] [cyan]{number}/{len(PHASES)} {phase:<12}[/] {text}")
-
-
-def run_up(settings: Settings) -> int:
+def run_up(settings: Settings, display: Display, log_file: LogFile) -> int:
     """Run until stopped; gives the exit code."""
-    configure_logging(settings.log_level, settings.log_format)
-    console = Console(stderr=True, highlight=False)
     try:
-        return asyncio.run(_run(settings, console))
+        return asyncio.run(_run(settings, display, log_file))
     except EXPECTED as error:
-        console.print(f"[red]tekton:[/] {error}", soft_wrap=True, markup=True)
-        return 1
+        display.failed(str(error))
+    except app.PartFailedError as error:
+        _note(log_file, error)
+        display.failed(str(error), error)
+    except Exception as error:
+        _note(log_file, error)
+        said = " ".join(str(error).split())
+        display.failed(f"an unexpected {type(error).__name__} ended it ({said}); {_where(log_file)}", error)
+    finally:
+        display.close()
+    return 1
 
 
-async def _run(settings: Settings, console: Console) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    stopping = asyncio.create_task(stop.wait(), name="signal")
-    running = asyncio.create_task(_serve(settings, console), name="tekton")
-    await asyncio.wait([stopping, running], return_when=asyncio.FIRST_COMPLETED)
+def _note(log_file: LogFile, error: BaseException) -> None:
+    """Keep the traceback in the file: the console shows a sentence."""
+    record = log.makeRecord(log.name, logging.ERROR, __file__, 0, "ended by a failure", (), (type(error), error, None))
+    record.exc_info = (type(error), error, error.__traceback__)
+    log_file.handle(record)
+
+
+def _where(log_file: LogFile) -> str:
+    if log_file.path is None:
+        return "run it with --log-format json to see where"
+    return f"the traceback is in {log_file.path}"
+
+
+async def _run(settings: Settings, display: Display, log_file: LogFile) -> int:
+    signals = Signals()
+    running = asyncio.create_task(_serve(settings, display, log_file), name="tekton")
+    asked = asyncio.create_task(signals.first.wait(), name="signal")
+    await asyncio.wait([asked, running], return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
     if not running.done():
-        console.print("stopping")
+        display.stopping()
         running.cancel()
-    stopping.cancel()
-    try:
+    await _ended(running, signals)
+    with suppress(asyncio.CancelledError):
         await running
-    except asyncio.CancelledError:
-        console.print("stopped")
+    display.stopped()
     return 0
 
 
-async def _serve(settings: Settings, console: Console) -> None:
-    with PhaseDisplay(console) as display:
-        context = app.run(settings, display.step)
-        tekton = await context.__aenter__()
-    try:
-        _announce(settings, console)
+async def _ended(running: asyncio.Task[None], signals: Signals) -> None:
+    """Wait for the stop in order; a second signal forces it."""
+    again = asyncio.create_task(signals.second.wait(), name="second signal")
+    await asyncio.wait([again, running], return_when=asyncio.FIRST_COMPLETED)
+    again.cancel()
+    deadline = time.monotonic() + _FORCE_DEADLINE
+    while not running.done() and time.monotonic() < deadline:
+        running.cancel()
+        await asyncio.wait([running], timeout=0.5)
+    if not running.done() or signals.second.is_set():
+        sys.stderr.flush()
+        os._exit(128 + signals.number)
+
+
+class Signals:
+    """The signals that ask for an end: one in order, a second one at once."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        self.number = 0
+        self._at = 0.0
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Under nohup the end of the terminal is not ours.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, self._came, number)
+
+    def _came(self, number: int) -> None:
+        now = time.monotonic()
+        if not self.first.is_set():
+            self.number, self._at = number, now
+            self.first.set()
+        elif now - self._at > _SAME_PRESS:
+            self.number = number
+            self.second.set()
+
+
+async def _serve(settings: Settings, display: Display, log_file: LogFile) -> None:
+    def step(phase: str, text: str) -> None:
+        if phase == PHASES[1]:
+            # The first phase has taken the data directory: before, another Tekton may be writing this file.
+            log_file.open(settings.data_path / "logs" / "tekton.log")
+        display.step(phase, text)
+
+    async with app.run(settings, step) as tekton:
+        display.ready(settings, tekton.database)
         await tekton.wait_failed()
-    finally:
-        await context.__aexit__(*sys.exc_info())
-
-
-def _announce(settings: Settings, console: Console) -> None:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = f"http://{host}:{settings.port}"
-    console.print()
-    console.print(f"[bold green]Tekton is ready[/]  {base}  (REST, gRPC and events on one port)")
-    if settings.grpc_port is not None:
-        console.print(f"  direct gRPC   {host}:{settings.grpc_port}")
-    console.print(f"  data          {settings.data_path}")
-    console.print(f"  try           curl {base}/api/tekton/components")
-    console.print(f"  watch         curl -N {base}/events/tekton/state")
-    console.print("  stop          Ctrl-C")

@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
 from tekton.client import TektonClient, TektonError
 
 NAMES = ("demo_memory", "demo_search", "demo_planner")

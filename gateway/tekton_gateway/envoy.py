@@ -13,11 +13,10 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-from tekton_server.process import ChildProcess, ChildStartError
-
 from tekton_gateway import bootstrap
 from tekton_gateway.failures import GatewayError, PortInUseError
 from tekton_gateway.settings import GatewaySettings, check_socket_path
+from tekton_server.process import ChildProcess, ChildStartError
 
 _POLL = 0.01
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tekton.core.errors import TektonError
-
 from tekton_gateway import contract, local_replies
 from tekton_gateway.settings import GatewaySettings
 

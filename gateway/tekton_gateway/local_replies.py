@@ -12,8 +12,8 @@ from typing import Any
 
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-from tekton.core import errors
 
+from tekton.core import errors
 from tekton_gateway.settings import GatewaySettings
 
 Json = dict[str, Any]

@@ -1,6 +1,7 @@
 """Alembic's environment: it migrates on the connection that the server passes in, inside the server's event loop."""
 
 from alembic import context
+
 from tekton_server.storage.tables import metadata
 
 connection = context.config.attributes["connection"]

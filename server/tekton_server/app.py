@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
+
 from tekton_gateway import Envoy, GatewaySettings, PortInUseError
 from tekton_gateway.envoy import check_port_is_free
-
 from tekton_server.config import ConfigError, Settings, resolve
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import PHASES, SystemState
@@ -28,9 +28,10 @@ from tekton_server.storage.migrate import migrate
 
 log = logging.getLogger(__name__)
 
-STOP_DEADLINE = 15.0
+# Less than the ten seconds that container runtimes give.
+STOP_DEADLINE = 8.0
 # What each part gets of it before it is ended by force.
-_PART_DEADLINE = 4.0
+_PART_DEADLINE = 3.0
 # Children of a Tekton that was killed get their signal after it is gone, and may hold its ports a moment longer.
 _PORT_PATIENCE = 1.0
 _MAX_SOCKET_PATH = 107
@@ -198,7 +199,7 @@ class Tekton:
         return self._failed.exception() if self._failed.done() and not self._failed.cancelled() else None
 
     async def stop(self) -> None:
-        """Stop what was started, last first. Past the deadline, or when this is cancelled, the rest is ended by force."""
+        """Stop what was started, last first; past the deadline, or when cancelled, end the rest by force."""
         self._failed.cancel()
         closing = asyncio.create_task(self._stack.aclose(), name="stop")
         try:

@@ -9,8 +9,8 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
-from tekton.core.ids import Token
 
+from tekton.core.ids import Token
 from tekton_server import services
 from tekton_server.interceptors import chain
 from tekton_server.live.registry import LiveRegistry

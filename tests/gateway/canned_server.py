@@ -13,6 +13,7 @@ from google.api import httpbody_pb2
 from google.protobuf import any_pb2, struct_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2_grpc
+
 from tekton.core import errors
 from tekton.v1 import (
     component_pb2,

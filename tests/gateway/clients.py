@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 import httpx
+
 from tekton_gateway import Envoy
 
 StartGateway = Callable[..., Awaitable[Envoy]]

@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from tekton_gateway import Envoy, GatewaySettings
 
+from tekton_gateway import Envoy, GatewaySettings
 from tests.gateway.canned_server import CannedServer
 from tests.gateway.clients import StartGateway, grpc_channel, rest_client
 

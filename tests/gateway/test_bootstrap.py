@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2
+
 from tekton.core import errors
 from tekton_gateway import GatewayError, GatewaySettings, bootstrap, contract, filters, local_replies, routes
 from tekton_gateway.envoy import binary

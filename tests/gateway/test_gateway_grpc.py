@@ -12,13 +12,13 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
+
 from tekton.v1 import (
     heartbeat_service_pb2,
     heartbeat_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
-
 from tests.gateway.canned_server import CannedServer
 from tests.gateway.clients import StartGateway, grpc_channel
 

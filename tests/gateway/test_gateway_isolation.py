@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 import grpc
 import httpx
 import pytest
-from tekton.v1 import registry_service_pb2, registry_service_pb2_grpc
 
+from tekton.v1 import registry_service_pb2, registry_service_pb2_grpc
 from tests.gateway.canned_server import CannedServer
 from tests.gateway.clients import StartGateway, rest_client
 

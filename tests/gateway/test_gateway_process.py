@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tekton_gateway import Envoy, GatewayError, GatewaySettings, PortInUseError, envoy
 
+from tekton_gateway import Envoy, GatewayError, GatewaySettings, PortInUseError, envoy
 from tests.gateway.canned_server import CannedServer
 from tests.gateway.clients import StartGateway, rest_client
 

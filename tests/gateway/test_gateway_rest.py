@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tekton_gateway import Envoy
 
+from tekton_gateway import Envoy
 from tests.gateway.canned_server import CannedServer
 from tests.gateway.clients import StartGateway, rest_client
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from tekton.client import TektonClient, set_default_client
 
+from tekton.client import TektonClient, set_default_client
 from tests.sdk.server import ServerProcess, running_server
 from tests.support.postgres import Cluster
 

@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
 from tekton.utils.component_client import ComponentClient
 from tekton.utils.tekton_errors import ComponentError, DependencyError, TektonError
-
 from tests.support.control_plane import free_port
 
 

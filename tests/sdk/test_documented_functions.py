@@ -9,12 +9,12 @@ import time
 import uuid
 
 import pytest
+
 from tekton.client import TektonClient, get_default_client, set_default_client
 from tekton.core.lifecycle import ComponentState
 from tekton.utils.component_client import ComponentClient, find_component, find_components_by_capability
 from tekton.utils.tekton_client import deregister_component, send_heartbeat, update_component_state
 from tekton.utils.tekton_registration import register_with_tekton
-
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import TIMEOUT, ServerProcess
 from tests.support.control_plane import free_port

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from tekton._channel import Target
 from tekton._errors import bare, from_rpc
 from tekton.core import errors

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tekton.client import ComponentClient, ComponentRegistration, TektonClient, UnavailableError
 
+from tekton.client import ComponentClient, ComponentRegistration, TektonClient, UnavailableError
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import ServerProcess
 from tests.support.control_plane import free_port

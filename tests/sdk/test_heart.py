@@ -9,10 +9,10 @@ import time
 import httpx
 import pytest
 from grpc import aio
+
 from tekton.client import HeartbeatTask, LeaseLost, TektonClient, ValidationError
 from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
-
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import INTERVAL, TIMEOUT, ServerProcess
 

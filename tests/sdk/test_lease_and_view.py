@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tekton._calls import Calls
 from tekton._channel import Target
 from tekton._lease import KeptLease, KeptLeases, Phase

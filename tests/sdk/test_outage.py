@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from tekton.client import TektonClient, UnavailableError
 
+from tekton.client import TektonClient, UnavailableError
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import TIMEOUT, ServerProcess, running_server
 from tests.support.postgres import Cluster

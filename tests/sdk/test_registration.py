@@ -6,6 +6,7 @@ import socket
 import uuid
 
 import pytest
+
 from tekton.client import (
     AlreadyExistsError,
     ComponentNotFoundError,
@@ -17,7 +18,6 @@ from tekton.client import (
     UnavailableError,
     ValidationError,
 )
-
 from tests.sdk.fleet import component
 from tests.sdk.server import INTERVAL, TIMEOUT, ServerProcess
 from tests.support.control_plane import free_port

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+
 from tekton.core.ids import new_uuid
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
-
 from tests.support.client import Stubs, refused, registration
 from tests.support.control_plane import TIMEOUT
 

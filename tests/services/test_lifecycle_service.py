@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import grpc
+
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
-
 from tests.support.client import Stubs, refused
 
 S = pb.ComponentState

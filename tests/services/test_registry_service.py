@@ -7,10 +7,10 @@ import asyncio
 import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
+
 from tekton.core.ids import new_uuid
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import registry_service_pb2 as registry_pb
-
 from tests.support.client import Stubs, new_id, refused, registration
 
 States = pb.ComponentState

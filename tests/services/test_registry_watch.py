@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.services import watching
-
 from tests.support.client import Stubs, new_id, refused, registration
 
 Phase = registry_pb.WatchRegistryResponse
@@ -84,7 +84,7 @@ async def test_resumable_a_watch_goes_on_after_its_token_without_a_snapshot(api:
 
 
 async def test_filtered_what_leaves_the_filter_arrives_as_removed(api: Stubs) -> None:
-    """A component that loses the capability is removed for this watcher, with its instances; one that gains it appears."""
+    """A component that loses the capability is removed for this watcher with its instances, and may come back."""
     wanted, other = new_id("can"), new_id("cannot")
     request = registration(capabilities=[wanted])
     granted = await api.registry.RegisterComponent(request)

@@ -23,6 +23,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+
 from tekton_server.storage import socket_directory, unprivileged
 from tekton_server.storage.cluster import ClusterUnusable, PostgresFailed, binary
 from tekton_server.storage.data_directory import (

@@ -8,10 +8,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, make_url, text
+
 from tekton_server.storage.engine import create_engine
 from tekton_server.storage.migrate import SchemaTooNewError, migrate
 from tekton_server.storage.tables import metadata
-
 from tests.support.postgres import Cluster
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, make_url, text
+
 from tekton.core.errors import AlreadyExistsError, TektonError, UnavailableError
 from tekton.core.ids import new_uuid
 from tekton.core.lifecycle import ComponentState
@@ -20,7 +21,6 @@ from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.writer import HistoryDivergedError
 from tekton_server.storage.engine import create_engine
 from tekton_server.storage.migrate import migrate
-
 from tests.support.postgres import Cluster
 from tests.support.proxy import Cut, Proxy
 

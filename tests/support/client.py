@@ -14,6 +14,7 @@ import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc import aio
+
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from tekton.core.errors import TektonError
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Change, Commit, Definition, DefinitionChange, Instance, InstanceChange, View

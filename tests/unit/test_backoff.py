@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tekton.core.backoff import full_jitter
 
 bases = st.floats(0.001, 10.0)

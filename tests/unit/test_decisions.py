@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
 from tekton.core.errors import TektonError
 from tekton.core.ids import Token, lookup_key
 from tekton.core.lifecycle import VALID_TRANSITIONS
@@ -24,7 +25,6 @@ from tekton_server.domain.commands import (
 )
 from tekton_server.domain.decide import decide
 from tekton_server.domain.overlay import Overlay
-
 from tests.unit.paper import HISTORY, NOON, uuid_of
 
 IDS = ["athena", "llm-adapter", "llm_adapter"]

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tekton.core import errors
 from tekton.core.errors import ALL, BY_REASON, DependencyError, TektonError, ValidationError, from_reason
 from tekton.utils.tekton_errors import ComponentError

@@ -8,6 +8,7 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tekton.core.ids import COMPONENT_ID, SEMVER, Token, is_uuid, lookup_key, new_uuid
 
 ids = st.from_regex(COMPONENT_ID, fullmatch=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from tekton.core.errors import InvalidTransitionError, ValidationError
 from tekton.core.ids import is_uuid
 from tekton.core.lifecycle import (

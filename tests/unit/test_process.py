@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tekton_server.process import ChildProcess, ChildStartError, RunAs
 
 SHIM = Path(sys.modules["tekton_server.process"].__file__ or "").with_name("exec_shim.py")

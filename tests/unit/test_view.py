@@ -8,9 +8,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from tekton.core.lifecycle import ComponentState as State
 from tekton.core.view import Change, Commit, Definition, Instance, View, address_of, aggregate
-
 from tests.unit.paper import HISTORY, a_definition, an_instance, forget, put, uuid_of
 
 IDS = ["athena", "llm-adapter", "llm_adapter", "hermes"]

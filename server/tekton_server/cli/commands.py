@@ -12,21 +12,21 @@ DEFAULTS = Settings()
 EXAMPLES = """
 [bold]Examples[/]
 
-tekton up  [dim]# everything, on 127.0.0.1:8010[/]
+tekton up  [dim]everything, on 127.0.0.1:8010[/]
 
-tekton up --port 8020 --data-dir ./data  [dim]# a second one beside it[/]
+tekton up --port 8020 --data-dir ./data  [dim]a second one beside it[/]
 
-TEKTON_DATABASE_URL=postgresql://me:secret@db/tekton tekton up  [dim]# with a database of yours[/]
+TEKTON_DATABASE_URL=postgresql://me@db/tekton tekton up  [dim]a database of yours[/]
 
 [bold]Settings[/]
 
-An option beats the environment, which beats the file, which beats the default. The file holds them by the same names,
-with _ for -, under the key "tekton": {"tekton": {"port": 8020, "data_dir": "/srv/tekton"}}.
+An option beats the environment, which beats the file, which beats the default.
+
+The file names them with _ for -: {"tekton": {"port": 8020, "data_dir": "/srv/tekton"}}
 """
 
 app = typer.Typer(
     name="tekton",
-    help="Tekton: the control plane for fleets of AI components.",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -79,6 +79,7 @@ def up(
         bool,
         typer.Option(
             "--insecure",
+            metavar=" ",
             help="Listen where other machines can reach it, without authentication. "
             f"[dim](env {ENVIRONMENT['insecure'][0]})[/]",
         ),

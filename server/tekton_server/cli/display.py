@@ -10,8 +10,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
-from tekton import __version__
 
+from tekton import __version__
 from tekton_server.config import Settings, is_loopback, resolve
 from tekton_server.live.system import PHASES
 
@@ -135,14 +135,13 @@ class LogDisplay:
 
     def step(self, phase: str, text: str) -> None:
         """Log a step of the start."""
-        log.info("start-up", extra={"phase": phase, "step": PHASES.index(phase) + 1, "detail": text})
+        number = PHASES.index(phase) + 1
+        log.info("start-up %d/%d %s: %s", number, len(PHASES), phase, text, extra={"phase": phase, "step": number})
 
     def ready(self, settings: Settings, database: str) -> None:
         """Log where it serves."""
-        log.info(
-            "Tekton is ready",
-            extra={"url": _url(settings), "grpc_port": settings.grpc_port, "database": database},
-        )
+        facts = {"url": _url(settings), "grpc_port": settings.grpc_port, "database": database}
+        log.info("Tekton is ready at %s", facts["url"], extra=facts)
 
     def stopping(self) -> None:
         """Log that the stop began."""

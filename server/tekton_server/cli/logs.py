@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.handlers
+import os
 import sys
 from pathlib import Path
-from typing import TextIO
 
 import structlog
 
@@ -18,19 +18,13 @@ _KEPT = 3
 _BUFFERED = 1000
 
 
-class Stderr(logging.StreamHandler[TextIO]):
+class Stderr(logging.Handler):
     """Writes to whatever stderr is now, since a progress display may stand in for it."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:
-        """Tell where to write."""
-        return sys.stderr
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is the library's
-        """Go on without a log when nobody reads it any more."""
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; go on without when nobody reads it any more."""
+        with contextlib.suppress(OSError):
+            print(self.format(record), file=sys.stderr, flush=True)
 
 
 class LogFile(logging.handlers.MemoryHandler):
@@ -116,6 +110,9 @@ def _on_one_line(logger: object, method: str, event: structlog.types.EventDict) 
 
 def wants_colour() -> bool:
     """Tell whether a person looks at stderr on a terminal that shows colours."""
-    import os
-
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return (
+        sys.stderr is not None
+        and sys.stderr.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )

@@ -12,7 +12,6 @@ from contextlib import suppress
 
 from tekton.core.errors import TektonError
 from tekton_gateway import GatewayError
-
 from tekton_server import app
 from tekton_server.cli.display import Display
 from tekton_server.cli.logs import LogFile

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Change, Instance

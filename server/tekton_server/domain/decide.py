@@ -7,7 +7,6 @@ from datetime import datetime
 from tekton.core.errors import InvalidTransitionError
 from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
-
 from tekton_server.domain import instances
 from tekton_server.domain.commands import (
     Command,

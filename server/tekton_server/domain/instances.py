@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+
 from tekton.core.errors import ComponentNotFoundError, StaleSessionError
 from tekton.core.ids import Token, lookup_key
 from tekton.core.lifecycle import ComponentState, path_to_end
 from tekton.core.view import Cause, Instance, InstanceChange
-
 from tekton_server.domain.overlay import Overlay
 
 

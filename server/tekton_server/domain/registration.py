@@ -7,11 +7,11 @@ import ipaddress
 from datetime import datetime
 
 import msgspec
+
 from tekton.core.errors import AlreadyExistsError, ConflictError, RequestMismatchError
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Change, Definition, DefinitionChange, Instance, InstanceChange, address_of
-
 from tekton_server.domain import instances
 from tekton_server.domain.commands import Decision, RegisterComponent, Registered
 from tekton_server.domain.overlay import Overlay

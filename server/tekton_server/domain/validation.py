@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+
 from tekton.core.errors import RegistrationError, TektonError, ValidationError
 from tekton.core.ids import COMPONENT_ID, SEMVER, is_uuid, lookup_key
-
 from tekton_server.domain import limits
 from tekton_server.domain.commands import RegisterComponent
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tekton.core.ids import Token
-
 from tekton_server.interceptors.calls import CallInterceptor
 
 

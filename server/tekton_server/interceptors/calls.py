@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
+
 from tekton.core.errors import TektonError, ValidationError
 from tekton.core.ids import Token
-
 from tekton_server.interceptors.failure import code_of, trailers
 from tekton_server.services import reply
 

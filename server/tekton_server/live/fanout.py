@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
+
 from tekton.core.errors import CompactedError, SlowWatcherError
 from tekton.core.ids import Token, lookup_key
 from tekton.core.view import Commit, Definition, DefinitionChange, Instance, View

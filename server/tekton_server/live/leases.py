@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
 from tekton.core.errors import TektonError
 from tekton.core.view import Commit, Instance, InstanceChange
-
 from tekton_server.domain.commands import ExpireLease
 from tekton_server.live.beats import BeatEvent, BeatFeed
 from tekton_server.live.wheel import Wheel

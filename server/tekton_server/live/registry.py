@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tekton.core.view import Commit, View
 
+from tekton.core.view import Commit, View
 from tekton_server.live.beats import BeatFeed
 from tekton_server.live.fanout import Hub
 from tekton_server.live.freshness import Freshness

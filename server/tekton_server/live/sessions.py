@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+
 from tekton.core.errors import StaleSessionError, TektonError, ValidationError
 from tekton.core.ids import Token, lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Instance, View
-
 from tekton_server.domain.commands import EndInstance, ReportState, ReviveInstance, StateReported
 from tekton_server.domain.decide import EXPIRED
 from tekton_server.domain.instances import not_found, stale

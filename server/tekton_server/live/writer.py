@@ -18,7 +18,6 @@ from uuid import UUID, uuid4
 from tekton.core.backoff import full_jitter
 from tekton.core.errors import RateLimitedError, TektonError, UnavailableError
 from tekton.core.view import Commit, View
-
 from tekton_server.domain.commands import Command
 from tekton_server.domain.decide import decide
 from tekton_server.domain.overlay import Overlay

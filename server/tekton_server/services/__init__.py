@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from grpc import aio
+
 from tekton.v1.heartbeat_service_pb2_grpc import add_HeartbeatServiceServicer_to_server
 from tekton.v1.lifecycle_service_pb2_grpc import add_LifecycleServiceServicer_to_server
 from tekton.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
 from tekton.v1.system_service_pb2_grpc import add_SystemServiceServicer_to_server
-
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState
 from tekton_server.services.heartbeat import HeartbeatServicer

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from grpc import aio
-from tekton.core.view import Component
 
+from tekton.core.view import Component
 from tekton_server.domain.commands import Command
 from tekton_server.domain.instances import not_found
 from tekton_server.live.registry import LiveRegistry

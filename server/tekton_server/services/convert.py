@@ -7,6 +7,7 @@ from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import (
@@ -22,7 +23,6 @@ from tekton.v1 import component_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
-
 from tekton_server.domain.commands import Registered, StateReported
 from tekton_server.live.beats import BeatEvent
 from tekton_server.live.leases import Lease, LeaseTable, Timing

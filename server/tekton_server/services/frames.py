@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tekton.v1 import heartbeat_service_pb2 as pb
-
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.sessions import Ack, GoAway, Lost, Welcome
 from tekton_server.services import convert

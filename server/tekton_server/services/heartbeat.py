@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from google.api.httpbody_pb2 import HttpBody
+
 from tekton.core.errors import TektonError, ValidationError
 from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2_grpc as heartbeat_grpc
-
 from tekton_server.domain import limits
 from tekton_server.domain.commands import StateReported
 from tekton_server.live.sessions import Claim, Session

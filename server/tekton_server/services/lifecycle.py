@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from google.api.httpbody_pb2 import HttpBody
+
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import lifecycle_service_pb2_grpc as lifecycle_grpc
-
 from tekton_server.services import convert, read, sse, watching
 from tekton_server.services.base import Context, Servicer, now
 from tekton_server.services.selector import Selector

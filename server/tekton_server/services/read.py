@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
+
 from tekton.core.errors import ValidationError
 from tekton.core.ids import Token, is_uuid, new_uuid
 from tekton.core.lifecycle import ComponentState, parse_state
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
-
 from tekton_server.domain import limits
 from tekton_server.domain.commands import EndInstance, RegisterComponent, RemoveComponent, ReportState
 from tekton_server.domain.validation import check_text

@@ -6,6 +6,7 @@ import base64
 from collections.abc import AsyncIterator, Iterator
 
 from google.api.httpbody_pb2 import HttpBody
+
 from tekton.core.errors import ValidationError
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import parse_state
@@ -13,7 +14,6 @@ from tekton.core.view import Component, View
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
-
 from tekton_server.domain import limits
 from tekton_server.services import convert, read, reply, sse, watching
 from tekton_server.services.base import Context, Servicer, now

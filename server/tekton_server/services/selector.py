@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 
 from tekton.core.ids import lookup_key
 from tekton.core.view import Definition
-
 from tekton_server.services import read
 
 

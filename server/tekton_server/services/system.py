@@ -5,7 +5,6 @@ from __future__ import annotations
 from tekton.core.errors import CORE_COMPONENT, UnavailableError
 from tekton.v1 import system_service_pb2 as pb
 from tekton.v1 import system_service_pb2_grpc as system_grpc
-
 from tekton_server.build import BUILD
 from tekton_server.live.system import SystemState
 from tekton_server.services.base import Context, now

@@ -10,7 +10,6 @@ from tekton.core.ids import Token, lookup_key
 from tekton.core.view import Cause, Definition, DefinitionChange, InstanceChange, View
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
-
 from tekton_server.live.fanout import Folded, Watcher
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import convert

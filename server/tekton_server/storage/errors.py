@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import asyncpg
 import sqlalchemy.exc
+
 from tekton.core.errors import UnavailableError
 
 # SQLSTATE classes, see PostgreSQL's appendix A. Cardinality, data and integrity: the data is at fault.

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import URL
-from tekton.core.view import Commit
 
+from tekton.core.view import Commit
 from tekton_server.storage import rows
 from tekton_server.storage.engine import WRITER_SETTINGS, connect
 from tekton_server.storage.errors import translated

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+
 from tekton.core.ids import lookup_key
 from tekton.core.view import (
     Cause,

@@ -12,8 +12,8 @@ import asyncpg
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from tekton.core.view import Cause, Commit, DefinitionChange, InstanceChange, View
 
+from tekton.core.view import Cause, Commit, DefinitionChange, InstanceChange, View
 from tekton_server.storage import rows
 from tekton_server.storage.errors import translated
 from tekton_server.storage.journal import Head, read_after, read_head

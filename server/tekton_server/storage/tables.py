@@ -18,6 +18,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
 from tekton.core.lifecycle import ComponentState
 
 metadata = MetaData()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -12,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tekton_gateway import Envoy, GatewaySettings, PortInUseError
@@ -101,14 +103,15 @@ class Tekton:
                 await _until_free(host, self.settings.grpc_port)
             except PortInUseError as error:
                 raise ListenError(
-                    f"{host}:{error.port} is taken by another process: stop that process, "
-                    "or choose another port (--grpc-port, TEKTON_GRPC_PORT)."
+                    f"{host}:{error.port} is taken by another process: stop it, "
+                    "or choose another port (--grpc-port or TEKTON_GRPC_PORT)."
                 ) from error
 
     async def _database(self, lock: DataDirectoryLock) -> URL:
         if self.settings.database_url is not None:
             try:
-                url = parse_url(self.settings.database_url)
+                # The shorter scheme is what many hosters print.
+                url = parse_url(re.sub("^postgres:", "postgresql:", self.settings.database_url))
             except ValueError as error:
                 raise ConfigError(f"the setting database_url (--database-url) is wrong: {error}") from error
             self.database = url.set(drivername="postgresql").render_as_string(hide_password=True)
@@ -130,6 +133,13 @@ class Tekton:
             raise ConfigError(
                 f"the database at {self.database} cannot be used ({_reason(error)}); "
                 "start it, or leave database_url out to use the embedded one"
+            ) from error
+        except (SQLAlchemyError, OverflowError) as error:
+            if self.settings.database_url is None:
+                raise
+            raise ConfigError(
+                f"the database at {self.database} does not let Tekton in ({_reason(error)}); "
+                "correct the address, or what its user may do"
             ) from error
 
     async def _serve(self, host: str) -> Path:

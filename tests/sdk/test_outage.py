@@ -83,7 +83,7 @@ async def test_what_is_known_is_still_found_and_nothing_is_denied(
         async def followed() -> bool:
             return client.registry.lookup(newcomer.component_id) is not None
 
-        await eventually(followed, within=10)
+        await eventually(followed, within=15)
     assert client.registry.trouble is None
 
 

@@ -49,6 +49,7 @@ class Calls:
         self.target = target
         self.timeout = timeout
         self._open: Stubs | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     async def ask(
@@ -114,6 +115,9 @@ class Calls:
             raise RuntimeError("this TektonClient is closed; make a new one")
         if self._open is None:
             self._open = Stubs(async_channel(self.target))
+            self._loop = asyncio.get_running_loop()
+        elif self._loop is not asyncio.get_running_loop():
+            raise RuntimeError("this TektonClient belongs to another event loop; make one for each")
         return self._open
 
 

@@ -14,6 +14,9 @@ DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 8010
 _LARGEST_PORT = 65535
 
+# gRPC waits up to two minutes before it dials again, by default; a restarted Tekton should be found at once.
+_REDIAL = 2.0
+
 # What a server binds to listen everywhere is no address to call.
 _WILDCARDS = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -54,21 +57,24 @@ def _port(port: int | None) -> int:
 
 def async_channel(target: Target) -> aio.Channel:
     """Make the channel of an event loop. Call it while the loop runs."""
-    return aio.insecure_channel(str(target), options=_options(target))
+    return aio.insecure_channel(str(target), options=_options(target, _REDIAL))
 
 
-def thread_channel(target: Target) -> grpc.Channel:
-    """Make a channel for a thread of its own, on a connection of its own."""
-    return grpc.insecure_channel(str(target), options=[*_options(target), ("grpc.use_local_subchannel_pool", 1)])
+def thread_channel(target: Target, redial: float = _REDIAL) -> grpc.Channel:
+    """Make a channel for a thread of its own, on a connection of its own.
+
+    `redial` is the longest wait between two attempts to connect, in seconds.
+    """
+    options = [*_options(target, redial), ("grpc.use_local_subchannel_pool", 1)]
+    return grpc.insecure_channel(str(target), options=options)
 
 
-def _options(target: Target) -> Options:
+def _options(target: Target, redial: float) -> Options:
     options: Options = [
         ("grpc.primary_user_agent", f"tekton-python/{__version__}"),
-        # gRPC waits up to two minutes before it dials again; a restarted Tekton should be found at once.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 1_000),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.min_reconnect_backoff_ms", 5_000),
+        ("grpc.max_reconnect_backoff_ms", int(redial * 1000)),
     ]
     if target.host in _LOOPBACK:
         # An HTTP proxy set for the outside world cannot reach this machine's own loopback.

@@ -51,6 +51,8 @@ class TektonClient(Reader):
         """Say goodbye for what `start_heartbeat` keeps alive, end the watch and close the channel."""
         heartbeats, self._heartbeats = self._heartbeats, []
         await asyncio.gather(*(heartbeat.stop() for heartbeat in heartbeats))
+        for lease in [lease for lease in self._registered.values() if lease.phase is Phase.IDLE]:
+            self._forget(lease)
         await super().close()
 
     async def register_component(self, registration: ComponentRegistration) -> RegistrationResult:
@@ -172,13 +174,13 @@ class TektonClient(Reader):
             instance_uuid=lease.instance_uuid if lease else instance_uuid,
             state=_convert.state_text(state),
             metrics=figures,
-            health=health or {},
+            health=_convert.words(health),
             fencing_token=lease.fencing_token if lease else "",
         )
         answer = await self._calls.ask(lambda stubs: stubs.heartbeat.SendHeartbeat, request, retry=False)
         if lease is not None:
             lease.acknowledged(_convert.state_name(answer.status))
-            self._heart.report(lease, metrics=figures or None, health=health)
+            self._heart.report(lease, metrics=figures or None, health=_convert.words(health) or None)
         return _convert.plain(answer)
 
     async def update_component_state(
@@ -208,6 +210,7 @@ class TektonClient(Reader):
         if lease is not None:
             lease.state = _convert.state_name(answer.status)
             if lease.state == ComponentState.STOPPED.value:
+                self._heart.release(lease)
                 self._forget(lease)
         return _convert.plain(answer)
 
@@ -233,7 +236,6 @@ class TektonClient(Reader):
             self._forget(lease)
 
     def _forget(self, lease: KeptLease) -> None:
-        self._heart.release(lease)
         self._heart.leases.forget(lease)
         key = lookup_key(lease.component_id)
         if self._registered.get(key) is lease:

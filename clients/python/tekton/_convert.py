@@ -20,6 +20,8 @@ from tekton.v1 import component_pb2, registry_service_pb2
 
 _LARGEST_EXACT = 2**53
 _METRICS = 64
+_HEALTH = 64
+_HEALTH_CHARS = 256
 _EXPIRED = "lease_expired"
 
 
@@ -142,6 +144,23 @@ def figures(metrics: Mapping[str, float] | None) -> dict[str, float]:
         if not math.isfinite(number):
             raise ValidationError.of(f"metrics.{name}", "must be a finite number", "finite")
     return numbers
+
+
+def words(health: Mapping[str, str] | None) -> dict[str, str]:
+    """Give the health of parts as the short texts it must be; checked here for the reason of `figures`.
+
+    Raises:
+        ValidationError: too many, or one is too long.
+    """
+    if health and len(health) > _HEALTH:
+        raise ValidationError.of("health", f"must have at most {_HEALTH} items", "max_items", limit=_HEALTH)
+    found = {str(name): str(text) for name, text in (health or {}).items()}
+    for name, text in found.items():
+        if len(text) > _HEALTH_CHARS:
+            limit = _HEALTH_CHARS
+            message = f"must have at most {limit} characters"
+            raise ValidationError.of(f"health.{name}", message, "max_length", limit=limit)
+    return found
 
 
 def state_name(number: component_pb2.ComponentState.Value.ValueType) -> str:

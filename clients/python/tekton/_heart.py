@@ -107,13 +107,12 @@ class Heart:
     def _retired(self) -> bool:
         if self.leases.active():
             return False
+        # Not under the lock: a channel that closes waits for its calls, and their threads post here.
+        self._keeper.close()
         with self._lock:
-            if not self._posted.empty():
-                return False
-            self._thread = None
-            # Closed before another thread can start: it would share this state.
-            self._keeper.close()
-        return True
+            if self._posted.empty():
+                self._thread = None
+        return self._thread is None
 
 
 _hearts: weakref.WeakValueDictionary[Target, Heart] = weakref.WeakValueDictionary()

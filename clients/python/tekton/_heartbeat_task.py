@@ -67,10 +67,11 @@ class HeartbeatTask:
         """Say something with the next beats: a state once, metrics and health from now on.
 
         Raises:
-            ValidationError: there is no such state, or a metric is no finite number.
+            ValidationError: there is no such state, a metric is no finite number, or a word of health too long.
         """
         figures = None if metrics is None else _convert.figures(metrics)
-        self._heart.report(self._lease, state=_convert.state_text(state), metrics=figures, health=health)
+        words = None if health is None else _convert.words(health)
+        self._heart.report(self._lease, state=_convert.state_text(state), metrics=figures, health=words)
 
     async def stop(self) -> bool:
         """Say goodbye, so that the instance walks to `stopped`, and wait until that is recorded, 5 seconds at most.

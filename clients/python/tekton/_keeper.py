@@ -26,7 +26,10 @@ log = logging.getLogger(__name__)
 
 # Timers are looked at this often at most, in seconds: with thousands of leases their beats go out in small groups.
 _TICK = 0.05
-_RECONNECT_CEILING = 5.0
+# A restarted Tekton gives every lease one timeout from its start, so reconnecting takes a part of that at most: so many
+# seconds between two streams, and between two attempts to connect.
+_RECONNECT_CEILING, _RECONNECT_SHARE = 5.0, 1 / 6
+_REDIAL_CEILING, _REDIAL_SHARE = 3.0, 1 / 10
 _REGISTER_CEILING = 10.0
 _FINAL = {
     pb.LeaseLost.REASON_SUPERSEDED: "superseded",
@@ -161,8 +164,12 @@ class Keeper:
 
     def _open_channel(self) -> grpc.Channel:
         if self._channel is None:
-            self._channel = thread_channel(self._target)
+            self._channel = thread_channel(self._target, self._bounded(_REDIAL_CEILING, _REDIAL_SHARE))
         return self._channel
+
+    def _bounded(self, ceiling: float, share: float) -> float:
+        timeouts = [lease.terms.timeout for lease in self._leases.active()]
+        return min(ceiling, max(0.1, min(timeouts, default=ceiling / share) * share))
 
     def _connect(self, now: float) -> None:
         self._stream = HeartStream(
@@ -181,8 +188,10 @@ class Keeper:
             stream.close()
         for lease in self._leases.active():
             lease.unbind()
-        pause = full_jitter(self._attempt, base=0.1, ceiling=_RECONNECT_CEILING) if after is None else after
-        self._connect_at = time.monotonic() + pause
+        if after is None:
+            ceiling = self._bounded(_RECONNECT_CEILING, _RECONNECT_SHARE)
+            after = full_jitter(self._attempt, base=0.1, ceiling=ceiling)
+        self._connect_at = time.monotonic() + after
 
     def _stream_ended(self, stream: HeartStream, error: TektonError | None) -> None:
         if stream is not self._stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import Any
 
 from tekton import _convert, _watch
@@ -133,7 +133,7 @@ class Reader:
         component_types: Iterable[str] = (),
         capabilities: Iterable[str] = (),
         after: str = "",
-    ) -> AsyncIterator[RegistryEvent]:
+    ) -> AsyncGenerator[RegistryEvent, None]:
         """Watch the registry: the present, a `snapshot_end`, then every change; it reconnects and does not end.
 
         after: a resume token; what came after it follows, without a snapshot.
@@ -151,7 +151,7 @@ class Reader:
 
     def watch_states(
         self, *, component_ids: Iterable[str] = (), component_types: Iterable[str] = (), after: str = ""
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """Watch state changes from now on; it reconnects without a gap and does not end.
 
         Gives {event: "state_change", component_id, previous_state, new_state, timestamp, metadata}, and instance_uuid,

@@ -32,7 +32,8 @@ class WatchedRegistry:
         self._calls = calls
         self.view = View()
         self._found: dict[str, ComponentClient] = {}
-        self._loading: list[RegistryEvent] | None = None
+        self._loading: View | None = None
+        self._early: list[RegistryEvent] = []
         self._pending: list[RegistryEvent] = []
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -108,7 +109,7 @@ class WatchedRegistry:
         messages = registry_messages(self._calls, pb.WatchRegistryRequest(), self._note)
         async for message in messages:
             if message is None:
-                self._loading, self._pending = None, []
+                self._begin_anew()
             else:
                 self._trouble = None
                 self._take(message)
@@ -118,14 +119,18 @@ class WatchedRegistry:
             log.warning("the registry watch was cut, answering from revision %d: %s", self.view.revision, error)
         self._trouble = error
 
+    def _begin_anew(self) -> None:
+        """Drop what was incomplete; the view stays as it is."""
+        self._loading, self._early, self._pending = None, [], []
+
     def _take(self, message: pb.WatchRegistryResponse) -> None:
         if message.phase == _Phase.PHASE_RESET:
-            self._loading, self._pending = [], []
+            self._begin_anew()
         elif message.phase in (_Phase.PHASE_SNAPSHOT, _Phase.PHASE_SNAPSHOT_END):
-            self._loading = self._loading or []
-            self._loading.extend(event for event in events_of(message) if event.kind)
+            view = self._loading = self._loading or View(message.history_id)
+            self._load(view, message)
             if message.phase == _Phase.PHASE_SNAPSHOT_END:
-                self._swap(message)
+                self._swap(view, message.revision)
         elif message.phase == _Phase.PHASE_LIVE:
             self._pending.extend(event for event in events_of(message) if event.kind)
             if message.complete:
@@ -133,12 +138,19 @@ class WatchedRegistry:
         elif message.phase == _Phase.PHASE_BOOKMARK:
             self.view.revision = message.revision
 
-    def _swap(self, message: pb.WatchRegistryResponse) -> None:
-        view = View(message.history_id, message.revision)
-        loaded, self._loading = self._loading or [], None
-        # An instance is only held beside its definition, whatever the order they came in.
-        for event in sorted(loaded, key=lambda event: event.kind != "definition"):
+    def _load(self, view: View, message: pb.WatchRegistryResponse) -> None:
+        for event in events_of(message):
+            if event.kind == "instance" and view.get(event.component_id) is None:
+                # An instance is only held beside its definition.
+                self._early.append(event)
+            elif event.kind is not None:
+                _apply(view, event)
+
+    def _swap(self, view: View, revision: int) -> None:
+        for event in self._early:
             _apply(view, event)
+        self._begin_anew()
+        view.revision = revision
         self.view = view
         self._found.clear()
         self._ready.set()

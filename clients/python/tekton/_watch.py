@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Any, Literal, Protocol, TypeVar
 
 from tekton import _convert
@@ -37,7 +37,7 @@ async def resumed(
     token: str = "",
     *,
     note: Callable[[TektonError], None] | None = None,
-) -> AsyncIterator[M | None]:
+) -> AsyncGenerator[M | None, None]:
     """Yield a watch's messages for ever; None says that it was cut and what was incomplete comes again.
 
     `note` is told why, each time.
@@ -66,13 +66,13 @@ async def resumed(
             if note is not None:
                 note(error)
         yield None
-        await asyncio.sleep(full_jitter(attempt, base=0.1, ceiling=5.0))
+        await asyncio.sleep(full_jitter(attempt, base=0.1, ceiling=2.0))
         attempt += 1
 
 
 def registry_messages(
     calls: Calls, request: registry_pb.WatchRegistryRequest, note: Callable[[TektonError], None] | None = None
-) -> AsyncIterator[registry_pb.WatchRegistryResponse | None]:
+) -> AsyncGenerator[registry_pb.WatchRegistryResponse | None, None]:
     """Watch the registry; the request's token says where to begin."""
 
     def open_after(token: str) -> AsyncGenerator[registry_pb.WatchRegistryResponse, None]:
@@ -87,18 +87,21 @@ def registry_messages(
 _INSIDE_SNAPSHOT = registry_pb.WatchRegistryResponse.PHASE_SNAPSHOT
 
 
-async def registry_events(calls: Calls, request: registry_pb.WatchRegistryRequest) -> AsyncIterator[RegistryEvent]:
+async def registry_events(
+    calls: Calls, request: registry_pb.WatchRegistryRequest
+) -> AsyncGenerator[RegistryEvent, None]:
     """Watch the registry event by event."""
     phase, revision = 0, 0
-    async for message in registry_messages(calls, request):
-        if message is None:
-            if phase == _INSIDE_SNAPSHOT:
-                # A snapshot that was cut comes again from its beginning.
-                yield RegistryEvent("reset", revision)
-            continue
-        phase, revision = message.phase, message.revision
-        for event in events_of(message):
-            yield event
+    async with contextlib.aclosing(registry_messages(calls, request)) as messages:
+        async for message in messages:
+            if message is None:
+                if phase == _INSIDE_SNAPSHOT:
+                    # A snapshot that was cut comes again from its beginning.
+                    yield RegistryEvent("reset", revision)
+                continue
+            phase, revision = message.phase, message.revision
+            for event in events_of(message):
+                yield event
 
 
 def events_of(message: registry_pb.WatchRegistryResponse) -> Iterable[RegistryEvent]:
@@ -132,7 +135,7 @@ def _event(event: registry_pb.RegistryEvent, token: str) -> RegistryEvent:
     )
 
 
-async def state_changes(calls: Calls, request: lifecycle_pb.WatchStatesRequest) -> AsyncIterator[dict[str, Any]]:
+async def state_changes(calls: Calls, request: lifecycle_pb.WatchStatesRequest) -> AsyncGenerator[dict[str, Any], None]:
     """Watch state changes as the documented JSON objects."""
 
     def open_after(token: str) -> AsyncGenerator[lifecycle_pb.WatchStatesResponse, None]:
@@ -141,10 +144,11 @@ async def state_changes(calls: Calls, request: lifecycle_pb.WatchStatesRequest) 
         again.after_revision = token
         return calls.stream(lambda stubs: stubs.lifecycle.WatchStates, again)
 
-    async for message in resumed(open_after, request.after_revision):
-        if message is None:
-            continue
-        if message.reset:
-            yield {"event": "reset", "revision": message.revision}
-        for change in message.changes:
-            yield _convert.plain(change)
+    async with contextlib.aclosing(resumed(open_after, request.after_revision)) as messages:
+        async for message in messages:
+            if message is None:
+                continue
+            if message.reset:
+                yield {"event": "reset", "revision": message.revision}
+            for change in message.changes:
+                yield _convert.plain(change)

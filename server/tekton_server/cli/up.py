@@ -21,7 +21,15 @@ from tekton_server.server import ListenError
 from tekton_server.storage.data_directory import EmbeddedPostgresError
 from tekton_server.storage.migrate import SchemaTooNewError
 
-EXPECTED = (ConfigError, EmbeddedPostgresError, GatewayError, ListenError, SchemaTooNewError, TektonError)
+EXPECTED = (
+    ConfigError,
+    EmbeddedPostgresError,
+    GatewayError,
+    ListenError,
+    SchemaTooNewError,
+    TektonError,
+    app.PartFailedError,
+)
 # A wrapper such as make or npm passes on the Ctrl-C that the terminal has sent us already.
 _SAME_PRESS = 0.3
 # How long a forced stop may take before we end and leave the children to the signal they get for that.
@@ -35,10 +43,8 @@ def run_up(settings: Settings, display: Display, log_file: LogFile) -> int:
     try:
         return asyncio.run(_run(settings, display, log_file))
     except EXPECTED as error:
-        display.failed(str(error))
-    except app.PartFailedError as error:
         _note(log_file, error)
-        display.failed(str(error), error)
+        display.failed(str(error))
     except Exception as error:
         _note(log_file, error)
         said = " ".join(str(error).split())

@@ -1,0 +1,239 @@
+"""Settings: a flag beats the environment, which beats the file, which beats the default; what is wrong is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tekton_server import config
+from tekton_server.config import ConfigError, Settings, load
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home and an empty working directory: no file of the developer's own is found."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "work").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "home"
+
+
+def write(path: Path, **settings: Any) -> str:
+    """Write a tekton.json."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"tekton": settings}))
+    return str(path)
+
+
+def warned(path: str) -> list[str]:
+    """Give the warnings about a file."""
+    found: list[str] = []
+    load({}, {}, path, found.append)
+    return found
+
+
+def refused(flags: dict[str, Any], environ: dict[str, str] | None = None, path: str | None = None) -> str:
+    """Give the sentence that refuses the settings; it is one line and says what to do."""
+    with pytest.raises(ConfigError) as caught:
+        load(flags, environ or {}, path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_defaults_are_the_documented_ones(home: Path) -> None:
+    """TD, appendices."""
+    settings = load({}, {})
+    assert settings == Settings()
+    assert (settings.host, settings.port, settings.log_level) == ("127.0.0.1", 8010, "info")
+    assert settings.data_path == home / ".tekton" / "data"
+    assert (settings.timing.interval, settings.timing.timeout) == (10, 30)
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file(tmp_path: Path) -> None:
+    """Each setting for itself."""
+    path = write(tmp_path / "t.json", port=1, grpc_port=11, log_level="debug", log_format="json")
+    settings = load({"port": "3", "log_level": None}, {"TEKTON_PORT": "2", "TEKTON_GRPC_PORT": "12"}, path)
+    assert (settings.port, settings.grpc_port, settings.log_level, settings.log_format) == (3, 12, "debug", "json")
+
+
+@pytest.mark.parametrize(("name", "variables"), config.ENVIRONMENT.items())
+def test_each_variable_sets_its_setting(name: str, variables: tuple[str, ...]) -> None:
+    """And an empty one is as good as none."""
+    values = {
+        "host": ("localhost", "localhost"),
+        "port": ("9", 9),
+        "grpc_port": ("9", 9),
+        "data_dir": ("/d", "/d"),
+        "database_url": ("postgresql://x", "postgresql://x"),
+        "insecure": ("TRUE", True),
+        "log_level": ("WARNING", "warning"),
+        "log_format": ("JSON", "json"),
+    }
+    text, value = values[name]
+    for variable in variables:
+        assert getattr(load({}, {variable: text}), name) == value
+        assert load({}, {variable: ""}) == Settings()
+
+
+def test_the_newer_name_of_the_port_wins() -> None:
+    """The documents know TEKTON_CORE_PORT too."""
+    assert load({}, {"TEKTON_CORE_PORT": "1", "TEKTON_PORT": "2"}).port == 2
+
+
+def test_files_are_looked_for_in_order(home: Path, tmp_path: Path) -> None:
+    """The first that is there is the only one read; a file that was named beats them."""
+    write(home / ".tekton" / "config.json", port=4)
+    assert load({}, {}).port == 4
+    write(home / ".tekton" / "tekton.json", port=3)
+    assert load({}, {}).port == 3
+    write(Path("config/tekton.json"), port=2)
+    assert load({}, {}).port == 2
+    variable = {"TEKTON_CONFIG_FILE": write(home / "named.json", port=1)}
+    assert load({}, variable).port == 1
+    assert load({}, {"TEKTON_CONFIG_FILE": "~/named.json"}).port == 1
+    assert load({}, variable, write(tmp_path / "flag.json", port=5)).port == 5
+
+
+def test_the_documented_file_is_taken_as_it_is_printed(tmp_path: Path) -> None:
+    """Its sections that nothing reads yet are no mistakes; only a lock that does not lock is worth a word."""
+    path = write(
+        tmp_path / "t.json",
+        host="0.0.0.0",
+        port=8010,
+        data_dir="/data/tekton",
+        log_level="info",
+        security={"enable_auth": True, "jwt_secret": "your_jwt_secret_here", "token_expiry": 3600},
+        monitoring={"enable_metrics": True, "metrics_port": 9090, "collection_interval": 10},
+        components={"startup_timeout": 60, "heartbeat_interval": 5, "heartbeat_timeout": 15, "auto_recover": True},
+    )
+    found: list[str] = []
+    settings = load({"insecure": True}, {}, path, found.append)
+    assert (settings.host, settings.data_dir, settings.components.heartbeat_timeout) == ("0.0.0.0", "/data/tekton", 15)
+    assert found == [f"security.enable_auth in {path} has no effect: this Tekton does not authenticate anybody"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"prot": 1}, "unknown key prot in {} has no effect; did you mean port?"),
+        ({"Host": "h"}, "unknown key Host in {} has no effect; did you mean host?"),
+        ({"xyzzy": 1}, "unknown key xyzzy in {} has no effect; remove it"),
+        ({"components": {"hartbeat_timeout": 1}}, "did you mean components.heartbeat_timeout?"),
+        ({"security": {"enable_aut": 1}}, "did you mean security.enable_auth?"),
+    ],
+)
+def test_a_misspelt_key_is_warned_about(tmp_path: Path, settings: dict[str, Any], words: str) -> None:
+    """With the nearest one there is."""
+    path = write(tmp_path / "t.json", **settings)
+    (sentence,) = warned(path)
+    assert words.format(path) in sentence
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "65536", "99999", "abc", "", "80.5", "8010 ", "true"])
+@pytest.mark.parametrize("name", ["port", "grpc_port"])
+def test_a_wrong_port_is_named_as_it_was_given(tmp_path: Path, name: str, value: str) -> None:
+    """The flag, the variable, or the key and its file."""
+    wanted = f"must be a whole number from 1 to 65535, not {json.dumps(value)}"
+    assert refused({name: value}) == f"--{name.replace('_', '-')} {wanted}"
+    if value:
+        variable = config.ENVIRONMENT[name][0]
+        assert refused({}, {variable: value}) == f"{variable} {wanted}"
+    path = write(tmp_path / "t.json", **{name: value})
+    assert refused({}, path=path) == f"{name} in {path} {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"host": 5}, "host in {} must be an IP address or a host name, not 5"),
+        ({"port": True}, "port in {} must be a whole number from 1 to 65535, not true"),
+        ({"port": None}, "not null"),
+        ({"data_dir": ""}, "data_dir in {} must be the path of a directory"),
+        ({"data_dir": "a\0b"}, "must be the path of a directory"),
+        ({"log_level": "loud"}, 'must be debug, info, warning or error, not "loud"'),
+        ({"log_format": "xml"}, 'must be console or json, not "xml"'),
+        ({"insecure": "maybe"}, 'must be true or false, not "maybe"'),
+        ({"components": 5}, "components in {} must be an object, not 5"),
+        ({"components": {"heartbeat_timeout": "soon"}}, "components.heartbeat_timeout in {} must be a number"),
+        ({"components": {"heartbeat_timeout": 1e999}}, "must be a number of seconds over 0, at most a day"),
+        ({"components": {"heartbeat_interval": 0}}, "must be a number of seconds over 0"),
+        ({"components": {"heartbeat_interval": 30}}, "must be less than components.heartbeat_timeout"),
+        ({"port": 8011, "grpc_port": 8011}, "the one port serves gRPC too"),
+    ],
+)
+def test_a_wrong_value_in_a_file_is_refused(tmp_path: Path, settings: dict[str, Any], words: str) -> None:
+    """With what would be right."""
+    path = write(tmp_path / "t.json", **settings)
+    assert words.format(path) in refused({}, path=path)
+
+
+def test_an_address_with_a_password_is_never_shown(tmp_path: Path) -> None:
+    """Not even where it is wrong."""
+    path = write(tmp_path / "t.json", database_url=["postgresql://u:hunter2@h/x"])
+    sentence = refused({}, path=path)
+    assert "must be an address such as postgresql://user:password@host:5432/name" in sentence
+    assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is not JSON: Expecting value at line 1, column 1"),
+        (b'{"tekton": {\n"port": 1,}}', "at line 2, column"),
+        (b"\xff\xfe", "is not JSON in UTF-8"),
+        (b"[" * 100_000, "is not JSON in UTF-8"),
+        (b"[]", 'must hold an object under the key "tekton"'),
+        (b'{"port": 1}', 'must hold an object under the key "tekton"'),
+        (b'{"tekton": 5}', 'must hold an object under the key "tekton"'),
+    ],
+)
+def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    """With the place in it."""
+    path = tmp_path / "t.json"
+    path.write_bytes(content)
+    sentence = refused({}, path=str(path))
+    assert str(path) in sentence and words in sentence
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    """A directory is not one."""
+    assert "does not exist; create it or drop the setting" in refused({}, path=str(tmp_path / "none.json"))
+    assert "cannot be read: Is a directory" in refused({}, path=str(tmp_path))
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    """Some editors write one."""
+    path = tmp_path / "t.json"
+    path.write_bytes(b'\xef\xbb\xbf{"tekton": {"port": 7}}')
+    assert load({}, {}, str(path)).port == 7
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_what_only_this_machine_reaches_needs_no_word(host: str) -> None:
+    """Loopback in any spelling."""
+    assert load({"host": host}, {}).host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_what_others_reach_must_be_insecure_on_purpose(host: str) -> None:
+    """There is no authentication to rely on."""
+    sentence = refused({"host": host})
+    assert sentence.startswith(f"--host {host} can be reached from other machines")
+    assert "--insecure" in sentence
+    assert refused({}, {"TEKTON_HOST": host}).startswith(f"TEKTON_HOST {host} can")
+    assert load({"host": host, "insecure": True}, {}).host == host
+
+
+@pytest.mark.parametrize("host", ["nosuch.invalid", "256.1.1.1", "127.0.0.1:8010", "[::1]", "a" * 300])
+def test_a_host_that_stands_for_nothing_is_refused(host: str) -> None:
+    """With --insecure too."""
+    assert "cannot be resolved; use an IP address, such as 127.0.0.1" in refused({"host": host, "insecure": True})
+
+
+def test_a_home_that_is_none_needs_a_data_directory() -> None:
+    """Rather than a directory called ~."""
+    assert "name a directory with --data-dir" in refused({"data_dir": "~nosuchuser/data"})

@@ -226,8 +226,9 @@ async def states(live: LiveRegistry, selector: Selector, token: str) -> AsyncIte
     with live.hub.watch(revision) as watcher:
         if revision is not None and watcher.before_ring and not selector.all:
             reset, watcher.revision = True, live.hub.revision
-        # The first message tells the watcher from where on it sees everything.
-        yield _states_message(live, watcher.revision, reset=reset)
+        if revision is None or reset:
+            # A watch that begins anew is told from where on it sees everything; one that resumes knows.
+            yield _states_message(live, watcher.revision, reset=reset)
         quiet = Quiet()
         while not watcher.ended:
             for one in await watcher.next(quiet.patience):

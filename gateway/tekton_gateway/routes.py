@@ -18,6 +18,12 @@ OTHER_STREAMS = (
 """Streams of the services that gRPC tools expect and the contract does not hold."""
 OTHER_UNARY = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/List")
 
+CLIENT_ADDRESS = "x-tekton-client"
+"""The header by which the server is told the client's IP address, as seen here and not as the client says.
+
+Not x-forwarded-for: for a client on this machine Envoy puts the machine's outer address there.
+"""
+
 _NO_LIMIT = "0s"
 
 
@@ -30,7 +36,13 @@ def render(settings: GatewaySettings) -> Json:
     return {
         "name": "tekton",
         "virtual_hosts": [{"name": "tekton", "domains": ["*"], "routes": routes}],
+        "request_headers_to_add": [_client_address()],
     }
+
+
+def _client_address() -> Json:
+    header = {"key": CLIENT_ADDRESS, "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"}
+    return {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def _stream(path: str) -> Json:

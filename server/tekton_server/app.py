@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import logging
 import re
 import tempfile
@@ -11,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from socket import gethostname
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -75,21 +77,24 @@ class Tekton:
         lock.acquire()
         self._stack.callback(lock.release)
         await self._ports_are_free(host)
-        self._step("dependencies", "database")
         url = await self._database(lock)
         engine = create_engine(url)
         self._on_stop("the pool of connections", engine.dispose)
         await self._migrate(engine)
-        self._step("startup", "registry")
+        self._step("startup", "loading the registry")
         self.live = await LiveRegistry.open(engine, url, self.settings.timing)
+        # An address that only stands for all of this machine's is none that others can call.
+        shown = gethostname() if host in ("0.0.0.0", "::") else self.settings.host
+        self.live.build_in(shown, self.settings.port)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
         self._on_stop("the registry", self.live.stop)
         socket = await self._serve(host)
-        self._step("startup", "gateway")
-        await self._open_gateway(socket, host)
-        self._step("verification", "health")
+        self._step("startup", "starting the gateway (Envoy)")
+        gateway = await self._open_gateway(socket, host)
+        self._step("verification", "a call through the gateway")
         self.state.add_check("database", self._database_trouble)
         self.state.add_check("api", lambda: None)
+        await _answers(host, gateway.port)
         if self._failed.done():
             await self._failed
         self._step("ready", "serving")
@@ -115,7 +120,9 @@ class Tekton:
             except ValueError as error:
                 raise ConfigError(f"the setting database_url (--database-url) is wrong: {error}") from error
             self.database = url.set(drivername="postgresql").render_as_string(hide_password=True)
+            self._step("dependencies", f"connecting to {self.database}")
             return url
+        self._step("dependencies", "starting PostgreSQL")
         postgres = EmbeddedPostgres(
             self.settings.data_path, lock=lock, on_progress=lambda text: self._progress("dependencies", text)
         )
@@ -143,7 +150,7 @@ class Tekton:
             ) from error
 
     async def _serve(self, host: str) -> Path:
-        self._step("startup", "server")
+        self._step("startup", "starting the server")
         directory = self._stack.enter_context(_socket_directory(self.settings.data_path))
         # Lower in the stack than the server: streams hear that they end before the gateway is gone.
         self._on_stop("the gateway", self._close_gateway)
@@ -153,13 +160,14 @@ class Tekton:
         await self.server.start(socket=socket, host=host, port=self.settings.grpc_port)
         return socket
 
-    async def _open_gateway(self, socket: Path, host: str) -> None:
+    async def _open_gateway(self, socket: Path, host: str) -> Envoy:
         gateway = GatewaySettings(
             upstream=socket, host=host, port=self.settings.port, admin=socket.with_name("admin.sock")
         )
         log_path = _own_directory(self.settings.data_path, "logs") / "envoy.log"
         self.gateway = await Envoy.start(gateway, work_dir=socket.parent, log_path=log_path)
         self._watch("the gateway (Envoy)", self.gateway.wait, log_path)
+        return self.gateway
 
     async def _close_gateway(self) -> None:
         if self.gateway is not None:
@@ -244,12 +252,16 @@ async def run(settings: Settings, progress: Progress = lambda phase, text: None)
 
 async def _forced(closing: asyncio.Task[None]) -> None:
     """Cancel whatever a stop still waits for, part after part; a cancelled part kills its child."""
+    if closing.done():
+        return closing.result()
     while not closing.done():
         closing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([closing], timeout=0.1)
-    if not closing.cancelled():
-        closing.result()
+    # The killed are reaped meanwhile: left to a slow init, the next PostgreSQL would take a dead pid for a living one.
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0.2)
+    return None if closing.cancelled() else closing.result()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -267,6 +279,26 @@ async def _until_free(host: str, port: int) -> None:
             if time.monotonic() > deadline:
                 raise
         await asyncio.sleep(0.05)
+
+
+async def _answers(host: str, port: int) -> None:
+    """Make the call that a user would make first.
+
+    Raises:
+        PartFailedError: it does not come back well.
+    """
+
+    def status() -> int:
+        with contextlib.closing(http.client.HTTPConnection(host, port, timeout=5)) as connection:
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status
+
+    try:
+        answer = await asyncio.to_thread(status)
+    except (OSError, http.client.HTTPException) as error:
+        raise PartFailedError(f"the gateway does not answer on {host}:{port} ({_reason(error)})") from error
+    if answer != http.HTTPStatus.OK:
+        raise PartFailedError(f"the server does not answer through the gateway (status {answer})")
 
 
 def _reason(error: BaseException) -> str:

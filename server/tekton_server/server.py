@@ -8,13 +8,15 @@ from pathlib import Path
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
 
 from tekton.core.ids import Token
 from tekton_server import services
+from tekton_server.host.process import ThisProcess
 from tekton_server.interceptors import chain
+from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState
+from tekton_server.services import reflection
 
 MAX_MESSAGE = 4 * 1024 * 1024
 # As much as the gateway lets through, or calls with long headers fail at random.
@@ -49,7 +51,8 @@ class Server:
     def __init__(self, live: LiveRegistry, state: SystemState) -> None:
         self._live = live
         self._state = state
-        self._server = aio.server(interceptors=chain(self._revision), options=_OPTIONS)
+        self._telemetry = Telemetry(Calls(), ThisProcess())
+        self._server = aio.server(interceptors=chain(self._revision, self._telemetry.calls), options=_OPTIONS)
         self._health = HealthServicer()
         self.grpc_port: int | None = None
 
@@ -59,9 +62,9 @@ class Server:
         Raises:
             ListenError: an address is taken or may not be used.
         """
-        services.register(self._server, self._live, self._state)
+        services.register(self._server, self._live, self._state, self._telemetry)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*services.SERVICES, *_STANDARD), self._server)
+        reflection.register(self._server, (*services.SERVICES, _HEALTH))
         # The health servicer starts out serving; nobody shall see that before the last start-up phase.
         await self.set_serving(False)
         if socket is not None:
@@ -98,7 +101,7 @@ class Server:
         return Token(self._live.view.history_id, self._live.view.revision)
 
 
-_STANDARD = (health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 def _bracketed(host: str) -> str:

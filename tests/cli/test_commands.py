@@ -96,3 +96,11 @@ def test_help_and_version_import_nothing_heavy() -> None:
     code = "import sys; from tekton_server.cli import commands; import tekton_server.build; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not set(HEAVY) & set(loaded)
+
+
+def test_without_the_server_extra_it_says_what_to_install() -> None:
+    """The plain install is the SDK, and brings the command all the same."""
+    code = "import sys; sys.modules['typer'] = None; from tekton_server.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "tekton: typer is not installed; install tekton[server] to run a server\n"

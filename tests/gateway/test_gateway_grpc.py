@@ -147,6 +147,16 @@ async def test_native_calls_are_not_marked_as_rest(channel: grpc.aio.Channel, se
     assert not {"x-tekton-rest", "x-envoy-any"} & set(metadata)
 
 
+async def test_the_server_is_told_the_address_of_the_client_as_the_gateway_sees_it(
+    channel: grpc.aio.Channel, server: CannedServer
+) -> None:
+    """Whatever the client says itself."""
+    forged = (("x-tekton-client", "10.0.0.7"), ("x-tekton-client", "10.0.0.8"), ("x-forwarded-for", "10.0.0.9"))
+    await registry(channel).GetComponent(get("vector"), metadata=forged)
+    ((_, metadata),) = server.calls
+    assert metadata["x-tekton-client"] == "127.0.0.1"
+
+
 async def test_grpc_web_gets_its_reply_and_its_status(rest: httpx.AsyncClient) -> None:
     """In the frames of gRPC-Web: the message, then the trailers."""
     reply = await grpc_web(rest, "vector")

@@ -324,6 +324,7 @@ async def test_clients_cannot_speak_for_the_gateway(rest: httpx.AsyncClient, ser
     """Their copies of internal headers, Envoy's included, do not reach anybody."""
     forged = {
         "x-tekton-rest": "2",
+        "x-tekton-client": "10.0.0.7",
         "tekton-error": "{}",
         "tekton-http-status": "299",
         "x-envoy-upstream-rq-timeout-ms": "1",
@@ -334,7 +335,7 @@ async def test_clients_cannot_speak_for_the_gateway(rest: httpx.AsyncClient, ser
     )
     assert response.status_code == 200
     ((_, metadata),) = server.calls
-    assert metadata["x-tekton-rest"] == "1"
+    assert metadata["x-tekton-rest"] == "1" and metadata["x-tekton-client"] == "127.0.0.1"
     assert metadata["authorization"] == "Bearer x" and metadata["last-event-id"] == "7"
     assert not {"tekton-error", "tekton-http-status", "x-envoy-anything"} & set(metadata)
 

@@ -125,7 +125,7 @@ async def test_a_server_that_stops_ends_its_streams_with_a_word(
 ) -> None:
     """event: end with the reason, on every stream, before the connection closes."""
     async with control_plane(cluster.new_database(), tmp_path_factory.mktemp("e")) as running:
-        paths = ("registry", "state", "heartbeat")
+        paths = ("registry?component_ids=nobody", "state", "heartbeat")
         opened = [events(f"{running.http}/events/tekton/{path}") for path in paths]
         streams = [await one.__aenter__() for one in opened]
         assert (await streams[0].next()).name == "snapshot_end"

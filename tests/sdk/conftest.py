@@ -14,7 +14,7 @@ from tests.support.postgres import Cluster
 
 @pytest.fixture(scope="session")
 def server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server whose leases last 1.5 s and are to be renewed every 0.3 s."""
+    """A server whose leases last 1.2 s and are to be renewed every 0.25 s."""
     with running_server(cluster.new_database(), tmp_path_factory.mktemp("sdk")) as running:
         yield running
 

@@ -16,8 +16,8 @@ import httpx
 
 from tests.support.control_plane import free_port
 
-INTERVAL = 0.3
-TIMEOUT = 1.5
+INTERVAL = 0.25
+TIMEOUT = 1.2
 _START_WITHIN = 30.0
 _RUN = "from tekton_server.cli import main; main()"
 
@@ -30,7 +30,7 @@ class ServerProcess:
     def __init__(self, database_url: str, directory: Path) -> None:
         self.port = free_port()
         self._directory = directory
-        self._database_url = database_url
+        self.database_url = database_url
         self._process: subprocess.Popen[bytes] | None = None
         terms = {"heartbeat_interval": INTERVAL, "heartbeat_timeout": TIMEOUT}
         self._config = directory / "tekton.json"
@@ -50,7 +50,7 @@ class ServerProcess:
     def start(self) -> None:
         """Start and wait until it serves."""
         arguments = ["up", "--port", str(self.port), "--data-dir", str(self._directory / "data")]
-        arguments += ["--database-url", self._database_url, "--config", str(self._config)]
+        arguments += ["--database-url", self.database_url, "--config", str(self._config)]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _RUN, *arguments], stdout=log, stderr=log, env=self.environment

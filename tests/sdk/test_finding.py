@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tekton.client import ComponentClient, ComponentRegistration, TektonClient, UnavailableError
+from tekton.v1 import registry_service_pb2
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import ServerProcess
 from tests.support.control_plane import free_port
@@ -53,6 +54,48 @@ async def test_a_ready_component_is_found(client: TektonClient) -> None:
     assert (found.component_id, found.host, found.port) == (registration.component_id, "localhost", registration.port)
     assert found.health_check == "/healthz"
     assert await client.find_component(registration.component_id.replace("_", "-")) is not None
+
+
+@pytest.mark.parametrize("component_id", ["hermes", "tekton_core", "tekton-core"])
+async def test_tektons_own_parts_are_found_where_tekton_is_reached(
+    client: TektonClient, server: ServerProcess, component_id: str
+) -> None:
+    """Out of the box, and they answer; under the name by which this client reaches Tekton."""
+    async with TektonClient("localhost", server.port) as named:
+        for one in (client, named):
+            found = await one.find_component(component_id)
+            assert found is not None and (found.host, found.port) == (one.target.host, server.port)
+            assert (await found.check_health())["status"] == "healthy"
+            # Before the watch has them, they are asked for.
+            asked = await one._confirm(component_id)
+            assert asked is not None and asked.base_url == found.base_url
+
+
+async def test_a_hermes_of_ones_own_is_found_in_place_of_the_built_in_one(client: TektonClient) -> None:
+    """While it is registered, and not before or after."""
+    built_in = await client.find_component("hermes")
+    own = component(component_id="hermes", host="10.1.2.3")
+    await client.register_component(own)
+    await client.update_component_state("hermes", own.instance_uuid, "ready")
+
+    async def found() -> tuple[str, int]:
+        one = await client.find_component("hermes")
+        return (one.host, one.port) if one else ("", 0)
+
+    async def is_own() -> bool:
+        return await found() == ("10.1.2.3", own.port)
+
+    async def is_built_in() -> bool:
+        return built_in is not None and await found() == (built_in.host, built_in.port)
+
+    await eventually(is_own)
+    await _remove(client, "hermes")
+    await eventually(is_built_in)
+
+
+async def _remove(client: TektonClient, component_id: str) -> None:
+    request = registry_service_pb2.DeregisterComponentRequest(component_id=component_id)
+    await client._calls.ask(lambda stubs: stubs.registry.DeregisterComponent, request)
 
 
 async def test_a_degraded_component_is_found(client: TektonClient) -> None:
@@ -172,6 +215,8 @@ async def test_lists_are_filtered_and_read_page_by_page(client: TektonClient) ->
     ids = [row["component_id"] async for row in client.list_components(type=kind, status="registering")]
     assert ids == sorted(registration.component_id for registration in made)
     assert [row async for row in client.list_components(type=kind, status="ready")] == []
+    found = [row["component_id"] async for row in client.list_components(type=kind, q=ids[0].upper())]
+    assert found == ids[:1]
 
 
 async def test_a_watch_gives_the_present_then_every_change(client: TektonClient) -> None:

@@ -18,6 +18,7 @@ from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
 from tekton_gateway import Envoy, GatewaySettings
 from tekton_server.interceptors import chain
+from tekton_server.live.metrics import Calls
 from tests.support.client import error_info, stubs
 
 DETAILS = {"number": 5, "text": "naïve \"quoted\"\n", "list": ["a", 1, None], "violations": [
@@ -43,7 +44,7 @@ Raising.__abstractmethods__ = frozenset()
 async def raising(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[str, int]]:
     """A server with the real interceptors, behind the real Envoy; gives its direct target and the gateway's port."""
     folder = tmp_path_factory.mktemp("r")
-    server = aio.server(interceptors=chain(lambda: Token("0123abcd", 7)))
+    server = aio.server(interceptors=chain(lambda: Token("0123abcd", 7), Calls()))
     registry_grpc.add_RegistryServiceServicer_to_server(Raising(), server)
     socket = folder / "s"
     server.add_insecure_port(f"unix:{socket}")

@@ -148,7 +148,7 @@ async def test_a_silent_instance_is_failed_with_its_evidence_and_the_stream_is_t
         last_beat = time.monotonic()
         lost = await heard(stream, "lease_lost")
         assert time.monotonic() - last_beat + 0.05 >= TIMEOUT and time.monotonic() - last_beat < TIMEOUT + 1
-        assert (lost.instance_uuid, lost.reason) == (granted.instance_uuid, Lost.REASON_ENDED)
+        assert (lost.instance_uuid, lost.reason) == (granted.instance_uuid, Lost.REASON_EXPIRED)
     seen = [await asyncio.wait_for(anext(changes), 3) for _ in range(4)]
     failed = seen[-1]
     assert (failed.previous_state, failed.new_state, failed.reason) == (S.ready, S.failed, "lease_expired")

@@ -177,6 +177,51 @@ async def test_pages_give_every_component_once_in_order(api: Stubs) -> None:
         await api.registry.ListComponents(registry_pb.ListComponentsRequest(page_token="?!"))
 
 
+async def test_a_search_looks_in_id_name_type_and_capabilities(api: Stubs) -> None:
+    """Without case, "-" as "_", together with the other filters."""
+    mark = new_id("mark")
+    found = {
+        (await api.register(f"{mark}-by-id")).component_id,
+        (await api.register(component_name=f"By Name {mark.upper()}")).component_id,
+        (await api.register(component_type=f"{mark}-type")).component_id,
+        (await api.register(capabilities=["x", f"cap-{mark}"])).component_id,
+    }
+    await api.register()
+
+    async def listed(**filters: str) -> set[str]:
+        page = await api.registry.ListComponents(registry_pb.ListComponentsRequest(**filters))
+        return {row.component_id for row in page.components}
+
+    for text in (mark, mark.upper(), mark.replace("-", "_"), f"  {mark} "):
+        assert await listed(q=text) == found
+    assert await listed(q=mark, type=f"{mark}-type") < found
+    assert await listed(q=mark, status="failed") == set()
+    assert await listed(q=f"{mark} {mark}") == set()
+    for text in ("x" * 129, "a\0b", "a\nb"):
+        with refused("validation_error") as failure:
+            await listed(q=text)
+        assert failure.message.startswith("q ")
+
+
+async def test_the_pages_of_a_search_give_every_match_once(api: Stubs) -> None:
+    """What does not match takes no place on a page."""
+    mark = new_id("paged")
+    ids = {(await api.register(f"{mark}-{n}")).component_id for n in range(5)}
+    for number in range(5):
+        await api.register(f"between-{number}-{new_id()}")
+    seen: list[str] = []
+    token = ""
+    while True:
+        asked = registry_pb.ListComponentsRequest(q=mark, page_size=2, page_token=token)
+        page = await api.registry.ListComponents(asked)
+        assert len(page.components) <= 2
+        seen += [row.component_id for row in page.components]
+        token = page.next_page_token
+        if not token:
+            break
+    assert set(seen) == ids and seen == sorted(seen) and len(seen) == 5
+
+
 async def test_deregistering_an_instance_stops_it_and_keeps_the_component(api: Stubs) -> None:
     """The definition stays, as stopped; doing it twice is no error."""
     granted = await api.register()

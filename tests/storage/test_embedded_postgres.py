@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -230,10 +231,10 @@ async def test_a_cancelled_start_leaves_nothing(data_dir: Path) -> None:
 
 
 async def test_a_server_that_cannot_start_says_why(data_dir: Path) -> None:
-    """One sentence and the end of the log; nothing stays locked."""
+    """One sentence with the server's own word and where the log is; nothing stays locked."""
     control = data_dir / "postgres" / "global" / "pg_control"
     control.write_bytes(b"\0" * control.stat().st_size)
-    with pytest.raises(PostgresFailed, match=r"(?s)ended while it started \(exit 1\).*postgres\.log says why:.*FATAL"):
+    with pytest.raises(PostgresFailed, match=r"ended while it started \(exit 1\).*FATAL.*postgres\.log has more\.$"):
         await EmbeddedPostgres(data_dir).start()
     DataDirectoryLock(data_dir).acquire()
 
@@ -275,7 +276,8 @@ async def test_no_tcp_port_is_open(server: EmbeddedPostgres) -> None:
     """The socket is the only way in."""
     assert await ask(server.connection, "SHOW listen_addresses") == ""
     for pid in family(server.pid):
-        assert psutil.Process(pid).net_connections(kind="inet") == []
+        with suppress(psutil.NoSuchProcess):  # a backend may end between the two looks
+            assert psutil.Process(pid).net_connections(kind="inet") == []
 
 
 async def test_only_our_user_reaches_the_socket(server: EmbeddedPostgres) -> None:
@@ -445,6 +447,17 @@ async def test_a_start_right_after_kill_9_waits_for_the_last_backend(data_dir: P
     assert await ask(server.connection, "SELECT count(*) FROM big") == 50000
     assert any(line.startswith("waiting for PostgreSQL: the database system is") for line in told)
     await server.stop()
+
+
+@needs_linux
+async def test_a_predecessor_that_nobody_has_reaped_does_not_stop_the_next_one(data_dir: Path) -> None:
+    """In a container whose first process does not reap, a killed server stays listed for ever."""
+    with subprocess.Popen(["true"]) as zombie:
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+        (data_dir / "postgres" / "postmaster.pid").write_text(f"{zombie.pid}\n{data_dir / 'postgres'}\n1\n5432\n")
+        server = EmbeddedPostgres(data_dir)
+        await server.start()
+        await server.stop()
 
 
 @needs_linux

@@ -7,50 +7,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import URL, make_url, text
 
 from tekton.core.errors import AlreadyExistsError, TektonError, UnavailableError
 from tekton.core.ids import new_uuid
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import View
+from tekton.core.view import Commit
 from tekton_server.domain import registration
-from tekton_server.domain.commands import ExpireLease, RegisterComponent, Registered, ReportState
-from tekton_server.live.leases import Timing
-from tekton_server.live.registry import LiveRegistry
+from tekton_server.domain.commands import ExpireLease, Registered, RemoveComponent, ReportState
+from tekton_server.live import batch
 from tekton_server.live.writer import HistoryDivergedError
-from tekton_server.storage.engine import create_engine
-from tekton_server.storage.migrate import migrate
+from tekton_server.storage import journal
+from tekton_server.storage.errors import DataRefusedError, StorageUnavailableError, translated
+from tests.support.live import assert_whole, opened, register
 from tests.support.postgres import Cluster
 from tests.support.proxy import Cut, Proxy
-
-
-def register(number: int, **fields: object) -> RegisterComponent:
-    """Make a registration with an address of its own."""
-    given = {
-        "component_id": f"component-{number}",
-        "component_name": "A component",
-        "component_type": "service",
-        "version": "1.0.0",
-        "host": f"host-{number}",
-        "port": 8500,
-        "instance_uuid": new_uuid(),
-    }
-    return RegisterComponent(**(given | fields))  # type: ignore[arg-type]
-
-
-@asynccontextmanager
-async def opened(url: URL, failures: list[BaseException] | None = None) -> AsyncIterator[LiveRegistry]:
-    """Open a live registry on a database, as a server does."""
-    engine = create_engine(url)
-    await migrate(engine)
-    live = await LiveRegistry.open(engine, url, Timing(0.5, 2.0))
-    live.start((failures if failures is not None else []).append)
-    try:
-        yield live
-    finally:
-        await live.stop()
-        await engine.dispose()
 
 
 @pytest.fixture
@@ -64,29 +37,6 @@ async def proxied(url: URL, directory: Path) -> AsyncIterator[tuple[Proxy, URL]]
     """Put a proxy before a database."""
     async with Proxy(directory, Path(str(url.query["host"]))) as proxy:
         yield proxy, url.update_query_dict({"host": str(directory)})
-
-
-async def revisions(live: LiveRegistry) -> list[int]:
-    """Read the journal's revisions."""
-    found: list[int] = []
-    while commits := await live.store.after(found[-1] if found else 0):
-        found += [commit.revision for commit in commits]
-    return found
-
-
-async def assert_whole(live: LiveRegistry, registered: int) -> None:
-    """The journal has no gap, its fold is the view, and so are the current-state tables."""
-    assert await revisions(live) == list(range(1, live.view.revision + 1))
-    folded = View(live.view.history_id)
-    for commit in await live.store.after(0):
-        folded.fold(commit)
-    stored = (await live.store.load()).view
-    for view in (folded, stored):
-        assert view.instances == live.view.instances
-        assert {k: c.definition for k, c in view.components.items()} == {
-            k: c.definition for k, c in live.view.components.items()
-        }
-    assert len(live.view.instances) == registered
 
 
 async def test_concurrent_commands_share_commits_and_take_gapless_revisions(url: URL) -> None:
@@ -249,3 +199,89 @@ async def test_a_database_that_was_set_back_is_noticed(url: URL) -> None:
         assert isinstance(failures[0], HistoryDivergedError)
     async with opened(url) as live:
         assert live.view.history_id != history
+
+
+async def test_a_batch_is_bounded_in_time_and_the_rest_goes_first_into_the_next(
+    url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long each takes to decide, the journal's lock is never held for the sum of all."""
+    monkeypatch.setattr(batch, "DECIDE_WITHIN", 0.0)
+    async with opened(url) as live:
+        answers = await asyncio.gather(*(live.writer.submit(register(n)) for n in range(20)))
+        assert [a.instance.granted for a in answers] == list(range(1, 21))
+        await assert_whole(live, 20)
+
+
+async def test_a_commit_of_more_rows_than_a_read_is_read_whole(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit is one unit, however large."""
+    monkeypatch.setattr(journal, "_TAIL_ROWS", 10)
+    async with opened(url) as live:
+        for _ in range(8):
+            await live.writer.submit(register(1, host=new_uuid()))
+        await live.writer.submit(RemoveComponent(component_id="component-1"))
+        await live.writer.submit(register(2))
+        commits: list[Commit] = []
+        while found := await live.store.after(commits[-1].revision if commits else 0):
+            commits += found
+        assert [c.revision for c in commits] == list(range(1, 11))
+        assert len(commits[8].changes) == 8 * 4 + 1
+
+
+async def test_a_server_that_only_reads_on_never_mistakes_anothers_commits_for_another_history(url: URL) -> None:
+    """Folding what another server wrote, in a batch without a commit of its own, and then going on."""
+    failures: list[BaseException] = []
+    async with opened(url, failures) as one, opened(url, failures) as two:
+        await one.writer.submit(register(1))
+        await two.writer.submit(register(2))
+        await one.confirm()
+        for _ in range(3):
+            await one.writer.refresh()
+        await one.writer.submit(register(3))
+        assert failures == []
+
+
+async def test_what_was_under_way_at_the_stop_is_answered(url: URL, short_tmp: Path) -> None:
+    """Nobody waits out his patience for a writer that is gone, and nobody is told what is not so."""
+    async with proxied(url, short_tmp) as (proxy, through), opened(through) as live:
+        await live.writer.submit(register(0))
+        proxy.cut = Cut.AFTER_COMMIT
+        waiting = asyncio.create_task(live.writer.submit(register(1)))
+        while proxy.cuts == 0:
+            await asyncio.sleep(0)
+        proxy.cut = Cut.EVERYTHING
+        await live.stop()
+        with pytest.raises(UnavailableError) as caught:
+            await asyncio.wait_for(waiting, 2)
+        assert caught.value.details["outcome"] == "unknown"
+        with pytest.raises(UnavailableError) as late:
+            await live.writer.submit(register(2))
+        assert late.value.details["outcome"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("28P01", StorageUnavailableError),
+        ("3D000", StorageUnavailableError),
+        ("XX001", StorageUnavailableError),
+        ("42501", StorageUnavailableError),
+        ("53100", StorageUnavailableError),
+        ("22P05", DataRefusedError),
+        ("42601", asyncpg.PostgresSyntaxError),
+    ],
+)
+def test_whatever_the_database_says_only_wrong_sql_is_a_fault_of_ours(state: str, kind: type[Exception]) -> None:
+    """A password that was changed, a disk that is full, a broken page: unavailable, and the server lives on."""
+    with pytest.raises(kind), translated():
+        raise asyncpg.PostgresError.new({"C": state, "M": "said so"})
+
+
+async def test_large_figures_in_metadata_are_the_same_after_a_restart(url: URL) -> None:
+    """An identical registration afterwards is no change of the definition."""
+    command = register(1, metadata={"large": 1e23, "huge": 1e308, "small": 5e-324, "half": 0.5})
+    async with opened(url) as live:
+        await live.writer.submit(command)
+    async with opened(url) as live:
+        await live.writer.submit(register(1, metadata=command.metadata, host="elsewhere"))
+        definition = live.view.definition("component-1")
+        assert definition is not None and definition.revision == 1

@@ -84,6 +84,11 @@ class Up:
         return self._process.pid
 
     @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    @property
     def text(self) -> str:
         """Everything it has said so far."""
         return "\n".join(self.lines)
@@ -99,6 +104,15 @@ class Up:
     def ready(self) -> Up:
         """Wait until it serves."""
         self.until(READY)
+        self.meet_family()
+        return self
+
+    def answers(self, deadline: float = 20.0) -> Up:
+        """Wait until it says that it is ready to whoever asks; for where its lines cannot be read."""
+        until = time.monotonic() + deadline
+        while self.status() != 200:
+            assert self.running and time.monotonic() < until, self.text
+            time.sleep(0.01)
         self.meet_family()
         return self
 

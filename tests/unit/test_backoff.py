@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +19,13 @@ def test_a_wait_is_positive_and_never_longer_than_its_bounds(attempt: int, base:
     wait = full_jitter(attempt, base=base, ceiling=ceiling)
     assert 0.0 < wait <= ceiling
     assert wait <= base * 2 ** min(attempt, 64)
+
+
+@pytest.mark.parametrize("drawn", [0.0, math.nextafter(1.0, 0.0)])
+def test_no_draw_of_chance_makes_a_wait_of_nothing(monkeypatch: pytest.MonkeyPatch, drawn: float) -> None:
+    """random() may be 0.0 and is never 1.0: the wait is open at nothing and closed at the bound."""
+    monkeypatch.setattr("random.random", lambda: drawn)
+    assert 0.0 < full_jitter(3) <= 0.8
 
 
 def test_the_bound_doubles_until_the_ceiling() -> None:

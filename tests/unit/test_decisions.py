@@ -22,6 +22,7 @@ from tekton_server.domain.commands import (
     RemoveComponent,
     ReportState,
     ReviveInstance,
+    UpdateComponent,
 )
 from tekton_server.domain.decide import decide
 from tekton_server.domain.overlay import Overlay
@@ -30,8 +31,11 @@ from tests.unit.paper import HISTORY, NOON, uuid_of
 IDS = ["athena", "llm-adapter", "llm_adapter"]
 UUIDS = [uuid_of(number) for number in range(1, 8)]
 HOSTS = ["localhost", "127.0.0.1", "10.0.0.7"]
+MACHINES = ["", "", "10.0.0.7"]
 PORTS = [0, 8000, 8001]
-ADDRESSES = sorted({a for host in HOSTS for port in PORTS if (a := address_of(host, port))})
+ADDRESSES = sorted(
+    {a for host in HOSTS for port in PORTS for where in MACHINES if (a := address_of(host, port, where))}
+)
 
 ids = st.sampled_from(IDS)
 uuids = st.sampled_from(UUIDS)
@@ -47,10 +51,21 @@ registrations = st.builds(
     capabilities=st.lists(st.sampled_from(["planning", "memory"]), max_size=2).map(tuple),
     host=st.sampled_from(HOSTS),
     port=st.sampled_from(PORTS),
+    machine=st.sampled_from(MACHINES),
     metadata=st.sampled_from([{"no_listener": True}, {"no_listener": True}, {}]),
     instance_uuid=uuids,
     replace=st.booleans(),
     expected_revision=expectations,
+)
+
+patches = st.fixed_dictionaries(
+    {},
+    optional={
+        "component_name": st.sampled_from(["A", "B", None, 5]),
+        "component_type": st.sampled_from(["core", "ui"]),
+        "capabilities": st.none() | st.lists(st.sampled_from(["planning", "memory"]), max_size=2),
+        "metadata": st.sampled_from([{}, {"a": 1}, {"a": None}, None]),
+    },
 )
 
 
@@ -81,6 +96,10 @@ class ARegistry(RuleBasedStateMachine):
     def end(self, uuid: str, other: str, wrong: int, token: Token | None, reason: str) -> None:
         component_id = self._owner(uuid, other, wrong)
         self._decide(EndInstance(component_id=component_id, instance_uuid=uuid, fencing_token=token, reason=reason))
+
+    @rule(component_id=ids, expected=expectations, patch=patches)
+    def update(self, component_id: str, expected: int | None, patch: dict[str, Any]) -> None:
+        self._decide(UpdateComponent(component_id=component_id, patch=patch, expected_revision=expected))
 
     @rule(component_id=ids, expected=expectations)
     def remove(self, component_id: str, expected: int | None) -> None:

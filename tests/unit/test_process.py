@@ -90,7 +90,10 @@ async def test_a_child_starts_with_default_signals_and_no_stray_files(log: Path)
         argv = ["sh", "-c", "grep SigIgn /proc/self/status; ls /proc/$$/fd"]
         child = await ChildProcess.start(argv, name="clean", log_path=log)
         assert await child.wait() == 0
-    assert log.read_text().split() == ["SigIgn:", "0000000000000000", "0", "1", "2"]
+    _, ignored, *files = log.read_text().split()
+    # Signals 32 and 33 belong to the C library: no program can set them, so what the test inherited stays.
+    assert int(ignored, 16) & ~0x1_8000_0000 == 0
+    assert files == ["0", "1", "2"]
 
 
 async def test_a_child_leads_a_session_of_its_own(log: Path) -> None:

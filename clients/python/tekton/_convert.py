@@ -193,6 +193,7 @@ def instance(message: component_pb2.Instance) -> Instance:
         version=message.version,
         host=message.host,
         port=message.port,
+        machine=message.machine,
         state=ComponentState(state_name(message.status)),
         state_since=message.status_since.ToDatetime(tzinfo=UTC),
         reason=message.status_reason,

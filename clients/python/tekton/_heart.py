@@ -32,11 +32,6 @@ class Heart:
         self._posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread is not None
-
     # What other threads ask for.
 
     def keep(

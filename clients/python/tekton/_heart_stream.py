@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import grpc
@@ -58,9 +59,12 @@ class HeartStream:
         """Renew a lease."""
         self._outbox.put(pb.ConnectRequest(beat=lease.beat(now)))
 
-    def goodbye(self, lease: KeptLease) -> None:
-        """End a lease on purpose."""
-        self._outbox.put(pb.ConnectRequest(goodbye=pb.Goodbye(handles=[lease.handle], reason="goodbye")))
+    def goodbye(self, leases: list[KeptLease]) -> None:
+        """End leases on purpose."""
+        handles = [lease.handle for lease in leases]
+        self._outbox.put(pb.ConnectRequest(goodbye=pb.Goodbye(handles=handles, reason="goodbye")))
+        for lease in leases:
+            lease.parted = True
 
     def pong(self, ping: pb.Ping) -> None:
         """Answer a ping."""
@@ -88,6 +92,8 @@ class HeartStream:
         error: TektonError | None = None
         try:
             for message in self._call:
+                # Here and not where it is handled: a busy heart must not take its own lag for the server's silence.
+                self.heard = time.monotonic()
                 self._tell_heard(self, message)
         except grpc.RpcError as failure:
             error = from_rpc(self._call, self._target)

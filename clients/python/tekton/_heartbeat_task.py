@@ -50,7 +50,7 @@ class HeartbeatTask:
 
     @property
     def state(self) -> str:
-        """The recorded state as of `last_ack`; empty before."""
+        """The state that Tekton last said it has recorded."""
         return self._lease.state
 
     @property

@@ -35,8 +35,10 @@ _FINAL = {
     pb.LeaseLost.REASON_SUPERSEDED: "superseded",
     pb.LeaseLost.REASON_FENCED: "fenced",
     pb.LeaseLost.REASON_TAKEN_OVER: "taken_over",
+    # Somebody ended it on purpose, so it does not come back by itself.
+    pb.LeaseLost.REASON_ENDED: "ended",
 }
-_GONE = {pb.LeaseLost.REASON_ENDED: "ended", pb.LeaseLost.REASON_UNKNOWN_INSTANCE: "unknown_instance"}
+_GONE = {pb.LeaseLost.REASON_EXPIRED: "expired", pb.LeaseLost.REASON_UNKNOWN_INSTANCE: "unknown_instance"}
 
 
 class Keeper:
@@ -44,6 +46,7 @@ class Keeper:
 
     def __init__(self, target: Target, leases: KeptLeases, post: Callable[[Callable[[], None]], None]) -> None:
         self.tick_at = 0.0
+        self._ticked_at = 0.0
         self._target = target
         self._leases = leases
         self._post = post
@@ -60,7 +63,8 @@ class Keeper:
             channel.close()
 
     def _soon(self) -> None:
-        self.tick_at = 0.0
+        """Look at the timers as soon as the pace allows."""
+        self.tick_at = min(self.tick_at, self._ticked_at + _TICK)
 
     def keep(self, lease: KeptLease, limit: float | None, on_lost: Callable[[LeaseLost], object] | None) -> None:
         """Begin to beat for a lease; one that ended is not taken up again."""
@@ -96,8 +100,6 @@ class Keeper:
         """Say goodbye for a lease, on the next stream where there is none now."""
         if lease.phase is Phase.HELD or lease.asking:
             lease.phase = Phase.LEAVING
-            if self._stream is not None and lease.handle:
-                self._stream.goodbye(lease)
         else:
             self._end(lease, None)
         self._soon()
@@ -126,7 +128,7 @@ class Keeper:
     def tick(self, now: float) -> None:
         """Do what is due."""
         # Stands if a fault cuts this short, so that the fault is not repeated in a tight loop.
-        self.tick_at = now + 1.0
+        self.tick_at, self._ticked_at = now + 1.0, now
         active = self._leases.active()
         for lease in active:
             if lease.phase is Phase.LOST and not lease.asking and now >= lease.retry_at:
@@ -149,6 +151,9 @@ class Keeper:
         for lease in leases:
             if lease.handle and lease.due <= now and lease.phase is Phase.HELD:
                 stream.beat(lease, now)
+        leaving = [lease for lease in leases if lease.handle and lease.phase is Phase.LEAVING and not lease.parted]
+        if leaving:
+            stream.goodbye(leaving)
 
     def _next_timer(self, active: list[KeptLease], now: float) -> float:
         timers = [now + 60.0]
@@ -214,7 +219,6 @@ class Keeper:
     def _heard(self, stream: HeartStream, message: pb.ConnectResponse) -> None:
         if stream is not self._stream:
             return
-        stream.heard = time.monotonic()
         match message.WhichOneof("message"):
             case "welcome":
                 self._welcomed(stream, message.welcome)
@@ -240,8 +244,6 @@ class Keeper:
             stream.leases[grant.handle] = lease
             lease.agree(welcome.lease)
             lease.bind(grant.handle, _convert.state_name(grant.state), now)
-            if lease.phase is Phase.LEAVING:
-                stream.goodbye(lease)
         self._settle(stream)
         self._soon()
 
@@ -269,7 +271,7 @@ class Keeper:
         if lease.phase is Phase.LEAVING:
             self._end(lease, None)
         elif final is not None or lease.request is None:
-            reason = final or _GONE.get(lost.reason, "ended")
+            reason = final or _GONE.get(lost.reason, "lost")
             self._end(lease, LeaseLost(lease.component_id, lost.instance_uuid, reason, lost.message))
         else:
             log.warning("the lease of %s is lost, registering again: %s", lease.component_id, lost.message)

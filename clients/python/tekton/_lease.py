@@ -59,6 +59,7 @@ class KeptLease:
         self.component_id = component_id
         self.instance_uuid = instance_uuid
         self.fencing_token = fencing_token
+        self.uuids: list[str] = []
         self.request: RegisterComponentRequest | None = None
         self.terms = _DEFAULT_TERMS
         self.phase = Phase.IDLE
@@ -71,9 +72,10 @@ class KeptLease:
         self.claim = ""
         self.metrics: Mapping[str, float] = {}
         self.health: Mapping[str, str] = {}
-        # Where it stands on the stream; handle 0 is none.
+        # Where it stands on the stream: handle 0 is none, and it parted when goodbye was said.
         self.stream: object = None
         self.handle = 0
+        self.parted = False
         self.sequence = 0
         self.claim_sequence = 0
         self.due = 0.0
@@ -93,6 +95,8 @@ class KeptLease:
         self.request = request
         self.instance_uuid = answer.instance_uuid
         self.fencing_token = answer.fencing_token
+        if answer.created:
+            self.state = "registering"
         self.agree(answer.lease)
 
     def agree(self, terms: TermsMessage) -> bool:
@@ -106,7 +110,7 @@ class KeptLease:
     def unbind(self) -> None:
         """Forget the stream."""
         self.stream = None
-        self.handle = 0
+        self.handle, self.parted = 0, False
 
     def bind(self, handle: int, state: str, now: float) -> None:
         """Take the handle that a Welcome gave. The Hello renewed the lease, so only news are due at once."""
@@ -157,6 +161,8 @@ class KeptLeases:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_uuid: dict[str, KeptLease] = {}
+        # A dictionary for a set that keeps its order.
+        self._by_component: dict[str, dict[KeptLease, None]] = {}
 
     def find(self, instance_uuid: str) -> KeptLease | None:
         """Find a lease by its uuid or a former one."""
@@ -165,7 +171,7 @@ class KeptLeases:
     def active(self) -> list[KeptLease]:
         """List what has to be kept alive, registered again or seen off."""
         with self._lock:
-            leases = dict.fromkeys(self._by_uuid.values())
+            leases = [lease for same in self._by_component.values() for lease in same]
         return [lease for lease in leases if lease.asking or lease.phase not in (Phase.IDLE, Phase.ENDED)]
 
     def add(self, lease: KeptLease) -> KeptLease:
@@ -174,16 +180,25 @@ class KeptLeases:
             known = self._by_uuid.get(lease.instance_uuid)
             if known is not None and known is not lease:
                 return known
-            key = lookup_key(lease.component_id)
-            self._drop(lambda old: old.phase is Phase.ENDED and lookup_key(old.component_id) == key)
-            self._by_uuid[lease.instance_uuid] = lease
+            same = self._by_component.setdefault(lookup_key(lease.component_id), {})
+            for old in [old for old in same if old.phase is Phase.ENDED]:
+                self._drop(old)
+            self._by_component.setdefault(lookup_key(lease.component_id), same)[lease] = None
+            if known is None:
+                self._by_uuid[lease.instance_uuid] = lease
+                lease.uuids.append(lease.instance_uuid)
         return lease
 
     def forget(self, lease: KeptLease) -> None:
         """Forget a lease under all its uuids."""
         with self._lock:
-            self._drop(lambda old: old is lease)
+            self._drop(lease)
 
-    def _drop(self, dropped: Callable[[KeptLease], bool]) -> None:
-        for uuid in [uuid for uuid, lease in self._by_uuid.items() if dropped(lease)]:
-            del self._by_uuid[uuid]
+    def _drop(self, lease: KeptLease) -> None:
+        key = lookup_key(lease.component_id)
+        same = self._by_component.get(key, {})
+        same.pop(lease, None)
+        if not same:
+            self._by_component.pop(key, None)
+        while lease.uuids:
+            self._by_uuid.pop(lease.uuids.pop(), None)

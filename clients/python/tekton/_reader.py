@@ -53,9 +53,11 @@ class Reader:
         return self._peer(found) if _convert.state_name(found.status) in _SERVING else None
 
     def _peer(self, found: component_pb2.Component | component_pb2.ComponentSummary) -> ComponentClient:
-        # What Tekton itself stands in for is where Tekton is.
-        path = found.health_check if isinstance(found, component_pb2.Component) else ""
-        return ComponentClient(found.component_id, found.host or self.target.host, found.port, health_check=path)
+        host, path = found.host, ""
+        if isinstance(found, component_pb2.Component):
+            # Tekton's own parts have no revision, and are where this client reaches Tekton.
+            host, path = found.host if found.revision else self.target.host, found.health_check
+        return ComponentClient(found.component_id, host, found.port, health_check=path)
 
     async def find_components_by_capability(self, capability: str) -> list[ComponentClient]:
         """List the components that have a capability: the ready ones, then the degraded.
@@ -102,15 +104,17 @@ class Reader:
         return await self._calls.ask(lambda stubs: stubs.registry.GetComponent, request)
 
     async def list_components(
-        self, *, status: str | ComponentState = "", type: str = "", capability: str = ""
+        self, *, status: str | ComponentState = "", type: str = "", capability: str = "", q: str = ""
     ) -> AsyncIterator[dict[str, Any]]:
         """Iterate over the components for which all filters hold, in order of their ids, read page by page.
+
+        q: a text in the id, name, type or a capability, whatever its case.
 
         Raises:
             ValidationError: there is no such status.
         """
         request = registry_service_pb2.ListComponentsRequest(
-            status=_convert.state_text(status), type=type, capability=capability
+            status=_convert.state_text(status), type=type, capability=capability, q=q
         )
         async for page in self._pages(request):
             for row in page.components:

@@ -166,7 +166,7 @@ class WatchedRegistry:
         """Drop the clients of components that moved or serve no more; the others stay the same objects."""
         for key in keys:
             client = self._found.get(key)
-            if client is not None and not _still(client, self.view.components.get(key)):
+            if client is not None and not self._still(client, self.view.components.get(key)):
                 del self._found[key]
 
     def _find(self, key: str) -> ComponentClient | None:
@@ -174,16 +174,21 @@ class WatchedRegistry:
         if component is None or component.status not in SERVING or component.best is None:
             return None
         best, definition = component.best, component.definition
-        client = ComponentClient(definition.component_id, best.host, best.port, health_check=definition.health_check)
+        client = ComponentClient(
+            definition.component_id, self._host(best), best.port, health_check=definition.health_check
+        )
         self._found[key] = client
         return client
 
+    def _still(self, client: ComponentClient, component: Component | None) -> bool:
+        if component is None or component.status not in SERVING or component.best is None:
+            return False
+        same_path = (component.definition.health_check or client.health_check) == client.health_check
+        return same_path and (self._host(component.best), component.best.port) == (client.host, client.port)
 
-def _still(client: ComponentClient, component: Component | None) -> bool:
-    if component is None or component.status not in SERVING or component.best is None:
-        return False
-    same_path = (component.definition.health_check or client.health_check) == client.health_check
-    return same_path and (component.best.host, component.best.port) == (client.host, client.port)
+    def _host(self, instance: Instance) -> str:
+        # Tekton's own parts are where this client reaches Tekton, whatever it is called elsewhere.
+        return self._calls.target.host if instance.built_in else instance.host
 
 
 def _apply(view: View, event: RegistryEvent) -> None:

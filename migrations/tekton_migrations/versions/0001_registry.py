@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 
 revision = "0001"
 down_revision = None
@@ -19,6 +19,7 @@ def upgrade() -> None:
     _create_journal()
     _create_components()
     _create_instances()
+    _create_memory()
     op.create_table(
         "leases",
         sa.Column("instance_uuid", sa.Uuid, nullable=False),
@@ -27,6 +28,29 @@ def upgrade() -> None:
         _time("last_heartbeat"),
         sa.PrimaryKeyConstraint("instance_uuid", name="leases_pkey"),
     )
+
+
+def _create_memory() -> None:
+    op.create_table(
+        "requests",
+        sa.Column("principal", sa.Text, nullable=False),
+        sa.Column("rpc", sa.Text, nullable=False),
+        sa.Column("request_id", sa.Text, nullable=False),
+        sa.Column("body_hash", sa.Text, nullable=False),
+        sa.Column("reply", sa.Text, nullable=False),
+        _time("recorded_at"),
+        sa.PrimaryKeyConstraint("principal", "rpc", "request_id", name="requests_pkey"),
+    )
+    op.create_index("requests_recorded_at_idx", "requests", ["recorded_at"])
+    op.create_table(
+        "tombstones",
+        sa.Column("instance_uuid", sa.Uuid, nullable=False),
+        sa.Column("component_id", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        _time("recorded_at"),
+        sa.PrimaryKeyConstraint("instance_uuid", name="tombstones_pkey"),
+    )
+    op.create_index("tombstones_recorded_at_idx", "tombstones", ["recorded_at"])
 
 
 def _create_journal() -> None:
@@ -44,9 +68,9 @@ def _create_journal() -> None:
         sa.Column("idx", sa.Integer, nullable=False, autoincrement=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("key", sa.Text, nullable=False),
-        sa.Column("old", JSONB, nullable=True),
-        sa.Column("new", JSONB, nullable=True),
-        sa.Column("cause", JSONB, nullable=False),
+        sa.Column("old", JSON, nullable=True),
+        sa.Column("new", JSON, nullable=True),
+        sa.Column("cause", JSON, nullable=False),
         sa.Column("batch_id", sa.Uuid, nullable=False),
         _time("recorded_at"),
         sa.PrimaryKeyConstraint("revision", "idx", name="journal_pkey"),
@@ -65,7 +89,7 @@ def _create_components() -> None:
         sa.Column("capabilities", sa.ARRAY(sa.Text), nullable=False),
         sa.Column("dependencies", sa.ARRAY(sa.Text), nullable=False),
         sa.Column("health_check", sa.Text, nullable=False),
-        sa.Column("metadata", JSONB, nullable=False),
+        sa.Column("metadata", JSON, nullable=False),
         _time("created_at"),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("key", name="components_pkey"),
@@ -81,6 +105,7 @@ def _create_instances() -> None:
         sa.Column("version", sa.Text, nullable=False),
         sa.Column("host", sa.Text, nullable=False),
         sa.Column("port", sa.Integer, nullable=False),
+        sa.Column("machine", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         _time("state_since"),
         sa.Column("reason", sa.Text, nullable=False),

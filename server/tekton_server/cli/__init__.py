@@ -9,6 +9,17 @@ import sys
 def main() -> None:
     """Run the command line; every refusal is one sentence on stderr and a non-zero exit."""
     _keep_standard_streams()
+    try:
+        _command()
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("tekton"):
+            raise
+        # The plain install is the SDK alone, and brings this command too.
+        print(f"tekton: {error.name} is not installed; install tekton[server] to run a server", file=sys.stderr)
+        sys.exit(1)
+
+
+def _command() -> None:
     import typer
 
     from tekton_server.cli.commands import app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -116,6 +117,8 @@ def up(
     for sentence in warnings:
         display.warn(sentence)
 
+    # gRPC's core writes to stderr by itself, past every log.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Half a second of imports: somebody is told by now that something happens.
     from tekton_server.cli.up import run_up
 

@@ -77,6 +77,7 @@ def configure_logging(level: LogLevel, style: LogFormat) -> LogFile:
     root = logging.getLogger()
     root.handlers[:] = [console, file]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)
     # Alembic tells of every start that nothing was to do.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     return file

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -80,7 +80,7 @@ async def _run(settings: Settings, display: Display, log_file: LogFile) -> int:
     with suppress(asyncio.CancelledError):
         await running
     display.stopped()
-    return 0
+    return 128 + signals.number if signals.second.is_set() else 0
 
 
 async def _ended(running: asyncio.Task[None], signals: Signals) -> None:
@@ -88,13 +88,14 @@ async def _ended(running: asyncio.Task[None], signals: Signals) -> None:
     again = asyncio.create_task(signals.second.wait(), name="second signal")
     await asyncio.wait([again, running], return_when=asyncio.FIRST_COMPLETED)
     again.cancel()
-    deadline = time.monotonic() + _FORCE_DEADLINE
-    while not running.done() and time.monotonic() < deadline:
+    if signals.second.is_set():
+        # Children still get a signal from the kernel when we end like this.
+        end = threading.Timer(_FORCE_DEADLINE, os._exit, [128 + signals.number])
+        end.daemon = True
+        end.start()
+    while not running.done():
         running.cancel()
         await asyncio.wait([running], timeout=0.5)
-    if not running.done() or signals.second.is_set():
-        sys.stderr.flush()
-        os._exit(128 + signals.number)
 
 
 class Signals:

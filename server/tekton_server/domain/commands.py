@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Change, Instance
+from tekton.core.view import Change, Definition, Instance
 
 
 class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
     """Register an instance and grant it a lease. Answers Registered.
 
-    `expected_revision` is compared with the definition's revision, 0 meaning that there is none.
+    `expected_revision` is compared with the definition's revision, 0 meaning that there is none. `machine` is where
+    the call comes from: empty for the machine that Tekton runs on, else its IP address.
     """
 
     component_id: str
@@ -27,8 +29,17 @@ class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     health_check: str = ""
     metadata: dict[str, Any] = {}
+    machine: str = ""
     instance_uuid: str = ""
     replace: bool = False
+    expected_revision: int | None = None
+
+
+class UpdateComponent(msgspec.Struct, frozen=True, kw_only=True):
+    """Change a component's definition by a JSON merge patch. Answers the Definition as it then is."""
+
+    component_id: str
+    patch: dict[str, Any]
     expected_revision: int | None = None
 
 
@@ -84,7 +95,27 @@ class ExpireLease(msgspec.Struct, frozen=True, kw_only=True):
     evidence: dict[str, Any] = {}
 
 
-Command = RegisterComponent | EndInstance | RemoveComponent | ReportState | ReviveInstance | ExpireLease
+class ForgetInstances(msgspec.Struct, frozen=True, kw_only=True):
+    """Forget instances that ended before `before`, and a component whose last one that is. Answers None.
+
+    The last instance of a component goes only when it ended before `last_before`, and the component goes with it.
+    """
+
+    instance_uuids: tuple[str, ...]
+    before: datetime
+    last_before: datetime
+
+
+Command = (
+    RegisterComponent
+    | UpdateComponent
+    | EndInstance
+    | RemoveComponent
+    | ReportState
+    | ReviveInstance
+    | ExpireLease
+    | ForgetInstances
+)
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -99,6 +130,30 @@ class StateReported(msgspec.Struct, frozen=True):
 
     instance: Instance
     previous: ComponentState
+
+
+_REPLIES: dict[type[Command], Any] = {
+    RegisterComponent: Registered,
+    UpdateComponent: Definition,
+    EndInstance: Instance,
+    RemoveComponent: None,
+    ReportState: StateReported,
+}
+
+
+def encode_reply(reply: Any) -> str:
+    """Encode a reply for storage."""
+    return msgspec.json.encode(reply).decode()
+
+
+def decode_reply(command: Command, text: str) -> Any:
+    """Decode what `encode_reply` made of the reply to such a command."""
+    return msgspec.json.decode(text, type=_REPLIES[type(command)])
+
+
+def replayed(reply: Any) -> Any:
+    """Give a remembered reply as it is given again: nothing was created this time."""
+    return Registered(reply.instance, created=False) if isinstance(reply, Registered) else reply
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -13,18 +13,24 @@ from tekton_server.domain.commands import (
     Decision,
     EndInstance,
     ExpireLease,
+    ForgetInstances,
     RegisterComponent,
     RemoveComponent,
     ReportState,
     ReviveInstance,
     StateReported,
+    UpdateComponent,
 )
 from tekton_server.domain.limits import REASON_CHARS
 from tekton_server.domain.overlay import Overlay
 from tekton_server.domain.registration import check_revision, register
+from tekton_server.domain.retention import forget
+from tekton_server.domain.update import update
 from tekton_server.domain.validation import check_metadata, check_text
 
 EXPIRED = "lease_expired"
+# The reasons of a report, and of a claim in a beat, whose caller gave none.
+_SAYS_NOTHING = ("reported", "heartbeat")
 
 
 def decide(view: Overlay, command: Command, now: datetime) -> Decision:
@@ -36,6 +42,8 @@ def decide(view: Overlay, command: Command, now: datetime) -> Decision:
     match command:
         case RegisterComponent():
             return register(view, command, now)
+        case UpdateComponent():
+            return update(view, command)
         case ReportState():
             return _report(view, command, now)
         case EndInstance():
@@ -44,6 +52,8 @@ def decide(view: Overlay, command: Command, now: datetime) -> Decision:
             return _remove(view, command, now)
         case ExpireLease():
             return _expire(view, command, now)
+        case ForgetInstances():
+            return forget(view, command)
         case ReviveInstance():
             return _revive(view, command, now)
 
@@ -72,7 +82,7 @@ def _check_claim(instance: Instance, state: ComponentState) -> None:
 
 def _why(command: ReportState, states: tuple[ComponentState, ...]) -> str:
     reason = command.reason or "reported"
-    if states == (ComponentState.FAILED, ComponentState.STOPPING) and reason == "reported":
+    if states == (ComponentState.FAILED, ComponentState.STOPPING) and reason in _SAYS_NOTHING:
         return "stop_requested"
     return reason
 
@@ -97,7 +107,7 @@ def _end(view: Overlay, command: EndInstance, now: datetime) -> Decision:
 def _remove(view: Overlay, command: RemoveComponent, now: datetime) -> Decision:
     definition = view.definition(command.component_id)
     if definition is None:
-        raise instances.not_found(command.component_id)
+        raise instances.absent(command.component_id)
     check_revision(definition, command.expected_revision)
     cause = Cause("removed")
     changes: list[Change] = []

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from tekton.core.errors import ComponentNotFoundError, StaleSessionError
+from tekton.core.errors import ComponentNotFoundError, StaleSessionError, TektonError
 from tekton.core.ids import Token, lookup_key
 from tekton.core.lifecycle import ComponentState, path_to_end
 from tekton.core.view import Cause, Instance, InstanceChange
-from tekton_server.domain.overlay import Overlay
+from tekton_server.domain import built_in
+from tekton_server.domain.overlay import Overlay, Tombstone
 
 
 def owned(view: Overlay, component_id: str, instance_uuid: str, token: Token | None) -> Instance:
@@ -20,11 +21,15 @@ def owned(view: Overlay, component_id: str, instance_uuid: str, token: Token | N
 
     Raises:
         ComponentNotFoundError: there is no such component or instance.
-        StaleSessionError: the fencing token belongs to another grant.
+        RegistrationError: the component is a part of Tekton.
+        StaleSessionError: the fencing token belongs to another grant, or the instance was forgotten.
     """
+    grave = view.tombstone(instance_uuid)
+    if grave is not None:
+        raise buried(instance_uuid, grave)
     definition = view.definition(component_id)
     if definition is None:
-        raise not_found(component_id)
+        raise absent(component_id)
     instance = view.instance(instance_uuid)
     if instance is None or lookup_key(instance.component_id) != lookup_key(component_id):
         raise ComponentNotFoundError(
@@ -42,6 +47,11 @@ def not_found(component_id: str) -> ComponentNotFoundError:
     return ComponentNotFoundError(f"there is no component {shown}", details={"component_id": shown})
 
 
+def absent(component_id: str) -> TektonError:
+    """Say that the registry holds no such component, or that it is built in and so cannot be changed."""
+    return built_in.refusal(component_id) if built_in.stands_in(component_id) else not_found(component_id)
+
+
 def stale(instance: Instance, why: str) -> StaleSessionError:
     """Say that the instance is no longer the one."""
     return StaleSessionError(
@@ -52,6 +62,14 @@ def stale(instance: Instance, why: str) -> StaleSessionError:
             "status": instance.state.value,
             "reason": instance.reason,
         },
+    )
+
+
+def buried(instance_uuid: str, grave: Tombstone) -> StaleSessionError:
+    """Say that the instance has ended so long ago that it is forgotten."""
+    return StaleSessionError(
+        f"instance {instance_uuid} has ended and is forgotten; register with a new instance_uuid",
+        details={"instance_uuid": instance_uuid, "status": "stopped", "reason": grave.reason},
     )
 
 

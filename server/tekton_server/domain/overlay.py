@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
 from tekton.core.ids import lookup_key
 from tekton.core.view import Address, Change, Definition, DefinitionChange, Instance, InstanceChange, View
+
+
+class Tombstone(NamedTuple):
+    """What is remembered of an instance that was forgotten, so that its uuid never lives twice."""
+
+    component_id: str
+    reason: str
+
+
+Tombstones = Mapping[str, Tombstone]
 
 
 class Overlay:
     """A view to decide on. `revision` is the revision the next change would get."""
 
-    def __init__(self, base: View) -> None:
+    def __init__(self, base: View, tombstones: Tombstones = MappingProxyType({})) -> None:
         self._base = base
+        self._tombstones = tombstones
         self._definitions: dict[str, Definition | None] = {}
         self._instances: dict[str, Instance | None] = {}
         # Which instances this batch added to a component, in order, and which it removed at some time.
@@ -33,6 +48,13 @@ class Overlay:
             return self._instances[instance_uuid]
         return self._base.instance(instance_uuid)
 
+    def tombstone(self, instance_uuid: str) -> Tombstone | None:
+        """Find what is remembered of a forgotten instance."""
+        removed = self._instances.get(instance_uuid, ...)
+        if removed is None:
+            return Tombstone("", "removed")
+        return self._tombstones.get(instance_uuid)
+
     def instances_of(self, component_id: str) -> list[Instance]:
         """List a component's instances, oldest first."""
         kept = (i.instance_uuid for i in self._base.instances_of(component_id) if i.instance_uuid not in self._removed)
@@ -43,9 +65,9 @@ class Overlay:
     def leased_at(self, address: Address) -> Instance | None:
         """Find the leased instance that listens at an address."""
         newer = self._addresses.get(address)
-        if newer is not None:
-            instance = self._instances[newer]
-            return instance if instance is not None and instance.leased else None
+        instance = self._instances[newer] if newer is not None else None
+        if instance is not None and instance.leased and instance.address == address:
+            return instance
         known = self._base.leased_at(address)
         return known if known is None or known.instance_uuid not in self._instances else None
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 
 from tekton.core.errors import AlreadyExistsError, ConflictError, RequestMismatchError
-from tekton.core.ids import lookup_key
+from tekton.core.ids import is_loopback, lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Change, Definition, DefinitionChange, Instance, InstanceChange, address_of
 from tekton_server.domain import instances
+from tekton_server.domain.built_in import check_registrable
 from tekton_server.domain.commands import Decision, RegisterComponent, Registered
 from tekton_server.domain.overlay import Overlay
 from tekton_server.domain.validation import check_registration
@@ -20,20 +22,28 @@ from tekton_server.domain.validation import check_registration
 
 def _normalized(command: RegisterComponent) -> RegisterComponent:
     """Give the registration as it is judged and kept: lists without repeats, host names in lower case."""
+    host = _host(command.host)
     return msgspec.structs.replace(
         command,
-        capabilities=tuple(dict.fromkeys(command.capabilities)),
-        dependencies=tuple(dict.fromkeys(command.dependencies)),
-        host=_host(command.host),
+        capabilities=without_repeats(command.capabilities),
+        dependencies=without_repeats(command.dependencies),
+        host=host,
+        machine=command.machine if is_loopback(host) else "",
     )
+
+
+def without_repeats(names: Iterable[str]) -> tuple[str, ...]:
+    """Give the names in their order, each once."""
+    return tuple(dict.fromkeys(names))
 
 
 def _host(host: str) -> str:
     host = (host or "localhost").lower()
     try:
-        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
         return host
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def register(view: Overlay, command: RegisterComponent, now: datetime) -> Decision:
@@ -41,22 +51,27 @@ def register(view: Overlay, command: RegisterComponent, now: datetime) -> Decisi
 
     Raises:
         ValidationError, RegistrationError: see `check_registration`.
-        AlreadyExistsError: the id lives with another type, or another component's instance lives at the address.
+        AlreadyExistsError: the id is Tekton's own or lives with another type, or another component's instance lives at
+            the address.
         RequestMismatchError: the uuid lives with another body.
         StaleSessionError: the uuid has ended.
         ConflictError: `expected_revision` does not match.
     """
     check_registration(command)
+    check_registrable(command.component_id)
     command = _normalized(command)
     definition = view.definition(command.component_id)
     fingerprint = _fingerprint(command)
     if command.instance_uuid:
+        grave = view.tombstone(command.instance_uuid)
+        if grave is not None:
+            raise instances.buried(command.instance_uuid, grave)
         known = view.instance(command.instance_uuid)
         if known is not None:
             return _repeated(known, command, fingerprint)
     check_revision(definition, command.expected_revision)
     if definition is not None:
-        _check_type(view, definition, command)
+        check_type(view, definition, command.component_type)
     changes = _supersede(view, command, now)
     defined = _define(view, definition, command, now)
     if defined is not None:
@@ -96,8 +111,13 @@ def _repeated(known: Instance, command: RegisterComponent, fingerprint: str) -> 
     return Decision((), Registered(known, created=False))
 
 
-def _check_type(view: Overlay, definition: Definition, command: RegisterComponent) -> None:
-    if definition.component_type == command.component_type:
+def check_type(view: Overlay, definition: Definition, component_type: str) -> None:
+    """Refuse another type for a component while instances of it live.
+
+    Raises:
+        AlreadyExistsError: naming the type.
+    """
+    if definition.component_type == component_type:
         return
     if any(instance.leased for instance in view.instances_of(definition.component_id)):
         raise AlreadyExistsError(
@@ -108,7 +128,7 @@ def _check_type(view: Overlay, definition: Definition, command: RegisterComponen
 
 
 def _supersede(view: Overlay, command: RegisterComponent, now: datetime) -> tuple[Change, ...]:
-    address = address_of(command.host, command.port)
+    address = address_of(command.host, command.port, command.machine)
     holder = view.leased_at(address) if address else None
     if holder is None:
         return ()
@@ -147,6 +167,7 @@ def _grant(view: Overlay, command: RegisterComponent, component_id: str, fingerp
         version=command.version,
         host=command.host,
         port=command.port,
+        machine=command.machine,
         state=ComponentState.REGISTERING,
         state_since=now,
         reason="registered",
@@ -158,5 +179,7 @@ def _grant(view: Overlay, command: RegisterComponent, component_id: str, fingerp
 
 
 def _fingerprint(command: RegisterComponent) -> str:
-    body = msgspec.structs.replace(command, instance_uuid="", replace=False, expected_revision=None)
+    # Whatever spelling of the id, and whoever asks from where, it is the same registration.
+    fields = {"component_id": lookup_key(command.component_id), "machine": "", "instance_uuid": "", "replace": False}
+    body = msgspec.structs.replace(command, expected_revision=None, **fields)
     return hashlib.blake2b(msgspec.json.encode(body, order="deterministic"), digest_size=8).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,8 +10,12 @@ import msgspec
 
 from tekton.core.errors import RegistrationError, TektonError, ValidationError
 from tekton.core.ids import COMPONENT_ID, SEMVER, is_uuid, lookup_key
+from tekton.core.view import Definition
 from tekton_server.domain import limits
 from tekton_server.domain.commands import RegisterComponent
+
+# Control characters, lone surrogates, and the separators that end a line; not the joiners of emoji or wide spaces.
+_CONTROL = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 Violation = dict[str, Any]
 
@@ -22,8 +27,19 @@ def check_registration(command: RegisterComponent) -> None:
         ValidationError: shape, type or size.
         RegistrationError: a required field is missing, the identifier grammar, semver, a self-dependency.
     """
-    _refuse(ValidationError, list(_malformed(command)))
-    _refuse(RegistrationError, list(_broken_rules(command)))
+    refuse(ValidationError, [*_malformed_definition(command), *_malformed(command)])
+    refuse(RegistrationError, list(_broken_rules(command)))
+
+
+def check_definition(definition: Definition) -> None:
+    """Refuse a definition that is malformed or breaks a rule, naming every field that is wrong.
+
+    Raises:
+        ValidationError: size.
+        RegistrationError: as `check_registration`, for what a definition has.
+    """
+    refuse(ValidationError, list(_malformed_definition(definition)))
+    refuse(RegistrationError, list(_broken_definition(definition)))
 
 
 def check_text(field: str, text: str, chars: int) -> None:
@@ -32,7 +48,7 @@ def check_text(field: str, text: str, chars: int) -> None:
     Raises:
         ValidationError: naming the field.
     """
-    _refuse(ValidationError, list(_text(field, text, chars)))
+    refuse(ValidationError, list(_text(field, text, chars)))
 
 
 def check_metadata(field: str, metadata: Mapping[str, Any]) -> None:
@@ -41,88 +57,99 @@ def check_metadata(field: str, metadata: Mapping[str, Any]) -> None:
     Raises:
         ValidationError: naming the field.
     """
-    _refuse(ValidationError, list(_metadata(field, metadata)))
+    refuse(ValidationError, list(_metadata(field, metadata)))
 
 
-def _refuse(error: type[TektonError], violations: list[Violation]) -> None:
+def refuse(error: type[TektonError], violations: list[Violation]) -> None:
+    """Raise an error that names every violation, if there are any."""
     if violations:
         sentence = "; ".join(f"{v['field']} {v['message']}" for v in violations[:5])
         raise error(sentence, details={"violations": violations[:20]})
 
 
-def _violation(field: str, message: str, rule: str, **more: Any) -> Violation:
+def violation(field: str, message: str, rule: str, **more: Any) -> Violation:
+    """Make one violation: `message` completes the sentence that starts with the field's name."""
     return {"field": field, "message": message, "rule": rule} | more
 
 
+def _malformed_definition(one: RegisterComponent | Definition) -> Iterator[Violation]:
+    yield from _text("component_id", one.component_id, 4096)
+    yield from _text("component_name", one.component_name, limits.COMPONENT_NAME_CHARS)
+    yield from _text("component_type", one.component_type, limits.COMPONENT_TYPE_CHARS)
+    yield from _text("health_check", one.health_check, limits.HEALTH_CHECK_CHARS)
+    yield from _items("capabilities", one.capabilities)
+    yield from _items("dependencies", one.dependencies)
+    yield from _metadata("metadata", one.metadata)
+
+
 def _malformed(command: RegisterComponent) -> Iterator[Violation]:
-    yield from _text("component_id", command.component_id, 4096)
-    yield from _text("component_name", command.component_name, limits.COMPONENT_NAME_CHARS)
-    yield from _text("component_type", command.component_type, limits.COMPONENT_TYPE_CHARS)
     yield from _text("version", command.version, limits.VERSION_CHARS)
     yield from _text("host", command.host, limits.HOST_CHARS)
-    yield from _text("health_check", command.health_check, limits.HEALTH_CHECK_CHARS)
-    yield from _items("capabilities", command.capabilities)
-    yield from _items("dependencies", command.dependencies)
-    yield from _metadata("metadata", command.metadata)
     if any(c.isspace() for c in command.host):
-        yield _violation("host", "must not contain spaces", "format")
+        yield violation("host", "must not contain spaces", "format")
     if not 0 <= command.port <= 65535:
-        yield _violation("port", "must be between 1 and 65535", "range", limit=65535)
+        yield violation("port", "must be between 1 and 65535", "range", limit=65535)
     if command.instance_uuid and not is_uuid(command.instance_uuid):
-        yield _violation("instance_uuid", "must be a uuid in lower case, or empty to get one", "format")
+        yield violation("instance_uuid", "must be a uuid in lower case, or empty to get one", "format")
     if command.expected_revision is not None and command.expected_revision < 0:
-        yield _violation("expected_revision", "must not be negative", "range", limit=0)
+        yield violation("expected_revision", "must not be negative", "range", limit=0)
+
+
+def _broken_definition(one: RegisterComponent | Definition) -> Iterator[Violation]:
+    for field in ("component_id", "component_name", "component_type"):
+        if not getattr(one, field).strip():
+            yield violation(field, "is required", "required")
+    if one.component_id and not COMPONENT_ID.fullmatch(one.component_id):
+        yield violation("component_id", f"must match ^{COMPONENT_ID.pattern}$", "pattern")
+    for index, dependency in enumerate(one.dependencies):
+        if not COMPONENT_ID.fullmatch(dependency):
+            yield violation(f"dependencies[{index}]", f"must match ^{COMPONENT_ID.pattern}$", "pattern")
+        elif lookup_key(dependency) == lookup_key(one.component_id):
+            yield violation(f"dependencies[{index}]", "must not be the component itself", "self_dependency")
 
 
 def _broken_rules(command: RegisterComponent) -> Iterator[Violation]:
-    for field in ("component_id", "component_name", "component_type", "version"):
-        if not getattr(command, field).strip():
-            yield _violation(field, "is required", "required")
-    if command.component_id and not COMPONENT_ID.fullmatch(command.component_id):
-        yield _violation("component_id", f"must match ^{COMPONENT_ID.pattern}$", "pattern")
+    yield from _broken_definition(command)
+    if not command.version.strip():
+        yield violation("version", "is required", "required")
     if command.version and not SEMVER.fullmatch(command.version):
-        yield _violation("version", "must be a semantic version such as 1.0.0", "semver")
+        yield violation("version", "must be a semantic version such as 1.0.0", "semver")
     if not command.port and command.component_type != "ui" and command.metadata.get("no_listener") is not True:
-        yield _violation("port", "is required unless component_type is ui or metadata.no_listener is true", "required")
-    for index, dependency in enumerate(command.dependencies):
-        if not COMPONENT_ID.fullmatch(dependency):
-            yield _violation(f"dependencies[{index}]", f"must match ^{COMPONENT_ID.pattern}$", "pattern")
-        elif lookup_key(dependency) == lookup_key(command.component_id):
-            yield _violation(f"dependencies[{index}]", "must not be the component itself", "self_dependency")
+        yield violation("port", "is required unless component_type is ui or metadata.no_listener is true", "required")
 
 
 def _text(field: str, text: str, chars: int) -> Iterator[Violation]:
     if len(text) > chars:
-        yield _violation(field, f"must have at most {chars} characters", "max_length", limit=chars)
-    elif not text.isprintable():
-        yield _violation(field, "must not contain control characters", "characters")
+        yield violation(field, f"must have at most {chars} characters", "max_length", limit=chars)
+    elif not text.isprintable() and any(unicodedata.category(c) in _CONTROL for c in text):
+        yield violation(field, "must not contain control characters", "characters")
 
 
 def _items(field: str, items: Sequence[str]) -> Iterator[Violation]:
     if len(items) > limits.LIST_ITEMS:
-        yield _violation(field, f"must have at most {limits.LIST_ITEMS} items", "max_items", limit=limits.LIST_ITEMS)
+        yield violation(field, f"must have at most {limits.LIST_ITEMS} items", "max_items", limit=limits.LIST_ITEMS)
         return
     for index, item in enumerate(items):
         if not item.strip():
-            yield _violation(f"{field}[{index}]", "must not be empty", "required")
+            yield violation(f"{field}[{index}]", "must not be empty", "required")
         yield from _text(f"{field}[{index}]", item, limits.ITEM_CHARS)
 
 
 def _metadata(field: str, metadata: Mapping[str, Any]) -> Iterator[Violation]:
     if levels(metadata) > limits.METADATA_LEVELS:
         limit = limits.METADATA_LEVELS
-        yield _violation(field, f"must be nested at most {limit} levels deep", "max_depth", limit=limit)
+        yield violation(field, f"must be nested at most {limit} levels deep", "max_depth", limit=limit)
         return
     try:
         encoded = msgspec.json.encode(metadata)
     except UnicodeEncodeError:
-        yield _violation(field, "must not contain lone surrogates", "characters")
+        yield violation(field, "must not contain lone surrogates", "characters")
         return
     if len(encoded) > limits.METADATA_BYTES:
         limit = limits.METADATA_BYTES
-        yield _violation(field, f"must be at most {limit} bytes of JSON", "max_bytes", limit=limit)
+        yield violation(field, f"must be at most {limit} bytes of JSON", "max_bytes", limit=limit)
     if b"\\u0000" in encoded.replace(b"\\\\", b""):
-        yield _violation(field, "must not contain NUL characters", "characters")
+        yield violation(field, "must not contain NUL characters", "characters")
 
 
 def levels(value: Any) -> int:

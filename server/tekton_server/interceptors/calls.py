@@ -1,4 +1,4 @@
-"""Around every call: errors become the documented status, and every reply carries `tekton-revision`."""
+"""Around every call: it is counted, errors become the documented status, and replies carry `tekton-revision`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from grpc import aio
 
 from tekton.core.errors import TektonError, ValidationError
 from tekton.core.ids import Token
-from tekton_server.interceptors.failure import code_of, trailers
+from tekton_server.interceptors.failure import code_of, status_name, trailers
+from tekton_server.live.metrics import Calls, MethodCalls
 from tekton_server.services import reply
 
 log = logging.getLogger(__name__)
 
 REST_MARK = "x-tekton-rest"
 _OWN = "/tekton.v1."
+# What a call ended with that neither answered nor failed: its caller went away while we did not look.
+_LEFT = "CANCELLED"
 
 if TYPE_CHECKING:
     Context = aio.ServicerContext[Any, Any]
@@ -30,8 +33,9 @@ if TYPE_CHECKING:
 class CallInterceptor(aio.ServerInterceptor):
     """Wraps each method's handler once, and keeps it."""
 
-    def __init__(self, revision: Callable[[], Token]) -> None:
+    def __init__(self, revision: Callable[[], Token], calls: Calls) -> None:
         self._revision = revision
+        self._calls = calls
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -53,24 +57,33 @@ class CallInterceptor(aio.ServerInterceptor):
     def _wrap(self, method: str, handler: Handler) -> Handler:
         # The wrapped handlers take raw bytes: what the deserializer raises has to become a documented error too.
         serialize = handler.response_serializer
+        figures = self._calls.method(method, streams=handler.response_streaming)
         if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(self._unary(method, handler), None, serialize)
+            return grpc.unary_unary_rpc_method_handler(self._unary(method, handler, figures), None, serialize)
         if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(self._unary_stream(method, handler), None, serialize)
-        return grpc.stream_stream_rpc_method_handler(self._stream_stream(method, handler), None, serialize)
+            return grpc.unary_stream_rpc_method_handler(self._unary_stream(method, handler, figures), None, serialize)
+        return grpc.stream_stream_rpc_method_handler(self._stream_stream(method, handler, figures), None, serialize)
 
-    def _unary(self, method: str, handler: Handler) -> Any:
+    def _unary(self, method: str, handler: Handler, figures: MethodCalls) -> Any:
         behave: Any = handler.unary_unary
         decode, revision = handler.request_deserializer, self._revision
 
         async def call(raw: bytes, context: Context) -> Any:
             rest = _is_rest(context)
             reply.begin()
+            began, code = figures.begin(), _LEFT
             try:
                 answer = await behave(_decode(decode, raw), context)
+                code = "OK"
+            except asyncio.CancelledError:
+                code = _left(context)
+                raise
             except Exception as error:
+                code = status_name(error)
                 await _fail(context, method, error, rest, revision())
                 raise  # not reached: aborting raises
+            finally:
+                figures.end(code, began)
             token = ("tekton-revision", str(revision()))
             if rest:
                 status = reply.take_http_status()
@@ -83,35 +96,57 @@ class CallInterceptor(aio.ServerInterceptor):
 
         return call
 
-    def _unary_stream(self, method: str, handler: Handler) -> Any:
+    def _unary_stream(self, method: str, handler: Handler, figures: MethodCalls) -> Any:
         behave: Any = handler.unary_stream
         decode, revision = handler.request_deserializer, self._revision
 
         async def call(raw: bytes, context: Context) -> AsyncIterator[Any]:
+            began, code = figures.begin(), _LEFT
             try:
                 async for message in behave(_decode(decode, raw), context):
                     yield message
+                code = "OK"
+            except asyncio.CancelledError:
+                code = _left(context)
+                raise
             except Exception as error:
+                code = status_name(error)
                 await _fail(context, method, error, _is_rest(context), revision())
+            finally:
+                figures.end(code, began)
 
         return call
 
-    def _stream_stream(self, method: str, handler: Handler) -> Any:
+    def _stream_stream(self, method: str, handler: Handler, figures: MethodCalls) -> Any:
         behave: Any = handler.stream_stream
         decode, revision = handler.request_deserializer, self._revision
 
         async def call(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+            began, code = figures.begin(), _LEFT
             try:
                 async for message in behave(_decoded(decode, raws), context):
                     yield message
+                code = "OK"
+            except asyncio.CancelledError:
+                code = _left(context)
+                raise
             except Exception as error:
+                code = status_name(error)
                 await _fail(context, method, error, _is_rest(context), revision())
+            finally:
+                figures.end(code, began)
 
         return call
 
 
 def _is_rest(context: Context) -> bool:
     return any(key == REST_MARK for key, _ in context.invocation_metadata() or ())
+
+
+def _left(context: Context) -> str:
+    """Tell why a call was cancelled, as its caller sees it."""
+    remaining = context.time_remaining()
+    return _LEFT if remaining is None or remaining > 0 else "DEADLINE_EXCEEDED"
 
 
 def _decode(decode: Callable[[bytes], Any] | None, raw: bytes) -> Any:

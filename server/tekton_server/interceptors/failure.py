@@ -27,6 +27,11 @@ def code_of(error: TektonError) -> grpc.StatusCode:
     return found
 
 
+def status_name(error: Exception) -> str:
+    """Give the name of the gRPC status code that any exception ends a call with."""
+    return error.grpc_status if isinstance(error, TektonError) else TektonError.grpc_status
+
+
 def trailers(error: TektonError, *, rest: bool) -> Metadata:
     """Give what goes with the status: the details for gRPC, the documented body for REST."""
     error = _bounded(error)

@@ -33,6 +33,11 @@ class BeatFeed:
         """Whether anybody watches."""
         return bool(self._watchers)
 
+    @property
+    def watchers(self) -> int:
+        """How many watch."""
+        return len(self._watchers)
+
     def publish(self, event: BeatEvent) -> None:
         """Hand a beat to everybody who wants it."""
         for watcher in self._watchers:

@@ -12,6 +12,9 @@ from tekton.core.ids import Token, lookup_key
 from tekton.core.view import Commit, Definition, DefinitionChange, Instance, View
 
 RING = 10_000
+RING_BYTES = 64 * 1024 * 1024
+# What a change weighs in memory without its metadata, roughly.
+_CHANGE_BYTES = 1024
 _CHUNK = 256
 
 ReadAfter = Callable[[int], Awaitable[list[Commit]]]
@@ -36,6 +39,7 @@ class Hub:
         self._first = view.revision + 1
         self._ring: dict[int, Folded] = {}
         self._size = size
+        self._bytes = 0
         self._read_after = read_after
         self._watchers: set[Watcher] = set()
         self._closed = False
@@ -49,8 +53,9 @@ class Hub:
         """Add a commit. Call it while the view stands exactly at the commit's revision."""
         self._ring[commit.revision] = fold_facts(self._view, commit)
         self.revision = commit.revision
-        if len(self._ring) > self._size:
-            del self._ring[self._first]
+        self._bytes += weight(commit)
+        while len(self._ring) > self._size or (self._bytes > RING_BYTES and len(self._ring) > 1):
+            self._bytes -= weight(self._ring.pop(self._first).commit)
             self._first += 1
 
     def wake(self) -> None:
@@ -64,9 +69,13 @@ class Hub:
         for watcher in self._watchers:
             watcher.wake.set()
 
-    def watch(self, after: int | None = None) -> Watcher:
-        """Start a watch after a revision; None: from now on. Use it as a context manager."""
-        return Watcher(self, self.revision if after is None else after, resumed=after is not None)
+    def watch(self, after: int | None = None, *, filtered: bool = False) -> Watcher:
+        """Start a watch after a revision; None: from now on. Use it as a context manager.
+
+        A `filtered` watch never gets commits from the store: those come without what a filter needs to judge them.
+        """
+        start = self.revision if after is None else after
+        return Watcher(self, start, from_store=after is not None and not filtered)
 
     def at(self, token: str) -> int:
         """Give the revision a resume token stands for.
@@ -86,9 +95,9 @@ class Hub:
 class Watcher:
     """One watch: a cursor into the ring."""
 
-    def __init__(self, hub: Hub, revision: int, *, resumed: bool) -> None:
+    def __init__(self, hub: Hub, revision: int, *, from_store: bool) -> None:
         self._hub = hub
-        self._catching_up = resumed
+        self._catching_up = from_store
         self.revision = revision
         self.wake = asyncio.Event()
 
@@ -139,6 +148,17 @@ class Watcher:
                 "this watcher fell too far behind; resume after the token", details={"resume_token": token}
             )
         return [Folded(commit, {}, {}) for commit in await self._hub._read_after(self.revision)]
+
+
+def weight(commit: Commit) -> int:
+    """Estimate what a commit holds in memory, in bytes; metadata is the only part without a small limit."""
+    held = 0
+    for change in commit.changes:
+        held += _CHANGE_BYTES
+        if isinstance(change, DefinitionChange) and change.new is not None and change.new.metadata:
+            # Parsed, a value takes some ten times the bytes of its JSON.
+            held += 10 * len(msgspec.json.encode(change.new.metadata))
+    return held
 
 
 def fold_facts(view: View, commit: Commit) -> Folded:

@@ -44,7 +44,7 @@ class Lease:
     """The liveness of one instance, as this server knows it. Times without `_at` are monotonic seconds."""
 
     __slots__ = (
-        "beat_at", "beat_seconds", "claimed", "component_id", "dirty", "granted", "health", "instance_uuid",
+        "beat_at", "beat_seconds", "claimed", "claims_in_flight", "component_id", "granted", "health", "instance_uuid",
         "judging", "metrics", "sequence", "session", "session_epoch", "suspect",
     )  # fmt: skip
 
@@ -57,11 +57,11 @@ class Lease:
         self.session_epoch = beat.session_epoch if beat else 0
         self.sequence = 0
         self.claimed = ""
+        self.claims_in_flight = 0
         self.metrics: Mapping[str, float] = {}
         self.health: Mapping[str, str] = {}
         self.session: LeaseHolder | None = None
         self.suspect = False
-        self.dirty = beat is None
         self.judging: asyncio.Future[Any] | None = None
 
 
@@ -93,6 +93,14 @@ class LeaseTable:
 
     def __len__(self) -> int:
         return len(self._leases)
+
+    def __contains__(self, instance_uuid: str) -> bool:
+        return instance_uuid in self._leases
+
+    @property
+    def suspects(self) -> int:
+        """How many leases have lost their stream."""
+        return sum(lease.suspect for lease in self._leases.values())
 
     def load(self, instances: Collection[Instance], beats: Mapping[str, Beat]) -> None:
         """Take over the leases found in the database at start; each gets one full timeout."""
@@ -127,7 +135,6 @@ class LeaseTable:
         lease.beat_seconds = self._clock()
         lease.beat_at = datetime.now(UTC)
         lease.suspect = False
-        lease.dirty = True
         self._dirty[lease.instance_uuid] = lease
         if self._feed.active:
             self._feed.publish(event())
@@ -135,7 +142,6 @@ class LeaseTable:
     def epoch(self, lease: Lease) -> int:
         """Start a new session epoch of a lease: it grows over restarts too, since it follows the time in ms."""
         lease.session_epoch = max(lease.session_epoch + 1, time.time_ns() // 1_000_000)
-        lease.dirty = True
         self._dirty[lease.instance_uuid] = lease
         return lease.session_epoch
 
@@ -162,16 +168,18 @@ class LeaseTable:
             await self.flush()
 
     async def flush(self) -> None:
-        """Store every beat since the last flush; on failure they stay for the next."""
+        """Store every beat since the last flush; what could not be stored stays for the next."""
         dirty, self._dirty = self._dirty, {}
         ended, self._ended = self._ended, {}
         beats = [FlushedBeat(lease.instance_uuid, lease.session_epoch, lease.beat_at) for lease in dirty.values()]
         try:
             await self._store.flush(beats, ended)
-        except TektonError as error:
-            log.warning("beats could not be stored, they are kept for the next flush: %s", error)
+        except BaseException as error:
             self._dirty = dirty | self._dirty
             self._ended = ended | self._ended
+            if not isinstance(error, TektonError):
+                raise
+            log.warning("beats could not be stored, they are kept for the next flush: %s", error)
 
     def _follow(self, change: InstanceChange) -> None:
         instance = change.new
@@ -194,7 +202,7 @@ class LeaseTable:
     def _grant(self, instance: Instance, beat: Beat | None) -> None:
         lease = Lease(instance, self._clock(), beat)
         self._leases[lease.instance_uuid] = lease
-        if lease.dirty:
+        if beat is None:
             self._dirty[lease.instance_uuid] = lease
         self._wheel.put(lease, lease.beat_seconds + self.timing.timeout)
 
@@ -236,7 +244,7 @@ class LeaseTable:
             self._wheel.put(lease, lease.beat_seconds + self.timing.timeout)
 
     def _spare(self, lease: Lease) -> None:
-        """The database is down, which is not the instance's fault: one full timeout more."""
+        """The expiry could not be recorded, which is not the instance's fault: one full timeout more."""
         lease.beat_seconds = self._clock()
         self._wheel.put(lease, lease.beat_seconds + self.timing.timeout)
 

@@ -6,39 +6,66 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tekton import __version__
 from tekton.core.view import Commit, View
+from tekton_server.domain import built_in
+from tekton_server.domain.overlay import Tombstone
 from tekton_server.live.beats import BeatFeed
 from tekton_server.live.fanout import Hub
 from tekton_server.live.freshness import Freshness
+from tekton_server.live.housekeeping import Housekeeping, Retention
 from tekton_server.live.leases import LeaseTable, Timing
-from tekton_server.live.sessions import Pulses, SessionRegistry
+from tekton_server.live.metrics import Batches
+from tekton_server.live.pulses import Pulses
+from tekton_server.live.sessions import SessionRegistry
 from tekton_server.live.writer import HistoryDivergedError, Writer
+from tekton_server.storage.errors import StorageUnavailableError
 from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.leases import LeaseStore
+from tekton_server.storage.requests import forget_old
 from tekton_server.storage.state import Loaded, Store
 
 log = logging.getLogger(__name__)
+
+
+KEEP = Retention()
+# How long a negative answer may wait for the database, in seconds.
+CONFIRM_WITHIN = 5.0
 
 
 class LiveRegistry:
     """What servicers use: the view to read, the writer to change, `confirm` before saying no, and the watches."""
 
     def __init__(
-        self, loaded: Loaded, store: Store, engine: AsyncEngine, url: URL, timing: Timing, last_batch: UUID | None
+        self,
+        loaded: Loaded,
+        store: Store,
+        engine: AsyncEngine,
+        url: URL,
+        timing: Timing,
+        retention: Retention,
+        last_batch: UUID | None,
     ) -> None:
         self.server_id = uuid4()
         self.view: View = loaded.view
         self.store = store
         self.feed = BeatFeed()
         self.sessions = SessionRegistry()
+        self.batches = Batches()
         self._session = JournalSession(url)
-        self.writer = Writer(self._session, self.view, self._on_commit, self._on_batch, last_batch=last_batch)
+        self.tombstones: dict[str, Tombstone] = {}
+        self.writer = Writer(
+            self._session, self.view, self._on_commit, self._on_batch, self.tombstones, last_batch=last_batch
+        )
+        self.housekeeping = Housekeeping(self.view, self.writer, retention, self.tombstones, lambda: forget_old(engine))
+        self.housekeeping.load(self.view.instances.values(), loaded.graves)
         self.hub = Hub(self.view, store.after)
         self.leases = LeaseTable(timing, self.writer, LeaseStore(engine, self.server_id), self.feed)
         self.leases.load(self.view.instances.values(), loaded.beats)
@@ -48,7 +75,7 @@ class LiveRegistry:
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def open(cls, engine: AsyncEngine, url: URL, timing: Timing) -> LiveRegistry:
+    async def open(cls, engine: AsyncEngine, url: URL, timing: Timing, retention: Retention = KEEP) -> LiveRegistry:
         """Load the store and wire everything up.
 
         Raises:
@@ -58,7 +85,12 @@ class LiveRegistry:
         loaded = await store.load()
         head = await store.head()
         last_batch = head.batch_id if head.revision == loaded.view.revision else None
-        return cls(loaded, store, engine, url, timing, last_batch)
+        return cls(loaded, store, engine, url, timing, retention, last_batch)
+
+    def build_in(self, host: str, port: int) -> None:
+        """Show Tekton's own parts among the components, at the address by which Tekton is reached."""
+        for definition, instance in built_in.records(host, port, __version__, datetime.now(UTC)):
+            self.view.build_in(definition, instance)
 
     def start(self, on_failure: Callable[[BaseException], None]) -> None:
         """Start the background tasks; `on_failure` hears of one that ends by itself."""
@@ -66,6 +98,7 @@ class LiveRegistry:
             "writer": self._write(),
             "lease wheel": self.leases.run_wheel(),
             "beat flush": self.leases.run_flush(),
+            "housekeeping": self.housekeeping.run(),
         }
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=name)
@@ -86,7 +119,10 @@ class LiveRegistry:
         Raises:
             StorageUnavailableError: the database cannot be asked.
         """
-        await self._freshness.confirm()
+        try:
+            await asyncio.wait_for(self._freshness.confirm(), CONFIRM_WITHIN)
+        except TimeoutError:
+            raise StorageUnavailableError("the database does not answer; try again") from None
 
     def end_watches(self, reconnect_after: float) -> None:
         """End streams in good order: watchers are told the end, heartbeat clients to come back later."""
@@ -106,9 +142,12 @@ class LiveRegistry:
 
     def _on_commit(self, commit: Commit) -> None:
         self.leases.on_commit(commit)
+        self.housekeeping.on_commit(commit)
         self.hub.publish(commit)
+        self.batches.commit()
 
     def _on_batch(self) -> None:
+        self.batches.close()
         self.hub.wake()
 
     async def _refresh(self) -> None:

@@ -11,18 +11,18 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from tekton.core.backoff import full_jitter
 from tekton.core.errors import RateLimitedError, TektonError, UnavailableError
 from tekton.core.view import Commit, View
 from tekton_server.domain.commands import Command
-from tekton_server.domain.decide import decide
-from tekton_server.domain.overlay import Overlay
+from tekton_server.domain.overlay import Tombstones
+from tekton_server.live.batch import Batch, Pending
 from tekton_server.storage.errors import DataRefusedError, StorageUnavailableError
 from tekton_server.storage.journal import Head, JournalSession
+from tekton_server.storage.requests import Request
 
 log = logging.getLogger(__name__)
 
@@ -30,31 +30,14 @@ MAX_BATCH = 512
 MAX_WAITING = 20_000
 # How long a new command may wait for a database that does not answer before it is refused at once.
 OUTAGE_PATIENCE = 1.0
+# A statement that takes longer than this is a database that does not answer.
+STUCK_AFTER = 2.0
+# The longest a caller waits who does not say how long.
+PATIENCE = 10.0
 
 
 class HistoryDivergedError(Exception):
     """The database holds another history than the one folded so far: it was restored or failed over."""
-
-
-class _Pending:
-    """A command (None: only fold what others wrote), who waits for it, and whether it may still be decided."""
-
-    __slots__ = ("command", "future", "guard")
-
-    def __init__(self, command: Command | None, future: asyncio.Future[Any], guard: Callable[[], bool] | None) -> None:
-        self.command = command
-        self.future = future
-        self.guard = guard
-
-
-class _Batch:
-    """What became of one attempt: commits, and what to tell each caller once they are durable."""
-
-    def __init__(self, head: Head) -> None:
-        self.head = head
-        self.batch_id = uuid4()
-        self.commits: list[Commit] = []
-        self.answers: list[tuple[_Pending, Any]] = []
 
 
 class Writer:
@@ -70,6 +53,7 @@ class Writer:
         view: View,
         on_commit: Callable[[Commit], None],
         on_batch: Callable[[], None],
+        tombstones: Tombstones,
         *,
         last_batch: UUID | None = None,
     ) -> None:
@@ -77,43 +61,58 @@ class Writer:
         self._view = view
         self._on_commit = on_commit
         self._on_batch = on_batch
-        self._waiting: deque[_Pending] = deque()
+        self._tombstones = tombstones
+        self._waiting: deque[Pending] = deque()
         self._wake = asyncio.Event()
         self._last_batch = last_batch
         self._down_since: float | None = None
         self._failures = 0
+        self._attempt_since: float | None = None
+        self._closed = False
 
     @property
     def down_since(self) -> float | None:
         """Since when (monotonic seconds) the database does not answer; None while it does."""
+        if self._down_since is None and self._attempt_since is not None:
+            stuck = time.monotonic() - self._attempt_since > STUCK_AFTER
+            return self._attempt_since if stuck else None
         return self._down_since
+
+    def _out_of_patience(self) -> bool:
+        since = self.down_since
+        return since is not None and time.monotonic() - since > OUTAGE_PATIENCE
 
     @property
     def waiting(self) -> int:
         """How many commands wait for a batch."""
         return len(self._waiting)
 
-    def submit_nowait(self, command: Command, guard: Callable[[], bool] | None = None) -> asyncio.Future[Any]:
+    def submit_nowait(
+        self, command: Command, *, guard: Callable[[], bool] | None = None, request: Request | None = None
+    ) -> asyncio.Future[Any]:
         """Queue a command; the future gives its reply, or the TektonError that refused it.
 
-        `guard` is asked when the command's turn comes, under the journal lock; False drops it, answered None.
+        `guard` is asked when the command's turn comes, under the journal lock; False drops it, answered None. A
+        `request` that was answered before is answered again and not done again.
 
         Raises:
             RateLimitedError: too many commands wait.
             UnavailableError: the database has not answered for a while.
         """
-        return self._enqueue(_Pending(command, asyncio.get_running_loop().create_future(), guard))
+        return self._enqueue(Pending(command, guard=guard, request=request))
 
-    def _enqueue(self, pending: _Pending) -> asyncio.Future[Any]:
+    def _enqueue(self, pending: Pending) -> asyncio.Future[Any]:
+        if self._closed:
+            raise UnavailableError("the server is shutting down; try again", details={"outcome": "none"})
         if len(self._waiting) >= MAX_WAITING:
             raise RateLimitedError("too many writes are waiting; try again")
-        if self._down_since is not None and time.monotonic() - self._down_since > OUTAGE_PATIENCE:
-            raise StorageUnavailableError("the database cannot be reached now; try again", details={"outcome": "none"})
+        if self._out_of_patience():
+            raise _not_tried()
         self._waiting.append(pending)
         self._wake.set()
         return pending.future
 
-    async def submit(self, command: Command, *, within: float | None = None) -> Any:
+    async def submit(self, command: Command, *, within: float = PATIENCE, request: Request | None = None) -> Any:
         """Queue a command and wait for its reply; a caller that gives up never cancels the batch.
 
         `within` is the caller's patience in seconds.
@@ -122,7 +121,7 @@ class Writer:
             TektonError: the command was refused.
             UnavailableError: as `submit_nowait`; with `details.outcome` "unknown" when the patience ends first.
         """
-        future = self.submit_nowait(command)
+        future = self.submit_nowait(command, request=request)
         try:
             return await asyncio.wait_for(asyncio.shield(future), within)
         except TimeoutError:
@@ -146,7 +145,8 @@ class Writer:
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
                 self._failures = 0 if await self._attempt(batch) else self._failures + 1
         finally:
-            self._refuse_all(UnavailableError("the server is shutting down; try again"))
+            self._closed = True
+            self._refuse_waiting(UnavailableError("the server is shutting down; try again"))
 
     async def _work_or_probe(self) -> None:
         """Wait for a command; while the database is down an empty batch goes out now and then to see it return."""
@@ -163,9 +163,10 @@ class Writer:
         Raises:
             StorageUnavailableError: the database cannot be asked.
         """
-        await self._enqueue(_Pending(None, asyncio.get_running_loop().create_future(), None))
+        await self._enqueue(Pending(None))
 
-    async def _attempt(self, batch: list[_Pending]) -> bool:
+    async def _attempt(self, batch: list[Pending]) -> bool:
+        self._attempt_since = time.monotonic()
         try:
             await self._write(batch)
         except StorageUnavailableError as error:
@@ -177,25 +178,32 @@ class Writer:
             return False
         except DataRefusedError as error:
             await self._bisect(batch, error)
-        except Exception:
+        except BaseException:
+            # A fault of ours, or the stop of the server: what was under way may have happened.
             self._session.reset()
-            _refuse(batch, UnavailableError("the server failed while writing; try again"))
+            _refuse(batch, UnavailableError("the write was broken off; read again", details={"outcome": "unknown"}))
             raise
+        finally:
+            self._attempt_since = None
         if self._down_since is not None:
             log.info("database available again after %.1f s", time.monotonic() - self._down_since)
             self._down_since = None
         return True
 
-    async def _write(self, pending: list[_Pending]) -> None:
+    async def _write(self, pending: list[Pending]) -> None:
         head = await self._session.begin()
         self._check_history(head)
-        while self._view.revision < head.revision:
-            self._fold(await self._session.after(self._view.revision))
-        batch = self._decide(pending, head)
-        if not batch.commits:
+        await self._catch_up(head)
+        asked = [item.request.key for item in pending if item.request is not None]
+        remembered = await self._session.remembered(asked) if asked else {}
+        batch = Batch(self._view, head, remembered, self._tombstones)
+        undecided = batch.decide(pending)
+        self._put_back(undecided)
+        pending = pending[: len(pending) - len(undecided)]
+        if batch.empty:
             await self._session.rollback()
         else:
-            await self._session.append(batch.commits, batch.batch_id)
+            await self._session.append(batch.commits, batch.batch_id, batch.answered)
             try:
                 await self._session.commit()
             except StorageUnavailableError:
@@ -203,33 +211,49 @@ class Writer:
                 return
         self._finish(batch)
 
-    async def _settle(self, pending: list[_Pending], batch: _Batch) -> None:
+    async def _catch_up(self, head: Head) -> None:
+        """Fold what other servers committed meanwhile; the journal's lock is held."""
+        while self._view.revision < head.revision:
+            self._fold(await self._session.after(self._view.revision))
+            self._last_batch = head.batch_id
+
+    async def _settle(self, pending: list[Pending], batch: Batch) -> None:
         """Find out what became of a commit whose answer was lost. Callers wait as long as their own patience lasts."""
-        attempt = 0
         self._down_since = self._down_since or time.monotonic()
         log.warning("the outcome of batch %s is unknown; asking the database", batch.batch_id)
-        while True:
-            self._session.reset()
-            try:
-                # begin() takes the journal lock, which waits out the old backend if it is still committing.
-                head = await self._session.begin()
-                committed = await self._session.batch_at(batch.commits[0].revision) == batch.batch_id
-                await self._session.rollback()
-                break
-            except StorageUnavailableError:
-                await asyncio.sleep(full_jitter(attempt, base=0.05, ceiling=1.0))
-                attempt += 1
+        attempt = 0
+        while (committed := await self._was_committed(batch)) is None:
+            if self._out_of_patience():
+                # Those never had their turn, so they can be told for sure.
+                self._refuse_waiting(_not_tried())
+            await asyncio.sleep(full_jitter(attempt, base=0.05, ceiling=1.0))
+            attempt += 1
         log.info("batch %s was %s", batch.batch_id, "committed" if committed else "not committed")
         if committed:
             self._finish(batch)
         else:
-            self._check_history(head)
-            self._waiting.extendleft(reversed(pending))
-            self._wake.set()
+            self._put_back(pending)
 
-    async def _bisect(self, batch: list[_Pending], error: DataRefusedError) -> None:
+    def _put_back(self, pending: Sequence[Pending]) -> None:
+        """Let commands go first in the next batch."""
+        self._waiting.extendleft(reversed(pending))
+        self._wake.set()
+
+    async def _was_committed(self, batch: Batch) -> bool | None:
+        """Ask for a batch by its id; None when the database cannot be asked. One without changes may be done again."""
+        self._session.reset()
+        try:
+            # begin() takes the journal lock, which waits out the old backend if it is still committing.
+            await self._session.begin()
+            found = await self._session.batch_at(batch.commits[0].revision) if batch.commits else None
+            await self._session.rollback()
+        except StorageUnavailableError:
+            return None
+        return found == batch.batch_id
+
+    async def _bisect(self, batch: list[Pending], error: DataRefusedError) -> None:
         """Fail only the command whose data the database refused."""
-        await self._session.rollback()
+        self._session.reset()
         if len(batch) == 1:
             log.error("the database refused the data of %r: %s", batch[0].command, error)
             _refuse(batch, TektonError("the registry could not store this; the server's log says why"))
@@ -238,41 +262,11 @@ class Writer:
         await self._attempt(batch[:middle])
         await self._attempt(batch[middle:])
 
-    def _decide(self, pending: list[_Pending], head: Head) -> _Batch:
-        overlay = Overlay(self._view)
-        batch = _Batch(head)
-        for item in pending:
-            if item.command is None or (item.guard is not None and not item.guard()):
-                batch.answers.append((item, None))
-                continue
-            batch.answers.append((item, self._decide_one(overlay, item.command, head.now, batch.commits)))
-        return batch
-
-    def _decide_one(self, overlay: Overlay, command: Command, now: datetime, commits: list[Commit]) -> Any:
-        revision = overlay.revision
-        try:
-            decision = decide(overlay, command, now)
-        except TektonError as error:
-            return error
-        except Exception as error:
-            log.exception("deciding %s failed", type(command).__name__)
-            return TektonError(f"the server failed to decide this: {type(error).__name__}")
-        if decision.changes:
-            commits.append(Commit(revision, now, decision.changes))
-            overlay.accept(decision.changes)
-        return decision.reply
-
-    def _finish(self, batch: _Batch) -> None:
+    def _finish(self, batch: Batch) -> None:
         if batch.commits:
             self._last_batch = batch.batch_id
             self._fold(batch.commits)
-        for item, answer in batch.answers:
-            if item.future.done():
-                continue
-            if isinstance(answer, TektonError):
-                item.future.set_exception(answer)
-            else:
-                item.future.set_result(answer)
+        batch.resolve()
 
     def _fold(self, commits: Sequence[Commit]) -> None:
         for commit in commits:
@@ -285,15 +279,18 @@ class Writer:
         if head.history_id != self._view.history_id or head.revision < self._view.revision or not same_end:
             raise HistoryDivergedError("the database holds another history than this server has served")
 
-    def _refuse_all(self, error: TektonError) -> None:
+    def _refuse_waiting(self, error: TektonError) -> None:
         _refuse(self._waiting, error)
         self._waiting.clear()
 
 
-def _refuse(batch: Sequence[_Pending] | deque[_Pending], error: TektonError) -> None:
+def _refuse(batch: Sequence[Pending] | deque[Pending], error: TektonError) -> None:
     for item in batch:
-        if not item.future.done():
-            item.future.set_exception(error)
+        item.resolve(error)
+
+
+def _not_tried() -> StorageUnavailableError:
+    return StorageUnavailableError("the database cannot be reached now; try again", details={"outcome": "none"})
 
 
 def _consume(future: asyncio.Future[Any]) -> None:

@@ -8,6 +8,7 @@ from tekton.v1.heartbeat_service_pb2_grpc import add_HeartbeatServiceServicer_to
 from tekton.v1.lifecycle_service_pb2_grpc import add_LifecycleServiceServicer_to_server
 from tekton.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
 from tekton.v1.system_service_pb2_grpc import add_SystemServiceServicer_to_server
+from tekton_server.live.metrics import Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState
 from tekton_server.services.heartbeat import HeartbeatServicer
@@ -23,9 +24,9 @@ SERVICES = (
 )
 
 
-def register(server: aio.Server, live: LiveRegistry, state: SystemState) -> None:
+def register(server: aio.Server, live: LiveRegistry, state: SystemState, telemetry: Telemetry) -> None:
     """Add every servicer to a server."""
     add_RegistryServiceServicer_to_server(RegistryServicer(live), server)
     add_LifecycleServiceServicer_to_server(LifecycleServicer(live), server)
     add_HeartbeatServiceServicer_to_server(HeartbeatServicer(live), server)
-    add_SystemServiceServicer_to_server(SystemServicer(state), server)
+    add_SystemServiceServicer_to_server(SystemServicer(live, state, telemetry), server)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.message import Message
 from grpc import aio
 
 from tekton.core.view import Component
 from tekton_server.domain.commands import Command
 from tekton_server.domain.instances import not_found
 from tekton_server.live.registry import LiveRegistry
+from tekton_server.services import read
 
 # The longest a write waits when the caller set no deadline, and what is kept back of a deadline for the answer's way.
 PATIENCE = 10.0
@@ -28,9 +30,9 @@ class Servicer:
     def __init__(self, live: LiveRegistry) -> None:
         self.live = live
 
-    async def submit(self, command: Command, context: Context) -> Any:
-        """Have a command decided and committed."""
-        return await self.live.writer.submit(command, within=patience(context))
+    async def submit(self, command: Command, context: Context, message: Message) -> Any:
+        """Have a command decided and committed; once only, where the message carries a request_id."""
+        return await self.live.writer.submit(command, within=patience(context), request=read.request_of(message))
 
     async def component(self, component_id: str) -> Component:
         """Find a component; that there is none is only said after asking the database.
@@ -51,7 +53,7 @@ class Servicer:
 def patience(context: Context) -> float:
     """Give how long a call may take, in seconds."""
     remaining = context.time_remaining()
-    return PATIENCE if remaining is None else max(0.0, min(PATIENCE, remaining - ANSWER_TIME))
+    return PATIENCE if remaining is None else max(0.0, min(PATIENCE, remaining - min(ANSWER_TIME, remaining / 10)))
 
 
 def now() -> datetime:

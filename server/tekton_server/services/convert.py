@@ -90,8 +90,9 @@ def instance(record: Instance, history_id: str, lease: Lease | None = None) -> p
         ended_at=timestamp(record.ended_at),
         suspect=lease.suspect if lease else False,
         last_heartbeat=timestamp(lease.beat_at) if lease else None,
-        fencing_token=str(Token(history_id, record.granted)),
+        fencing_token="" if record.built_in else str(Token(history_id, record.granted)),
         revision=record.revision,
+        machine=record.machine,
     )
 
 
@@ -150,7 +151,7 @@ def _with_beat(record: Instance, leases: LeaseTable, history_id: str) -> pb.Inst
 
 def _up_since(best: Instance | None) -> datetime | None:
     """An instance that is no longer there is not up."""
-    return best.ready_at if best is not None and best.leased else None
+    return best.ready_at if best is not None and (best.leased or best.built_in) else None
 
 
 def status(found: Component, leases: LeaseTable, now: datetime) -> lifecycle_pb.GetComponentStatusResponse:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tekton.v1 import heartbeat_service_pb2 as pb
+from tekton_server.live.outbox import Ack, GoAway, Lost, Outgoing, Welcome
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.live.sessions import Ack, GoAway, Lost, Welcome
 from tekton_server.services import convert
 
 
-def frame(message: Welcome | Ack | Lost | GoAway, live: LiveRegistry) -> pb.ConnectResponse:
+def frame(message: Outgoing, live: LiveRegistry) -> pb.ConnectResponse:
     """Convert one message of the server."""
     terms = convert.lease_terms(live.leases.timing)
     match message:

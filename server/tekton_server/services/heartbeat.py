@@ -11,13 +11,17 @@ from tekton.core.errors import TektonError, ValidationError
 from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2_grpc as heartbeat_grpc
 from tekton_server.domain import limits
-from tekton_server.domain.commands import StateReported
-from tekton_server.live.sessions import Claim, Session
+from tekton_server.domain.validation import check_text
+from tekton_server.live.leases import Lease
+from tekton_server.live.pulses import Claim, Pulse, Pulses
+from tekton_server.live.sessions import Session
 from tekton_server.services import convert, read, sse
-from tekton_server.services.base import Context, Servicer
+from tekton_server.services.base import Context, Servicer, patience
 from tekton_server.services.frames import frame
 
 KEEP_ALIVE = 15.0
+# How long a stream may be open and say nothing.
+HELLO_WITHIN = 10.0
 
 
 class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
@@ -27,15 +31,13 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
         self, request_iterator: AsyncIterator[pb.ConnectRequest], context: Context
     ) -> AsyncIterator[pb.ConnectResponse]:
         """Serve one heartbeat stream: a task reads, this generator writes, the session's outbox stands between."""
-        first = await anext(aiter(request_iterator), None)
-        if first is None or first.WhichOneof("message") != "hello":
-            raise ValidationError.of("message", "must be hello first", "grammar")
+        first = await _first(request_iterator)
         session = Session(self.live.pulses)
         self.live.sessions.add(session)
-        reader = asyncio.create_task(self._read(session, first.hello, request_iterator), name="heartbeat reader")
-        reader.add_done_callback(lambda _: session.send(None))
+        reader = asyncio.create_task(self._read(session, first, request_iterator), name="heartbeat reader")
+        reader.add_done_callback(lambda _: session.outbox.end())
         try:
-            while (message := await session.outbox.get()) is not None and not session.overflowed:
+            while (message := await session.outbox.next()) is not None:
                 yield frame(message, self.live)
             if reader.done():
                 reader.result()
@@ -57,7 +59,9 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
                 case "hello":
                     await session.hello(_claims(request.hello))
                 case "goodbye":
-                    await session.goodbye(list(request.goodbye.handles), request.goodbye.reason[:128])
+                    _check_count("handles", len(request.goodbye.handles))
+                    check_text("reason", request.goodbye.reason, limits.REASON_CHARS)
+                    await session.goodbye(list(request.goodbye.handles), request.goodbye.reason)
                 case None:
                     raise ValidationError.of("message", "must be one of the messages of the contract", "grammar")
 
@@ -66,14 +70,13 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
         pulse, pulses = read.pulse(request), self.live.pulses
         lease = await pulses.lease(read.claim(request), pulse.state)
         if 0 < request.session_epoch < lease.session_epoch:
-            raise pulses.superseded_session(lease)
-        recording = pulses.renew(lease, pulse)
-        error = await _outcome(recording) if recording is not None else None
+            raise pulses.stale(lease, "a newer session carries this lease")
+        state_error = await _recorded(pulses, lease, pulse, patience(context))
         return pb.SendHeartbeatResponse(
             success=True,
             message="Heartbeat received",
             status=convert.STATES[pulses.recorded(lease)],
-            state_error=error.message if error else pulses.refusal(lease, pulse),
+            state_error=state_error,
             next_heartbeat_in=self.live.leases.timing.interval,
             lease=convert.lease_terms(self.live.leases.timing),
         )
@@ -101,13 +104,28 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
                     yield None
 
 
-async def _outcome(recording: asyncio.Future[StateReported]) -> TektonError | None:
-    """Wait for a claim; one that may not be made does not spoil the beat."""
+async def _first(requests: AsyncIterator[pb.ConnectRequest]) -> pb.Hello:
     try:
-        await asyncio.shield(recording)
+        first = await asyncio.wait_for(anext(aiter(requests), None), HELLO_WITHIN)
+    except TimeoutError:
+        first = None
+    if first is None or first.WhichOneof("message") != "hello":
+        raise ValidationError.of("message", f"must be hello first, within {HELLO_WITHIN:g} s", "grammar")
+    return first.hello
+
+
+async def _recorded(pulses: Pulses, lease: Lease, pulse: Pulse, within: float) -> str:
+    """Count a beat and say why its claim is not recorded: that does not spoil the beat. Empty when it is."""
+    try:
+        recording = pulses.renew(lease, pulse)
+        if recording is None:
+            return pulses.refusal(lease, pulse)
+        await asyncio.wait_for(asyncio.shield(recording), within)
     except TektonError as error:
-        return error
-    return None
+        return error.message
+    except TimeoutError:
+        return "the state is not recorded yet; the database takes its time"
+    return ""
 
 
 def _claims(hello: pb.Hello) -> list[Claim]:

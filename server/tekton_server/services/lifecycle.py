@@ -20,7 +20,7 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         self, request: lifecycle_pb.UpdateComponentStateRequest, context: Context
     ) -> lifecycle_pb.UpdateComponentStateResponse:
         """Move an instance to a state."""
-        return convert.reported(await self.submit(read.report(request), context))
+        return convert.reported(await self.submit(read.report(request), context, request))
 
     async def GetComponentStatus(
         self, request: lifecycle_pb.GetComponentStatusRequest, context: Context
@@ -39,5 +39,5 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         """Watch state changes as server-sent events."""
         token = sse.last_event_id(context.invocation_metadata()) or request.after_revision
         watching.resume_check(token)
-        async for body in sse.states(watching.states(self.live, Selector.of(request), token)):
+        async for body in sse.states(watching.unbroken_states(self.live, Selector.of(request), token)):
             yield body

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from google.protobuf.struct_pb2 import ListValue, Struct, Value
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct, Value
 
 from tekton.core.errors import ValidationError
 from tekton.core.ids import Token, is_uuid, new_uuid
 from tekton.core.lifecycle import ComponentState, parse_state
+from tekton.core.view import search_text
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.domain import limits
-from tekton_server.domain.commands import EndInstance, RegisterComponent, RemoveComponent, ReportState
+from tekton_server.domain.commands import (
+    EndInstance,
+    RegisterComponent,
+    RemoveComponent,
+    ReportState,
+    UpdateComponent,
+)
 from tekton_server.domain.validation import check_text
-from tekton_server.live.sessions import Claim, Pulse
+from tekton_server.live.pulses import Claim, Pulse
+from tekton_server.storage.requests import Request, RequestKey
 
 
-def register(request: registry_pb.RegisterComponentRequest) -> RegisterComponent:
-    """Read a registration, giving the instance a uuid where the caller gave none."""
+def register(request: registry_pb.RegisterComponentRequest, machine: str) -> RegisterComponent:
+    """Read a registration from a machine, giving the instance a uuid where the caller gave none."""
     return RegisterComponent(
         component_id=request.component_id,
         component_name=request.component_name,
@@ -33,10 +43,30 @@ def register(request: registry_pb.RegisterComponentRequest) -> RegisterComponent
         port=request.port,
         health_check=request.health_check,
         metadata=struct("metadata", request.metadata),
+        machine=machine,
         instance_uuid=request.instance_uuid or new_uuid(),
         replace=request.replace,
         expected_revision=request.expected_revision if request.HasField("expected_revision") else None,
     )
+
+
+def update(request: registry_pb.UpdateComponentRequest) -> UpdateComponent:
+    """Read an update."""
+    return UpdateComponent(
+        component_id=request.component_id,
+        patch={key: _value(key, value) for key, value in request.patch.fields.items()},
+        expected_revision=request.expected_revision if request.HasField("expected_revision") else None,
+    )
+
+
+def query(text: str) -> str:
+    """Read what is searched for, as `Component.text` has it.
+
+    Raises:
+        ValidationError: it is too long or holds control characters.
+    """
+    check_text("q", text, limits.QUERY_CHARS)
+    return search_text(text.strip())
 
 
 def deregister(request: registry_pb.DeregisterComponentRequest) -> EndInstance | RemoveComponent:
@@ -77,22 +107,44 @@ def pulse(request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.Beat) -> Pul
     return Pulse(request.sequence, optional_state(request.state, status), dict(request.metrics), dict(request.health))
 
 
+def request_of(message: Message) -> Request | None:
+    """Read the identity of a request that may be sent again; None when it carries no request_id.
+
+    Raises:
+        ValidationError: the id is too long or holds control characters.
+    """
+    request_id = str(getattr(message, "request_id", ""))
+    if not request_id:
+        return None
+    check_text("request_id", request_id, limits.ITEM_CHARS)
+    body = hashlib.blake2b(message.SerializeToString(deterministic=True), digest_size=16).hexdigest()
+    # Nobody has a name yet: every caller is the same principal.
+    return Request(RequestKey("", type(message).__name__, request_id), body)
+
+
 def struct(field: str, message: Struct) -> dict[str, Any]:
     """Read free-form data; whole numbers become int.
 
     Raises:
-        ValidationError: a number is not finite.
+        ValidationError: it is far over the limit, or a number in it is not finite.
     """
-    return {key: _value(f"{field}.{key}", value) for key, value in message.fields.items()}
+    # Only to bound the work here: the limit itself is one of JSON, which takes at least an eighth of these bytes.
+    if message.ByteSize() > 8 * limits.METADATA_BYTES:
+        most = limits.METADATA_BYTES
+        raise ValidationError.of(field, f"must be at most {most} bytes of JSON", "max_bytes", limit=most)
+    return _object(field, message)
+
+
+def _object(field: str, message: Struct) -> dict[str, Any]:
+    return {key: _value(field, value) for key, value in message.fields.items()}
 
 
 def _value(field: str, value: Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
-        return struct(field, value.struct_value)
+        return _object(field, value.struct_value)
     if kind == "list_value":
-        items: ListValue = value.list_value
-        return [_value(f"{field}[{index}]", item) for index, item in enumerate(items.values)]
+        return [_value(field, item) for item in value.list_value.values]
     if kind == "number_value":
         return _number(field, value.number_value)
     return getattr(value, kind) if kind not in (None, "null_value") else None
@@ -100,7 +152,7 @@ def _value(field: str, value: Value) -> Any:
 
 def _number(field: str, number: float) -> int | float:
     if not math.isfinite(number):
-        raise ValidationError.of(field[:256], "must be a finite number", "finite")
+        raise ValidationError.of(field, "must hold finite numbers only", "finite")
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 

@@ -15,8 +15,9 @@ from tekton.v1 import component_pb2 as pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
 from tekton_server.domain import limits
-from tekton_server.services import convert, read, reply, sse, watching
-from tekton_server.services.base import Context, Servicer, now
+from tekton_server.services import batch, convert, read, reply, sse, watching
+from tekton_server.services.base import Context, Servicer, now, patience
+from tekton_server.services.caller import machine
 from tekton_server.services.selector import Selector
 
 
@@ -27,9 +28,16 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         self, request: registry_pb.RegisterComponentRequest, context: Context
     ) -> registry_pb.RegisterComponentResponse:
         """Register an instance."""
-        answer = await self.submit(read.register(request), context)
+        answer = await self.submit(read.register(request, machine(context)), context, request)
         reply.http_status(201 if answer.created else 200)
         return convert.registered(answer, self.live.view.history_id, self.live.leases.timing)
+
+    async def BatchRegisterComponents(
+        self, request: registry_pb.BatchRegisterComponentsRequest, context: Context
+    ) -> registry_pb.BatchRegisterComponentsResponse:
+        """Register many instances."""
+        answers = await batch.register(self.live.writer, request, machine(context), patience(context))
+        return batch.response(request, answers, self.live.view.history_id, self.live.leases.timing)
 
     async def ListComponents(
         self, request: registry_pb.ListComponentsRequest, context: Context
@@ -63,11 +71,18 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         found = await self.component(request.component_id)
         return convert.component(found, self.live.leases, self.live.view.history_id, now())
 
+    async def UpdateComponent(self, request: registry_pb.UpdateComponentRequest, context: Context) -> pb.Component:
+        """Change a definition."""
+        definition = await self.submit(read.update(request), context, request)
+        # In the same batch it may have been removed again: it was there all the same.
+        found = self.live.view.components.get(lookup_key(request.component_id)) or Component(definition)
+        return convert.component(found, self.live.leases, self.live.view.history_id, now())
+
     async def DeregisterComponent(
         self, request: registry_pb.DeregisterComponentRequest, context: Context
     ) -> registry_pb.DeregisterComponentResponse:
         """End an instance, or remove a component."""
-        await self.submit(read.deregister(request), context)
+        await self.submit(read.deregister(request), context, request)
         what = "Instance" if request.instance_uuid else "Component"
         return registry_pb.DeregisterComponentResponse(success=True, message=f"{what} deregistered successfully")
 
@@ -84,13 +99,14 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         """Watch the registry as server-sent events."""
         token = sse.last_event_id(context.invocation_metadata()) or request.after_revision
         watching.resume_check(token)
-        async for body in sse.registry(watching.registry(self.live, Selector.of(request), token)):
+        async for body in sse.registry(watching.unbroken_registry(self.live, Selector.of(request), token)):
             yield body
 
 
 def _selected(view: View, request: registry_pb.ListComponentsRequest) -> Iterator[Component]:
     found: Iterator[Component]
     state = parse_state(request.status, "status") if request.status else None
+    text = read.query(request.q)
     if request.capability:
         found = view.with_capability(request.capability)
     elif request.type:
@@ -98,12 +114,13 @@ def _selected(view: View, request: registry_pb.ListComponentsRequest) -> Iterato
     elif state is not None:
         found = view.in_state(state)
     else:
-        found = iter(view.components.values())
+        found = view.all()
     return (
         component
         for component in found
         if (state is None or component.status is state)
         and (not request.type or component.definition.component_type == request.type)
+        and (not text or text in component.text)
     )
 
 

@@ -14,6 +14,7 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from tekton.core.ids import Token
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
@@ -21,6 +22,7 @@ from tekton.v1 import registry_service_pb2 as registry_pb
 KEEP_ALIVE = b": keep-alive\n\n"
 # How long an EventSource waits before it reconnects, in milliseconds; and something to flush the headers with.
 _OPENING = b"retry: 1000\n\n"
+_ESCAPES = (("\u2028", "\\u2028"), ("\u2029", "\\u2029"), ("\x85", "\\u0085"))
 _Phase = registry_pb.WatchRegistryResponse
 
 
@@ -48,7 +50,13 @@ def _registry_frames(message: registry_pb.WatchRegistryResponse) -> Iterator[byt
         name = "snapshot" if message.phase == _Phase.PHASE_SNAPSHOT else "registry"
         last = len(message.events) - 1
         for position, event in enumerate(message.events):
-            yield _frame(name, to_json(event), message.resume_token if position == last else "")
+            if position == last:
+                token = message.resume_token
+            elif message.phase == _Phase.PHASE_LIVE and message.events[position + 1].revision != event.revision:
+                token = str(Token(message.history_id, event.revision))
+            else:
+                token = ""
+            yield _frame(name, to_json(event), token)
 
 
 async def states(messages: AsyncIterator[lifecycle_pb.WatchStatesResponse]) -> AsyncIterator[HttpBody]:
@@ -94,6 +102,9 @@ def _plain(value: Any) -> Any:
 
 def _frame(event: str, data: str, token: str = "") -> bytes:
     head = f"id: {token}\n" if token else ""
+    # Legal in JSON and no line ends of an event stream, but some readers take them for line ends.
+    for character, escape in _ESCAPES:
+        data = data.replace(character, escape)
     return f"{head}event: {event}\ndata: {data}\n\n".encode()
 
 

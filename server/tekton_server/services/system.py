@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from google.api.httpbody_pb2 import HttpBody
+
 from tekton.core.errors import CORE_COMPONENT, UnavailableError
 from tekton.v1 import system_service_pb2 as pb
 from tekton.v1 import system_service_pb2_grpc as system_grpc
 from tekton_server.build import BUILD
+from tekton_server.live.metrics import Telemetry
+from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState
+from tekton_server.services import openapi
 from tekton_server.services.base import Context, now
 from tekton_server.services.convert import timestamp
+from tekton_server.services.exposition import Exposition
 
 
 class SystemServicer(system_grpc.SystemServiceServicer):
     """See proto/tekton/v1/system_service.proto."""
 
-    def __init__(self, state: SystemState) -> None:
+    def __init__(self, live: LiveRegistry, state: SystemState, telemetry: Telemetry) -> None:
+        self._live = live
         self._state = state
+        self._telemetry = telemetry
+        self._exposition = Exposition(live, state, telemetry)
 
     async def Health(self, request: pb.HealthRequest, context: Context) -> pb.HealthResponse:
         """Tell how the parts are."""
@@ -51,3 +60,41 @@ class SystemServicer(system_grpc.SystemServiceServicer):
         return pb.ApiVersionResponse(
             version=BUILD.version, build_date=BUILD.date, git_commit=BUILD.commit, api_version="v1"
         )
+
+    async def Metrics(self, request: pb.MetricsRequest, context: Context) -> pb.MetricsResponse:
+        """Tell how busy Tekton is."""
+        process, calls, live = self._telemetry.process.figures(), self._telemetry.calls, self._live
+        per_second, mean = calls.recent.figures()
+        return pb.MetricsResponse(
+            cpu_percent=process.cpu_percent,
+            memory_percent=process.memory_percent,
+            active_connections=calls.active,
+            requests_per_second=per_second,
+            request_latency_ms=mean * 1000,
+            requests_total=calls.ended,
+            request_errors_total=calls.failed,
+            uptime_seconds=self._state.uptime,
+            memory_mb=process.resident_bytes / 2**20,
+            threads=process.threads,
+            components=len(live.view.components),
+            instances=len(live.view.instances),
+            leases=len(live.leases),
+            suspects=live.leases.suspects,
+            sessions=len(live.sessions),
+            watchers=live.hub.watchers + live.feed.watchers,
+            writes_waiting=live.writer.waiting,
+            revision=live.view.revision,
+            database_up=live.writer.down_since is None,
+        )
+
+    async def Exposition(self, request: pb.ExpositionRequest, context: Context) -> HttpBody:
+        """Give every figure as OpenMetrics text."""
+        return HttpBody(content_type=openapi.OPENMETRICS, data=self._exposition.text())
+
+    async def OpenApi(self, request: pb.OpenApiRequest, context: Context) -> HttpBody:
+        """Give the OpenAPI document."""
+        return HttpBody(content_type=openapi.JSON, data=openapi.document())
+
+    async def Docs(self, request: pb.DocsRequest, context: Context) -> HttpBody:
+        """Give the page that shows it."""
+        return HttpBody(content_type=openapi.HTML, data=openapi.page())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator
 
-from tekton.core.errors import CompactedError, ValidationError
+from tekton.core.errors import CompactedError, SlowWatcherError, ValidationError
 from tekton.core.ids import Token, lookup_key
-from tekton.core.view import Cause, Definition, DefinitionChange, InstanceChange, View
+from tekton.core.view import Cause, Component, Definition, DefinitionChange, InstanceChange, View
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.live.fanout import Folded, Watcher
@@ -20,9 +20,11 @@ BOOKMARK_AFTER = 15.0
 # A message stays well under what gateways and clients take by default.
 _SNAPSHOT_EVENTS = 500
 _MESSAGE_BYTES = 900_000
+_STATE_CHANGES = 2000
 
 Message = registry_pb.WatchRegistryResponse
 _LOADED = Cause("snapshot")
+_BACK = Cause("built_in")
 
 
 def resume_at(live: LiveRegistry, token: str) -> int | None:
@@ -58,7 +60,7 @@ async def registry(live: LiveRegistry, selector: Selector, token: str) -> AsyncI
     except CompactedError:
         yield _message(live, Message.PHASE_RESET, live.view.revision, token=False)
         revision = None
-    with live.hub.watch(revision) as watcher:
+    with live.hub.watch(revision, filtered=not selector.all) as watcher:
         if revision is not None and watcher.before_ring and not selector.all:
             # A filter cannot be judged on commits from before the ring; a fresh snapshot can.
             yield _message(live, Message.PHASE_RESET, live.view.revision, token=False)
@@ -123,18 +125,16 @@ def _snapshot(live: LiveRegistry, selector: Selector) -> Iterator[Message]:
 
 
 def _records(view: View, selector: Selector) -> Iterator[DefinitionChange | InstanceChange]:
-    for component in view.components.values():
+    for component in view.all():
         if selector.wants(component.definition):
-            yield DefinitionChange(None, component.definition, _LOADED)
-            for instance in component.instances.values():
-                yield InstanceChange(None, instance, _LOADED)
+            yield from _shown(component, _LOADED)
 
 
 def _messages(live: LiveRegistry, folded: list[Folded], selector: Selector) -> Iterator[Message]:
     """Put whole commits together until a message is full; split only a commit that alone is more than one message."""
     message, size = _message(live, Message.PHASE_LIVE, 0), 0
     for one in folded:
-        events = list(_events(one, selector, live.view.history_id))
+        events = list(_events(one, selector, live.view))
         weight = sum(event.ByteSize() for event in events)
         if message.events and size + weight > _MESSAGE_BYTES:
             yield message
@@ -179,21 +179,24 @@ def _message(live: LiveRegistry, phase: Message.Phase.ValueType, revision: int, 
     )
 
 
-def _events(folded: Folded, selector: Selector, history_id: str) -> Iterator[registry_pb.RegistryEvent]:
+def _events(folded: Folded, selector: Selector, view: View) -> Iterator[registry_pb.RegistryEvent]:
     revision = folded.commit.revision
     for change in folded.commit.changes:
         if isinstance(change, InstanceChange):
             if selector.wants(folded.definitions.get(lookup_key(change.component_id))):
-                yield convert.registry_event(change, revision, history_id)
+                yield convert.registry_event(change, revision, view.history_id)
         else:
-            yield from _definition_events(folded, change, selector, history_id)
+            yield from _definition_events(folded, change, selector, view)
 
 
 def _definition_events(
-    folded: Folded, change: DefinitionChange, selector: Selector, history_id: str
+    folded: Folded, change: DefinitionChange, selector: Selector, view: View
 ) -> Iterator[registry_pb.RegistryEvent]:
-    revision = folded.commit.revision
+    revision, history_id = folded.commit.revision, view.history_id
     was, wanted = _wanted(selector, change.old), _wanted(selector, change.new)
+    built_in = _built_in(change, selector, view)
+    if built_in is not None and change.new is not None:
+        yield from _hidden(built_in, change, revision, history_id, stays=wanted)
     # An instance of this very commit speaks for itself: it was not in the filter before, and its own change follows.
     neighbours = [i for i in folded.entering.get(lookup_key(change.key), ()) if i.granted != revision]
     if wanted or (was and change.new is None):
@@ -205,10 +208,64 @@ def _definition_events(
         for instance in neighbours:
             yield convert.left_filter(instance, revision, history_id)
         yield convert.left_filter(change.old, revision, history_id)
+    if built_in is not None and change.new is None:
+        for record in _shown(built_in, _BACK):
+            yield convert.registry_event(record, revision, history_id)
+
+
+def _built_in(change: DefinitionChange, selector: Selector, view: View) -> Component | None:
+    """Find the built-in component that comes or goes, for this watcher, as a registered one of its id goes or comes."""
+    if change.old is not None and change.new is not None:
+        return None
+    found = view.built_in.get(lookup_key(change.key))
+    return found if found is not None and selector.wants(found.definition) else None
+
+
+def _hidden(
+    built_in: Component, change: DefinitionChange, revision: int, history_id: str, *, stays: bool
+) -> Iterator[registry_pb.RegistryEvent]:
+    """The registered one takes the place: its definition replaces the built-in one where the watcher gets to see it."""
+    for instance in built_in.instances.values():
+        yield convert.registry_event(InstanceChange(instance, None, change.cause), revision, history_id)
+    if not stays:
+        gone = DefinitionChange(built_in.definition, None, change.cause)
+        yield convert.registry_event(gone, revision, history_id)
+
+
+def _shown(component: Component, cause: Cause) -> Iterator[DefinitionChange | InstanceChange]:
+    yield DefinitionChange(None, component.definition, cause)
+    for instance in component.instances.values():
+        yield InstanceChange(None, instance, cause)
 
 
 def _wanted(selector: Selector, definition: Definition | None) -> bool:
     return definition is not None and selector.wants(definition)
+
+
+async def unbroken_registry(live: LiveRegistry, selector: Selector, token: str) -> AsyncIterator[Message]:
+    """Watch the registry for a client that dies on errors: falling behind is a reset and a snapshot."""
+    while True:
+        try:
+            async for message in registry(live, selector, token):
+                yield message
+            return
+        except SlowWatcherError:
+            token = ""
+            yield _message(live, Message.PHASE_RESET, live.view.revision, token=False)
+
+
+async def unbroken_states(
+    live: LiveRegistry, selector: Selector, token: str
+) -> AsyncIterator[lifecycle_pb.WatchStatesResponse]:
+    """Watch state changes for a client that dies on errors: falling behind is a reset, and from now on."""
+    while True:
+        try:
+            async for message in states(live, selector, token):
+                yield message
+            return
+        except SlowWatcherError:
+            token = ""
+            yield _states_message(live, live.hub.revision, reset=True)
 
 
 async def states(live: LiveRegistry, selector: Selector, token: str) -> AsyncIterator[lifecycle_pb.WatchStatesResponse]:
@@ -223,7 +280,7 @@ async def states(live: LiveRegistry, selector: Selector, token: str) -> AsyncIte
         revision = resume_at(live, token)
     except CompactedError:
         revision, reset = None, True
-    with live.hub.watch(revision) as watcher:
+    with live.hub.watch(revision, filtered=not selector.all) as watcher:
         if revision is not None and watcher.before_ring and not selector.all:
             reset, watcher.revision = True, live.hub.revision
         if revision is None or reset:
@@ -233,6 +290,10 @@ async def states(live: LiveRegistry, selector: Selector, token: str) -> AsyncIte
         while not watcher.ended:
             for one in await watcher.next(quiet.patience):
                 changes = list(_state_changes(one, selector))
+                while len(changes) > _STATE_CHANGES:
+                    quiet.broken()
+                    part, changes = changes[:_STATE_CHANGES], changes[_STATE_CHANGES:]
+                    yield _states_message(live, one.commit.revision, part, more=True)
                 if changes:
                     quiet.broken()
                     yield _states_message(live, one.commit.revision, changes)
@@ -242,9 +303,15 @@ async def states(live: LiveRegistry, selector: Selector, token: str) -> AsyncIte
 
 
 def _states_message(
-    live: LiveRegistry, revision: int, changes: list[lifecycle_pb.StateChange] | None = None, *, reset: bool = False
+    live: LiveRegistry,
+    revision: int,
+    changes: list[lifecycle_pb.StateChange] | None = None,
+    *,
+    reset: bool = False,
+    more: bool = False,
 ) -> lifecycle_pb.WatchStatesResponse:
-    token = str(Token(live.view.history_id, revision))
+    """Make a message; one whose revision has `more` to come cannot be resumed from."""
+    token = "" if more else str(Token(live.view.history_id, revision))
     return lifecycle_pb.WatchStatesResponse(changes=changes, revision=revision, resume_token=token, reset=reset)
 
 

@@ -148,10 +148,21 @@ def settle_pid_file(cluster: Path, identity: Identity) -> None:
 
 def _works_in(pid: int, cluster: Path) -> bool | None:
     """Whether a process has the cluster as its working directory, as every PostgreSQL has; None where unknowable."""
+    process = Path("/proc") / str(abs(pid))
     try:
-        return (Path("/proc") / str(abs(pid)) / "cwd").samefile(cluster)
+        return (process / "cwd").samefile(cluster)
     except OSError:
-        return None
+        return False if _ended(process) else None
+
+
+def _ended(process: Path) -> bool:
+    """Whether a process is a zombie: over, but listed until its parent asks. PostgreSQL takes it for a living one."""
+    try:
+        # The name stands in parentheses and may hold any character; the state is the first word behind it.
+        state = (process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state in ("Z", "X")
 
 
 def _replace(path: Path, text: str, identity: Identity) -> None:

@@ -221,7 +221,9 @@ class EmbeddedPostgres:
                 return await self._connect("postgres")
             except asyncpg.CannotConnectNowError as error:  # 57P03: alive, and recovering
                 deadline = started + RECOVERY_DEADLINE
-                if reported == started or clock() - reported >= 1:
+                # Every start passes through "starting up" for an instant; only what takes longer is worth a word.
+                first = reported == started and "starting up" not in str(error)
+                if first or clock() - reported >= 1:
                     reported = clock()
                     self._on_progress(f"waiting for PostgreSQL: {error} ({reported - started:.0f} s)")
             except (OSError, asyncpg.PostgresConnectionError):  # no socket yet, or one not served yet
@@ -232,8 +234,11 @@ class EmbeddedPostgres:
         raise self._failed(f"PostgreSQL did not answer within {deadline - started:.0f} s")
 
     def _failed(self, what: str) -> PostgresFailed:
-        tail = self._child.log_tail() if self._child else ""
-        return PostgresFailed(f"{what}; the end of {self.log_path} says why:\n{tail}")
+        lines = (self._child.log_tail() if self._child else "").splitlines()
+        # Its own word for why, which is not always its last one.
+        fatal = [line for line in lines if "FATAL" in line or "PANIC" in line] or lines[-1:]
+        said = f' ("{fatal[-1].strip()}")' if fatal else ""
+        return PostgresFailed(f"{what}{said}; {self.log_path} has more.")
 
     async def _connect(self, database: str) -> asyncpg.Connection:
         params = self.connection

@@ -12,8 +12,9 @@ from tekton.core.errors import UnavailableError
 
 # SQLSTATE classes, see PostgreSQL's appendix A. Cardinality, data and integrity: the data is at fault.
 _DATA = frozenset(("21", "22", "23"))
-# Connection, transaction state, rollback, resources, state of an object (locks), operator, system: the database is.
-_OUTAGE = frozenset(("08", "25", "40", "53", "55", "57", "58"))
+# Syntax or access rule: wrong SQL is a fault of ours. Everything else is trouble of the database or the way to it.
+_OURS = "42"
+_FORBIDDEN = "42501"
 _DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.SQLAlchemyError)
 
 
@@ -37,12 +38,12 @@ def translated() -> Iterator[None]:
         yield
     except _DRIVER_ERRORS as error:
         state = _sqlstate(error)
-        if state in _DATA:
+        if state[:2] in _DATA:
             raise DataRefusedError(str(error)) from error
-        if state is None or state in _OUTAGE:
-            raise _unavailable() from error
-        raise
-    except (OSError, TimeoutError) as error:
+        if state[:2] == _OURS and state != _FORBIDDEN:
+            raise
+        raise _unavailable() from error
+    except (OSError, TimeoutError, OverflowError) as error:
         raise _unavailable() from error
 
 
@@ -50,9 +51,8 @@ def _unavailable() -> StorageUnavailableError:
     return StorageUnavailableError("the database cannot be reached now; try again")
 
 
-def _sqlstate(error: BaseException) -> str | None:
-    """Give the class of the SQLSTATE; None when the server did not get as far as giving one."""
+def _sqlstate(error: BaseException) -> str:
+    """Give the SQLSTATE; empty when the server did not get as far as giving one."""
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig is not None:
         error = error.orig
-    state = getattr(error, "sqlstate", None)
-    return state[:2] if state else None
+    return str(getattr(error, "sqlstate", None) or "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from tekton.core.view import Commit
 from tekton_server.storage import rows
 from tekton_server.storage.engine import WRITER_SETTINGS, connect
 from tekton_server.storage.errors import translated
+from tekton_server.storage.requests import REMEMBERED, Answered, RequestKey
 from tekton_server.storage.tables import components, instances
 
 CHANNEL = "tekton_journal"
@@ -21,6 +23,7 @@ CHANNEL = "tekton_journal"
 _JOURNAL_LOCK = 0x74656B746F6E02
 _TAIL_ROWS = 10_000
 _CLOSE_TIMEOUT = 2.0
+_NONE: Mapping[RequestKey, Answered] = MappingProxyType({})
 
 
 def _upsert(table: Any, key: str, parameter: int) -> str:
@@ -42,8 +45,24 @@ WITH appended AS (
 ), put_instances AS ({_upsert(instances, "instance_uuid", 3)}
 ), cut_components AS (DELETE FROM components WHERE key = ANY($4::text[])
 ), cut_instances AS (DELETE FROM instances WHERE instance_uuid = ANY($5::uuid[])
+), buried AS (
+    INSERT INTO tombstones (instance_uuid, component_id, reason, recorded_at)
+    SELECT instance_uuid, component_id, reason, clock_timestamp()
+    FROM json_populate_recordset(NULL::tombstones, $6::json) ON CONFLICT (instance_uuid) DO NOTHING
+), answered AS (
+    INSERT INTO requests (principal, rpc, request_id, body_hash, reply, recorded_at)
+    SELECT principal, rpc, request_id, body_hash, reply, clock_timestamp()
+    FROM json_populate_recordset(NULL::requests, $7::json)
+    ON CONFLICT (principal, rpc, request_id) DO UPDATE
+    SET body_hash = excluded.body_hash, reply = excluded.reply, recorded_at = excluded.recorded_at
 )
-SELECT pg_notify('{CHANNEL}', $6::text)
+SELECT pg_notify('{CHANNEL}', $8::text)
+"""
+_REMEMBERED = f"""
+SELECT r.principal, r.rpc, r.request_id, r.body_hash, r.reply
+FROM requests r JOIN unnest($1::text[], $2::text[], $3::text[]) AS asked(principal, rpc, request_id)
+USING (principal, rpc, request_id)
+WHERE r.recorded_at >= clock_timestamp() - interval '{REMEMBERED}'
 """
 _HEAD = """
 SELECT h.history_id, clock_timestamp() AS now, j.revision, j.batch_id, j.recorded_at
@@ -54,6 +73,9 @@ FROM histories h LEFT JOIN LATERAL (
 _AFTER = """
 SELECT revision, recorded_at, kind, old::text, new::text, cause::text FROM journal
 WHERE revision > $1 ORDER BY revision, idx LIMIT $2
+"""
+_ONE = """
+SELECT revision, recorded_at, kind, old::text, new::text, cause::text FROM journal WHERE revision = $1 ORDER BY idx
 """
 _BATCH_AT = "SELECT batch_id FROM journal WHERE revision = $1 AND idx = 0"
 
@@ -90,8 +112,18 @@ class JournalSession:
             connection = await self._open()
             return await read_after(connection, revision)
 
-    async def append(self, commits: Sequence[Commit], batch_id: UUID) -> None:
-        """Write a batch: journal rows, the last values of what they touch, and the wake-up of other servers."""
+    async def remembered(self, keys: Sequence[RequestKey]) -> dict[RequestKey, Answered]:
+        """Read what was answered to requests before."""
+        with translated():
+            found = await (await self._open()).fetch(_REMEMBERED, *map(list, zip(*keys, strict=True)))
+            return {RequestKey(*row[:3]): Answered(row[3], row[4]) for row in found}
+
+    async def append(
+        self, commits: Sequence[Commit], batch_id: UUID, answered: Mapping[RequestKey, Answered] = _NONE
+    ) -> None:
+        """Write a batch: journal rows, the last values of what they touch, tombstones, the answers to remember, and the
+        wake-up of other servers.
+        """
         definitions, touched = rows.last_values(commits)
         with translated():
             connection = await self._open()
@@ -102,7 +134,9 @@ class JournalSession:
                 rows.instance_rows(touched),
                 [key for key, value in definitions.items() if value is None],
                 [UUID(key) for key, value in touched.items() if value is None],
-                str(commits[-1].revision),
+                rows.tombstone_rows(commits),
+                rows.answered_rows(answered),
+                str(commits[-1].revision) if commits else "",
             )
 
     async def commit(self) -> None:
@@ -160,9 +194,10 @@ async def read_head(connection: asyncpg.Connection[Any]) -> Head:
 
 
 async def read_after(connection: asyncpg.Connection[Any], revision: int) -> list[Commit]:
-    """Read commits after a revision; the last one may be cut by the bound and is then left for the next call."""
+    """Read whole commits after a revision, bounded: one that the bound cuts waits for the next call, or comes alone."""
     found = await connection.fetch(_AFTER, revision, _TAIL_ROWS)
-    commits = rows.commits_of(found)
-    if len(found) == _TAIL_ROWS and len(commits) > 1:
-        commits.pop()
-    return commits
+    if len(found) < _TAIL_ROWS:
+        return rows.commits_of(found)
+    last = found[-1]["revision"]
+    whole = [row for row in found if row["revision"] != last]
+    return rows.commits_of(whole or await connection.fetch(_ONE, last))

@@ -21,6 +21,7 @@ from tekton.core.view import (
     Instance,
     InstanceChange,
 )
+from tekton_server.storage.requests import Answered, RequestKey
 
 _encode = msgspec.json.Encoder().encode
 _decode_cause = msgspec.json.Decoder(Cause).decode
@@ -59,6 +60,22 @@ def last_values(commits: Iterable[Commit]) -> tuple[dict[str, Definition | None]
             else:
                 instances[change.key] = change.new
     return definitions, instances
+
+
+def tombstone_rows(commits: Iterable[Commit]) -> str:
+    """Encode the instances that the commits forget as the JSON that fills the tombstones table."""
+    rows = [
+        {"instance_uuid": change.key, "component_id": change.component_id, "reason": change.cause.reason}
+        for commit in commits
+        for change in commit.changes
+        if isinstance(change, InstanceChange) and change.new is None
+    ]
+    return _encode(rows).decode()
+
+
+def answered_rows(answered: Mapping[RequestKey, Answered]) -> str:
+    """Encode answers as the JSON that fills the requests table."""
+    return _encode([key._asdict() | answer._asdict() for key, answer in answered.items()]).decode()
 
 
 def component_rows(definitions: Mapping[str, Definition | None]) -> str:

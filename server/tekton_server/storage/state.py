@@ -17,7 +17,7 @@ from tekton.core.view import Cause, Commit, DefinitionChange, InstanceChange, Vi
 from tekton_server.storage import rows
 from tekton_server.storage.errors import translated
 from tekton_server.storage.journal import Head, read_after, read_head
-from tekton_server.storage.tables import components, histories, instances, journal, leases
+from tekton_server.storage.tables import components, histories, instances, journal, leases, tombstones
 
 
 class Beat(NamedTuple):
@@ -27,11 +27,20 @@ class Beat(NamedTuple):
     last_heartbeat: datetime
 
 
+class Grave(NamedTuple):
+    """What is stored of a forgotten instance."""
+
+    component_id: str
+    reason: str
+    at: datetime
+
+
 class Loaded(NamedTuple):
     """The state of the store as of one revision."""
 
     view: View
     beats: Mapping[str, Beat]
+    graves: Mapping[str, Grave]
 
 
 class Store:
@@ -47,7 +56,9 @@ class Store:
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
             async with self._engine.connect() as connection:
                 await connection.execution_options(**options)
-                return Loaded(await _load_view(connection), await _load_beats(connection))
+                return Loaded(
+                    await _load_view(connection), await _load_beats(connection), await _load_graves(connection)
+                )
 
     async def head(self) -> Head:
         """Read the end of the journal."""
@@ -109,3 +120,9 @@ async def _load_view(connection: AsyncConnection) -> View:
 async def _load_beats(connection: AsyncConnection) -> dict[str, Beat]:
     found = await connection.execute(select(leases.c.instance_uuid, leases.c.session_epoch, leases.c.last_heartbeat))
     return {str(uuid): Beat(epoch, last) for uuid, epoch, last in found}
+
+
+async def _load_graves(connection: AsyncConnection) -> dict[str, Grave]:
+    columns = (tombstones.c.instance_uuid, tombstones.c.component_id, tombstones.c.reason, tombstones.c.recorded_at)
+    found = await connection.execute(select(*columns))
+    return {str(uuid): Grave(component_id, reason, at) for uuid, component_id, reason, at in found}

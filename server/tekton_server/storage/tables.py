@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     Table,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 
 from tekton.core.lifecycle import ComponentState
 
@@ -48,9 +49,9 @@ journal = Table(
     Column("idx", Integer, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False),
-    Column("old", JSONB, nullable=True),
-    Column("new", JSONB, nullable=True),
-    Column("cause", JSONB, nullable=False),
+    Column("old", JSON, nullable=True),
+    Column("new", JSON, nullable=True),
+    Column("cause", JSON, nullable=False),
     Column("batch_id", Uuid, nullable=False),
     _time("recorded_at"),
     CheckConstraint("revision > 0", name="journal_revision_check"),
@@ -68,7 +69,7 @@ components = Table(
     Column("capabilities", ARRAY(Text), nullable=False),
     Column("dependencies", ARRAY(Text), nullable=False),
     Column("health_check", Text, nullable=False),
-    Column("metadata", JSONB, nullable=False),
+    Column("metadata", JSON, nullable=False),
     _time("created_at"),
     Column("revision", BigInteger, nullable=False),
 )
@@ -82,6 +83,8 @@ instances = Table(
     Column("version", Text, nullable=False),
     Column("host", Text, nullable=False),
     Column("port", Integer, nullable=False),
+    # The IP address of another machine whose loopback the host is.
+    Column("machine", Text, nullable=False),
     Column("state", Text, nullable=False),
     _time("state_since"),
     Column("reason", Text, nullable=False),
@@ -95,6 +98,32 @@ instances = Table(
     CheckConstraint("port BETWEEN 0 AND 65535", name="instances_port_check"),
     CheckConstraint(f"state IN ({_STATES})", name="instances_state_check"),
 )
+
+requests = Table(
+    "requests",
+    metadata,
+    # What was answered to a request with an id, written in the transaction of the change itself.
+    Column("principal", Text, primary_key=True),
+    Column("rpc", Text, primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    Column("body_hash", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+    _time("recorded_at"),
+)
+# For the sweep of old answers.
+Index("requests_recorded_at_idx", requests.c.recorded_at)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    # Forgotten instances: a uuid never lives twice.
+    Column("instance_uuid", Uuid, primary_key=True),
+    Column("component_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _time("recorded_at"),
+)
+# For the sweep of old tombstones.
+Index("tombstones_recorded_at_idx", tombstones.c.recorded_at)
 
 leases = Table(
     "leases",

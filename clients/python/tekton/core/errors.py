@@ -69,7 +69,10 @@ class ComponentNotFoundError(TektonError):
 
 
 class RegistrationError(TektonError):
-    """1002: a well-formed registration breaks a rule. `details.violations` as in ValidationError."""
+    """1002: a well-formed registration breaks a rule, or somebody would change a part of Tekton itself.
+
+    `details.violations` as in ValidationError.
+    """
 
     number = 1002
     http_status = 422
@@ -110,7 +113,7 @@ class NoLaunchSpecError(TektonError):
 
 
 class CircularDependencyError(TektonError):
-    """1005: `details.cycle` is the full path of the cycle."""
+    """1005: the dependencies form a cycle; `details.cycle` is its full path."""
 
     number = 1005
     http_status = 422
@@ -191,7 +194,7 @@ class ModelUnavailableError(TektonError):
 
 
 class AlreadyExistsError(TektonError):
-    """1011: the id has another type, or a live instance of another component holds the address."""
+    """1011: the id is Tekton's own or has another type, or a live instance of another component holds the address."""
 
     number = 1011
     http_status = 409
@@ -200,7 +203,7 @@ class AlreadyExistsError(TektonError):
 
 
 class InvalidTransitionError(TektonError):
-    """1012: `details` are from, to and allowed."""
+    """1012: the state may not be entered from the present one; `details` are from, to and allowed."""
 
     number = 1012
     http_status = 409

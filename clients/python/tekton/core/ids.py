@@ -14,12 +14,22 @@ SEMVER = re.compile(
     r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?",
     re.ASCII,
 )
+_LOOPBACK = frozenset(("localhost", "localhost.", "127.0.0.1", "::1", "0.0.0.0", "::"))
+_LOOPBACK_NUMBER = re.compile(r"127(\.\d{1,3}){1,3}")
 _TOKEN = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})")
 
 
 def lookup_key(component_id: str) -> str:
     """Give the key under which a component is found: "-" and "_" are distinct in display and equal in look-up."""
     return component_id.replace("-", "_")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host in lower case means the machine it is used on, whichever that is.
+
+    So does the address by which a listener takes all of a machine's own.
+    """
+    return host in _LOOPBACK or host.endswith(".localhost") or bool(_LOOPBACK_NUMBER.fullmatch(host))
 
 
 def new_uuid() -> str:

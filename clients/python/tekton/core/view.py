@@ -8,122 +8,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import Any, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
+from tekton.core.records import (
+    Address,
+    Cause,
+    Change,
+    Commit,
+    Definition,
+    DefinitionChange,
+    Instance,
+    InstanceChange,
+    address_of,
+)
 
-
-class Definition(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What all instances of a component share; `revision` is that of its last change."""
-
-    component_id: str
-    component_name: str
-    component_type: str
-    capabilities: tuple[str, ...] = ()
-    dependencies: tuple[str, ...] = ()
-    health_check: str = ""
-    metadata: dict[str, Any] = {}
-    created_at: datetime
-    revision: int
-
-
-Address = tuple[str, int]
-_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
-
-
-def address_of(host: str, port: int) -> Address | None:
-    """Give the address that two instances cannot both have: the names of the loopback are one host."""
-    if not port:
-        return None
-    return ("localhost" if host in _LOOPBACK else host, port)
-
-
-class Instance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One copy of a component.
-
-    `granted` is the revision of the grant of its lease (the fencing token), `revision` that of its last change.
-    `leased` is whether it holds a lease: from registration until its timeout or its end. Times are UTC. `fingerprint`
-    tells whether a repeated registration says the same; only the server fills it in.
-    """
-
-    instance_uuid: str
-    component_id: str
-    version: str
-    host: str = ""
-    port: int = 0
-    state: ComponentState
-    state_since: datetime
-    reason: str = ""
-    registered_at: datetime
-    ready_at: datetime | None = None
-    ended_at: datetime | None = None
-    leased: bool = True
-    granted: int
-    revision: int
-    fingerprint: str = ""
-
-    @property
-    def address(self) -> Address | None:
-        """Where it listens; None without a listener."""
-        return address_of(self.host, self.port)
-
-
-class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Why a change happened, with its evidence; `implied` marks a state passed through without being asked for."""
-
-    reason: str
-    implied: bool = False
-    evidence: dict[str, Any] = {}
-
-
-class DefinitionChange(msgspec.Struct, frozen=True, gc=False):
-    """A definition was put (`new`) or removed (`new` is None)."""
-
-    old: Definition | None
-    new: Definition | None
-    cause: Cause
-
-    @property
-    def key(self) -> str:
-        """The component's id as registered."""
-        record = self.new or self.old
-        return record.component_id if record else ""
-
-
-class InstanceChange(msgspec.Struct, frozen=True, gc=False):
-    """An instance was put (`new`) or forgotten (`new` is None)."""
-
-    old: Instance | None
-    new: Instance | None
-    cause: Cause
-
-    @property
-    def key(self) -> str:
-        """The instance's uuid."""
-        record = self.new or self.old
-        return record.instance_uuid if record else ""
-
-    @property
-    def component_id(self) -> str:
-        """The component it belongs to."""
-        record = self.new or self.old
-        return record.component_id if record else ""
-
-
-Change = DefinitionChange | InstanceChange
-
-
-class Commit(msgspec.Struct, frozen=True, gc=False):
-    """One revision: changes that happened together, in order."""
-
-    revision: int
-    recorded_at: datetime
-    changes: tuple[Change, ...]
-
+__all__ = [
+    "Address",
+    "Cause",
+    "Change",
+    "Commit",
+    "Component",
+    "Definition",
+    "DefinitionChange",
+    "Instance",
+    "InstanceChange",
+    "View",
+    "address_of",
+    "aggregate",
+    "search_text",
+]
 
 _BEST_FIRST = {
     state: rank
@@ -146,7 +61,7 @@ _BEST_FIRST = {
 class Component:
     """A definition with its instances, kept in order of registration."""
 
-    __slots__ = ("_best", "_leased", "definition", "instances", "status")
+    __slots__ = ("_best", "_leased", "_text", "definition", "instances", "status")
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
@@ -154,6 +69,16 @@ class Component:
         self.status = ComponentState.UNKNOWN
         self._leased: Counter[ComponentState] = Counter()
         self._best: Instance | None = None
+        self._text: tuple[Definition, str] | None = None
+
+    @property
+    def text(self) -> str:
+        """What a search looks in: id, name, type and capabilities, each on a line, as `search_text` makes them."""
+        if self._text is None or self._text[0] is not self.definition:
+            one = self.definition
+            lines = (one.component_id, one.component_name, one.component_type, *one.capabilities)
+            self._text = (one, search_text("\n".join(lines)))
+        return self._text[1]
 
     @property
     def best(self) -> Instance | None:
@@ -185,6 +110,11 @@ class Component:
         self.status = aggregate(+self._leased, next(reversed(self.instances.values()), None))
 
 
+def search_text(text: str) -> str:
+    """Give a text as it is compared in a search: without case, "-" and "_" equal."""
+    return lookup_key(text.casefold())
+
+
 def _rank(instance: Instance) -> tuple[bool, int]:
     return (not instance.leased, _BEST_FIRST[instance.state])
 
@@ -204,13 +134,18 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 
 
 class View:
-    """All components as of `revision` of the history `history_id`."""
+    """All components as of `revision` of the history `history_id`.
+
+    `components` and `instances` hold what the journal holds. `built_in` are components that are always there: looking
+    up and listing shows one where the journal holds none of that id; decisions and folds do not see them.
+    """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
         self.history_id = history_id
         self.revision = revision
         self.components: dict[str, Component] = {}
         self.instances: dict[str, Instance] = {}
+        self.built_in: dict[str, Component] = {}
         self._by_capability: dict[str, dict[str, None]] = {}
         self._by_type: dict[str, dict[str, None]] = {}
         self._by_state: dict[ComponentState, dict[str, None]] = {}
@@ -231,20 +166,21 @@ class View:
 
     def get(self, component_id: str) -> Component | None:
         """Find a component by id; "-" and "_" are equal."""
-        return self.components.get(lookup_key(component_id))
+        key = lookup_key(component_id)
+        return self.components.get(key) or self.built_in.get(key)
 
     def definition(self, component_id: str) -> Definition | None:
-        """Find a definition by id."""
-        component = self.get(component_id)
+        """Find a definition by id, in the journal."""
+        component = self.components.get(lookup_key(component_id))
         return component.definition if component else None
 
     def instance(self, instance_uuid: str) -> Instance | None:
-        """Find an instance by its uuid."""
+        """Find an instance by its uuid, in the journal."""
         return self.instances.get(instance_uuid)
 
     def instances_of(self, component_id: str) -> list[Instance]:
-        """List a component's instances in order of registration."""
-        component = self.get(component_id)
+        """List a component's instances in order of registration, as the journal has them."""
+        component = self.components.get(lookup_key(component_id))
         return list(component.instances.values()) if component else []
 
     def leased_at(self, address: Address) -> Instance | None:
@@ -252,17 +188,33 @@ class View:
         instance_uuid = self._by_address.get(address)
         return self.instances[instance_uuid] if instance_uuid else None
 
+    def all(self) -> Iterator[Component]:
+        """Iterate over all components."""
+        yield from self.components.values()
+        yield from self._standing_in()
+
     def with_capability(self, capability: str) -> Iterator[Component]:
         """Iterate over the components that have a capability."""
-        return (self.components[key] for key in self._by_capability.get(capability, ()))
+        yield from (self.components[key] for key in self._by_capability.get(capability, ()))
+        yield from (one for one in self._standing_in() if capability in one.definition.capabilities)
 
     def of_type(self, component_type: str) -> Iterator[Component]:
         """Iterate over the components of a type."""
-        return (self.components[key] for key in self._by_type.get(component_type, ()))
+        yield from (self.components[key] for key in self._by_type.get(component_type, ()))
+        yield from (one for one in self._standing_in() if one.definition.component_type == component_type)
 
     def in_state(self, state: ComponentState) -> Iterator[Component]:
         """Iterate over the components in a state."""
-        return (self.components[key] for key in self._by_state.get(state, ()))
+        yield from (self.components[key] for key in self._by_state.get(state, ()))
+        yield from (one for one in self._standing_in() if one.status is state)
+
+    def _standing_in(self) -> Iterator[Component]:
+        return (one for key, one in self.built_in.items() if key not in self.components)
+
+    def build_in(self, definition: Definition, instance: Instance) -> None:
+        """Have a component that is always there."""
+        component = self.built_in[lookup_key(definition.component_id)] = Component(definition)
+        component.put(instance)
 
     def _apply_definition(self, change: DefinitionChange) -> None:
         key = lookup_key(change.key)

@@ -109,7 +109,9 @@ class Definition(_message.Message):
     health_check: _builtins.str
     """health_check is the path of its health endpoint."""
     revision: _builtins.int
-    """revision is the revision of the last change of the definition. A 64-bit number: JSON prints it as a string."""
+    """revision is the revision of the last change of the definition; 0 for tekton_core and the built-in hermes, which are
+    in no journal. A 64-bit number: JSON prints it as a string.
+    """
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """capabilities are the names of what the component can do."""
@@ -168,6 +170,7 @@ class Instance(_message.Message):
     LAST_HEARTBEAT_FIELD_NUMBER: _builtins.int
     FENCING_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    MACHINE_FIELD_NUMBER: _builtins.int
     instance_uuid: _builtins.str
     """instance_uuid identifies the instance."""
     status: Global___ComponentState.Value.ValueType
@@ -185,9 +188,15 @@ class Instance(_message.Message):
     suspect: _builtins.bool
     """suspect is true when its heartbeat stream closed and its timeout has not passed yet."""
     fencing_token: _builtins.str
-    """fencing_token fences out earlier owners: "<history_id>.<revision of the grant>", growing with every grant."""
+    """fencing_token fences out earlier owners: "<history_id>.<revision of the grant>", growing with every grant.
+    Empty for a part of Tekton itself, which holds no lease.
+    """
     revision: _builtins.int
     """revision is the revision of its last change. A 64-bit number: JSON prints it as a string."""
+    machine: _builtins.str
+    """machine is the IP address of the machine whose loopback host is, when that is another one than Tekton's. Empty for
+    every other host.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """created_at is when it registered."""
@@ -226,10 +235,11 @@ class Instance(_message.Message):
         last_heartbeat: _timestamp_pb2.Timestamp | None = ...,
         fencing_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        machine: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "last_heartbeat", b"last_heartbeat", "ready_at", b"ready_at", "status_since", b"status_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "created_at", b"created_at", "ended_at", b"ended_at", "fencing_token", b"fencing_token", "host", b"host", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "port", b"port", "ready_at", b"ready_at", "revision", b"revision", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "created_at", b"created_at", "ended_at", b"ended_at", "fencing_token", b"fencing_token", "host", b"host", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "machine", b"machine", "port", b"port", "ready_at", b"ready_at", "revision", b"revision", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

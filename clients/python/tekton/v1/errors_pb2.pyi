@@ -41,7 +41,9 @@ class ErrorReason(_message.Message):
         component_not_found: ErrorReason._Value.ValueType  # 3
         """component_not_found: 1001, HTTP 404, NOT_FOUND. The registry answered: there is no such component or instance."""
         registration_invalid: ErrorReason._Value.ValueType  # 4
-        """registration_invalid: 1002, HTTP 422, INVALID_ARGUMENT. A well-formed registration breaks a rule."""
+        """registration_invalid: 1002, HTTP 422, INVALID_ARGUMENT. A well-formed registration breaks a rule, or
+        somebody would change a part of Tekton itself.
+        """
         dependency_error: ErrorReason._Value.ValueType  # 5
         """dependency_error: 1003, HTTP 422, FAILED_PRECONDITION. A dependency is missing or failed."""
         startup_failed: ErrorReason._Value.ValueType  # 6
@@ -67,7 +69,9 @@ class ErrorReason(_message.Message):
         model_unavailable: ErrorReason._Value.ValueType  # 16
         """model_unavailable: 1010, HTTP 503, UNAVAILABLE."""
         already_exists: ErrorReason._Value.ValueType  # 17
-        """already_exists: 1011, HTTP 409, ALREADY_EXISTS. The id has another type, or another component lives at the address."""
+        """already_exists: 1011, HTTP 409, ALREADY_EXISTS. The id is Tekton's own or has another type, or another component
+        lives at the address.
+        """
         invalid_transition: ErrorReason._Value.ValueType  # 18
         """invalid_transition: 1012, HTTP 409, FAILED_PRECONDITION. details.from, details.to, details.allowed."""
         unavailable: ErrorReason._Value.ValueType  # 19
@@ -101,7 +105,9 @@ class ErrorReason(_message.Message):
     component_not_found: ErrorReason.Value.ValueType  # 3
     """component_not_found: 1001, HTTP 404, NOT_FOUND. The registry answered: there is no such component or instance."""
     registration_invalid: ErrorReason.Value.ValueType  # 4
-    """registration_invalid: 1002, HTTP 422, INVALID_ARGUMENT. A well-formed registration breaks a rule."""
+    """registration_invalid: 1002, HTTP 422, INVALID_ARGUMENT. A well-formed registration breaks a rule, or
+    somebody would change a part of Tekton itself.
+    """
     dependency_error: ErrorReason.Value.ValueType  # 5
     """dependency_error: 1003, HTTP 422, FAILED_PRECONDITION. A dependency is missing or failed."""
     startup_failed: ErrorReason.Value.ValueType  # 6
@@ -127,7 +133,9 @@ class ErrorReason(_message.Message):
     model_unavailable: ErrorReason.Value.ValueType  # 16
     """model_unavailable: 1010, HTTP 503, UNAVAILABLE."""
     already_exists: ErrorReason.Value.ValueType  # 17
-    """already_exists: 1011, HTTP 409, ALREADY_EXISTS. The id has another type, or another component lives at the address."""
+    """already_exists: 1011, HTTP 409, ALREADY_EXISTS. The id is Tekton's own or has another type, or another component
+    lives at the address.
+    """
     invalid_transition: ErrorReason.Value.ValueType  # 18
     """invalid_transition: 1012, HTTP 409, FAILED_PRECONDITION. details.from, details.to, details.allowed."""
     unavailable: ErrorReason.Value.ValueType  # 19

@@ -514,13 +514,15 @@ class LeaseLost(_message.Message):
         REASON_UNKNOWN_INSTANCE: LeaseLost._Reason.ValueType  # 1
         """REASON_UNKNOWN_INSTANCE: the registry does not know the instance."""
         REASON_ENDED: LeaseLost._Reason.ValueType  # 2
-        """REASON_ENDED: the instance was stopped or deregistered."""
+        """REASON_ENDED: the instance was stopped or deregistered on purpose; it is not to come back by itself."""
         REASON_SUPERSEDED: LeaseLost._Reason.ValueType  # 3
         """REASON_SUPERSEDED: a newer instance took its place."""
         REASON_FENCED: LeaseLost._Reason.ValueType  # 4
         """REASON_FENCED: the fencing token is not the one of the grant."""
         REASON_TAKEN_OVER: LeaseLost._Reason.ValueType  # 5
         """REASON_TAKEN_OVER: a newer stream carries the lease."""
+        REASON_EXPIRED: LeaseLost._Reason.ValueType  # 6
+        """REASON_EXPIRED: its timeout passed without a beat; register again."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """Reason is why."""
@@ -530,13 +532,15 @@ class LeaseLost(_message.Message):
     REASON_UNKNOWN_INSTANCE: LeaseLost.Reason.ValueType  # 1
     """REASON_UNKNOWN_INSTANCE: the registry does not know the instance."""
     REASON_ENDED: LeaseLost.Reason.ValueType  # 2
-    """REASON_ENDED: the instance was stopped or deregistered."""
+    """REASON_ENDED: the instance was stopped or deregistered on purpose; it is not to come back by itself."""
     REASON_SUPERSEDED: LeaseLost.Reason.ValueType  # 3
     """REASON_SUPERSEDED: a newer instance took its place."""
     REASON_FENCED: LeaseLost.Reason.ValueType  # 4
     """REASON_FENCED: the fencing token is not the one of the grant."""
     REASON_TAKEN_OVER: LeaseLost.Reason.ValueType  # 5
     """REASON_TAKEN_OVER: a newer stream carries the lease."""
+    REASON_EXPIRED: LeaseLost.Reason.ValueType  # 6
+    """REASON_EXPIRED: its timeout passed without a beat; register again."""
 
     INSTANCE_UUID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int

@@ -66,6 +66,7 @@ class HeartbeatServiceServicer:
         """Connect is the heartbeat stream. The client's first message is Hello (anything else ends the stream with
         validation_error) and the server's first is Welcome. A client may send Hello again to add leases. gRPC only:
         HTTP/JSON has no bidirectional streams; SendHeartbeat is its twin for REST.
+        Errors: validation_error for a message out of turn, unavailable when the registry cannot look a lease up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,7 +75,8 @@ class HeartbeatServiceServicer:
     def SendHeartbeat(self, request, context):
         """SendHeartbeat is one beat without a stream. It always renews the lease; a state that may not be entered from the
         recorded one is reported in the reply and changes nothing.
-        Errors: validation_error, component_not_found (1001), stale_session, unavailable.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session, unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,6 +85,7 @@ class HeartbeatServiceServicer:
     def WatchHeartbeats(self, request, context):
         """WatchHeartbeats streams beats as they arrive, newest per instance when the watcher is slow: beats have no history.
         Native gRPC and gRPC-Web only; StreamHeartbeats is its twin for REST.
+        Errors: none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,6 +93,7 @@ class HeartbeatServiceServicer:
 
     def StreamHeartbeats(self, request, context):
         """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
+        Errors: none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,18 +38,23 @@ class HeartbeatServiceStub:
     """Connect is the heartbeat stream. The client's first message is Hello (anything else ends the stream with
     validation_error) and the server's first is Welcome. A client may send Hello again to add leases. gRPC only:
     HTTP/JSON has no bidirectional streams; SendHeartbeat is its twin for REST.
+    Errors: validation_error for a message out of turn, unavailable when the registry cannot look a lease up.
     """
     SendHeartbeat: _grpc.UnaryUnaryMultiCallable[_heartbeat_service_pb2.SendHeartbeatRequest, _heartbeat_service_pb2.SendHeartbeatResponse]
     """SendHeartbeat is one beat without a stream. It always renews the lease; a state that may not be entered from the
     recorded one is reported in the reply and changes nothing.
-    Errors: validation_error, component_not_found (1001), stale_session, unavailable.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session, unavailable.
     """
     WatchHeartbeats: _grpc.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchHeartbeatsRequest, _heartbeat_service_pb2.HeartbeatEvent]
     """WatchHeartbeats streams beats as they arrive, newest per instance when the watcher is slow: beats have no history.
     Native gRPC and gRPC-Web only; StreamHeartbeats is its twin for REST.
+    Errors: none.
     """
     StreamHeartbeats: _grpc.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchHeartbeatsRequest, _httpbody_pb2.HttpBody]
-    """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat."""
+    """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
+    Errors: none.
+    """
 
 @_typing.type_check_only
 class HeartbeatServiceAsyncStub(HeartbeatServiceStub):
@@ -60,18 +65,23 @@ class HeartbeatServiceAsyncStub(HeartbeatServiceStub):
     """Connect is the heartbeat stream. The client's first message is Hello (anything else ends the stream with
     validation_error) and the server's first is Welcome. A client may send Hello again to add leases. gRPC only:
     HTTP/JSON has no bidirectional streams; SendHeartbeat is its twin for REST.
+    Errors: validation_error for a message out of turn, unavailable when the registry cannot look a lease up.
     """
     SendHeartbeat: _aio.UnaryUnaryMultiCallable[_heartbeat_service_pb2.SendHeartbeatRequest, _heartbeat_service_pb2.SendHeartbeatResponse]  # type: ignore[assignment]
     """SendHeartbeat is one beat without a stream. It always renews the lease; a state that may not be entered from the
     recorded one is reported in the reply and changes nothing.
-    Errors: validation_error, component_not_found (1001), stale_session, unavailable.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session, unavailable.
     """
     WatchHeartbeats: _aio.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchHeartbeatsRequest, _heartbeat_service_pb2.HeartbeatEvent]  # type: ignore[assignment]
     """WatchHeartbeats streams beats as they arrive, newest per instance when the watcher is slow: beats have no history.
     Native gRPC and gRPC-Web only; StreamHeartbeats is its twin for REST.
+    Errors: none.
     """
     StreamHeartbeats: _aio.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchHeartbeatsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat."""
+    """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
+    Errors: none.
+    """
 
 class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
     """HeartbeatService keeps leases alive."""
@@ -85,6 +95,7 @@ class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
         """Connect is the heartbeat stream. The client's first message is Hello (anything else ends the stream with
         validation_error) and the server's first is Welcome. A client may send Hello again to add leases. gRPC only:
         HTTP/JSON has no bidirectional streams; SendHeartbeat is its twin for REST.
+        Errors: validation_error for a message out of turn, unavailable when the registry cannot look a lease up.
         """
 
     @_abc_1.abstractmethod
@@ -95,7 +106,8 @@ class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_heartbeat_service_pb2.SendHeartbeatResponse, _abc.Awaitable[_heartbeat_service_pb2.SendHeartbeatResponse]]:
         """SendHeartbeat is one beat without a stream. It always renews the lease; a state that may not be entered from the
         recorded one is reported in the reply and changes nothing.
-        Errors: validation_error, component_not_found (1001), stale_session, unavailable.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session, unavailable.
         """
 
     @_abc_1.abstractmethod
@@ -106,6 +118,7 @@ class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_heartbeat_service_pb2.HeartbeatEvent], _abc.AsyncIterator[_heartbeat_service_pb2.HeartbeatEvent]]:
         """WatchHeartbeats streams beats as they arrive, newest per instance when the watcher is slow: beats have no history.
         Native gRPC and gRPC-Web only; StreamHeartbeats is its twin for REST.
+        Errors: none.
         """
 
     @_abc_1.abstractmethod
@@ -114,6 +127,8 @@ class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _heartbeat_service_pb2.WatchHeartbeatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
-        """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat."""
+        """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
+        Errors: none.
+        """
 
 def add_HeartbeatServiceServicer_to_server(servicer: HeartbeatServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tekton.v1 import component_pb2 as tekton_dot_v1_dot_component__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tekton/v1/lifecycle_service.proto\x12\ttekton.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tekton/v1/component.proto\"\xbb\x01\n\x1bUpdateComponentStateRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x15\n\rinstance_uuid\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12)\n\x08metadata\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rfencing_token\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\"\xbd\x01\n\x1cUpdateComponentStateResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\x12/\n\x06status\x18\x03 \x01(\x0e\x32\x1f.tekton.v1.ComponentState.Value\x12\x38\n\x0fprevious_status\x18\x04 \x01(\x0e\x32\x1f.tekton.v1.ComponentState.Value\x12\x10\n\x08revision\x18\x05 \x01(\x03\"1\n\x19GetComponentStatusRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\"\xaa\x04\n\x1aGetComponentStatusResponse\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12/\n\x06status\x18\x02 \x01(\x0e\x32\x1f.tekton.v1.ComponentState.Value\x12\x32\n\x0elast_heartbeat\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06uptime\x18\x04 \x01(\t\x12\x16\n\x0euptime_seconds\x18\x05 \x01(\x01\x12\x15\n\rinstance_uuid\x18\x06 \x01(\t\x12N\n\rhealth_status\x18\x07 \x03(\x0b\x32\x37.tekton.v1.GetComponentStatusResponse.HealthStatusEntry\x12\x15\n\rstatus_reason\x18\x08 \x01(\t\x12\x30\n\x0cstatus_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07suspect\x18\n \x01(\x08\x12\x43\n\x07metrics\x18\x0b \x03(\x0b\x32\x32.tekton.v1.GetComponentStatusResponse.MetricsEntry\x1a\x33\n\x11HealthStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\\\n\x12WatchStatesRequest\x12\x16\n\x0e\x61\x66ter_revision\x18\x01 \x01(\t\x12\x15\n\rcomponent_ids\x18\x02 \x03(\t\x12\x17\n\x0f\x63omponent_types\x18\x03 \x03(\t\"u\n\x13WatchStatesResponse\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.tekton.v1.StateChange\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\r\n\x05reset\x18\x04 \x01(\x08\"\xc3\x02\n\x0bStateChange\x12\r\n\x05\x65vent\x18\x01 \x01(\t\x12\x14\n\x0c\x63omponent_id\x18\x02 \x01(\t\x12\x37\n\x0eprevious_state\x18\x03 \x01(\x0e\x32\x1f.tekton.v1.ComponentState.Value\x12\x32\n\tnew_state\x18\x04 \x01(\x0e\x32\x1f.tekton.v1.ComponentState.Value\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rinstance_uuid\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0f\n\x07implied\x18\t \x01(\x08\x12\x10\n\x08revision\x18\n \x01(\x03\x32\x83\x04\n\x10LifecycleService\x12\x9f\x01\n\x14UpdateComponentState\x12&.tekton.v1.UpdateComponentStateRequest\x1a\'.tekton.v1.UpdateComponentStateResponse\"6\x82\xd3\xe4\x93\x02\x30\x1a+/api/tekton/components/{component_id}/state:\x01*\x12\x97\x01\n\x12GetComponentStatus\x12$.tekton.v1.GetComponentStatusRequest\x1a%.tekton.v1.GetComponentStatusResponse\"4\x82\xd3\xe4\x93\x02.\x12,/api/tekton/components/{component_id}/status\x12N\n\x0bWatchStates\x12\x1d.tekton.v1.WatchStatesRequest\x1a\x1e.tekton.v1.WatchStatesResponse0\x01\x12\x63\n\x0cStreamStates\x12\x1d.tekton.v1.WatchStatesRequest\x1a\x14.google.api.HttpBody\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/events/tekton/state0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tekton/v1/lifecycle_service.proto\x12\ttekton.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tekton/v1/component.proto\"\xcf\x01\n\x1bUpdateComponentStateRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x15\n\rinstance_uuid\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12)\n\x08metadata\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rfencing_token\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"\xbd\x01\n\x1cUpdateComponentStateResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\x12/\n\x06status\x18\x03 \x01(\x0e\x32\x1f.tekton.v1.ComponentState.Value\x12\x38\n\x0fprevious_status\x18\x04 \x01(\x0e\x32\x1f.tekton.v1.ComponentState.Value\x12\x10\n\x08revision\x18\x05 \x01(\x03\"1\n\x19GetComponentStatusRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\"\xaa\x04\n\x1aGetComponentStatusResponse\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12/\n\x06status\x18\x02 \x01(\x0e\x32\x1f.tekton.v1.ComponentState.Value\x12\x32\n\x0elast_heartbeat\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06uptime\x18\x04 \x01(\t\x12\x16\n\x0euptime_seconds\x18\x05 \x01(\x01\x12\x15\n\rinstance_uuid\x18\x06 \x01(\t\x12N\n\rhealth_status\x18\x07 \x03(\x0b\x32\x37.tekton.v1.GetComponentStatusResponse.HealthStatusEntry\x12\x15\n\rstatus_reason\x18\x08 \x01(\t\x12\x30\n\x0cstatus_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07suspect\x18\n \x01(\x08\x12\x43\n\x07metrics\x18\x0b \x03(\x0b\x32\x32.tekton.v1.GetComponentStatusResponse.MetricsEntry\x1a\x33\n\x11HealthStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\\\n\x12WatchStatesRequest\x12\x16\n\x0e\x61\x66ter_revision\x18\x01 \x01(\t\x12\x15\n\rcomponent_ids\x18\x02 \x03(\t\x12\x17\n\x0f\x63omponent_types\x18\x03 \x03(\t\"u\n\x13WatchStatesResponse\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.tekton.v1.StateChange\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\r\n\x05reset\x18\x04 \x01(\x08\"\xc3\x02\n\x0bStateChange\x12\r\n\x05\x65vent\x18\x01 \x01(\t\x12\x14\n\x0c\x63omponent_id\x18\x02 \x01(\t\x12\x37\n\x0eprevious_state\x18\x03 \x01(\x0e\x32\x1f.tekton.v1.ComponentState.Value\x12\x32\n\tnew_state\x18\x04 \x01(\x0e\x32\x1f.tekton.v1.ComponentState.Value\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rinstance_uuid\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0f\n\x07implied\x18\t \x01(\x08\x12\x10\n\x08revision\x18\n \x01(\x03\x32\x83\x04\n\x10LifecycleService\x12\x9f\x01\n\x14UpdateComponentState\x12&.tekton.v1.UpdateComponentStateRequest\x1a\'.tekton.v1.UpdateComponentStateResponse\"6\x82\xd3\xe4\x93\x02\x30\x1a+/api/tekton/components/{component_id}/state:\x01*\x12\x97\x01\n\x12GetComponentStatus\x12$.tekton.v1.GetComponentStatusRequest\x1a%.tekton.v1.GetComponentStatusResponse\"4\x82\xd3\xe4\x93\x02.\x12,/api/tekton/components/{component_id}/status\x12N\n\x0bWatchStates\x12\x1d.tekton.v1.WatchStatesRequest\x1a\x1e.tekton.v1.WatchStatesResponse0\x01\x12\x63\n\x0cStreamStates\x12\x1d.tekton.v1.WatchStatesRequest\x1a\x14.google.api.HttpBody\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/events/tekton/state0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,23 +47,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIFECYCLESERVICE'].methods_by_name['StreamStates']._loaded_options = None
   _globals['_LIFECYCLESERVICE'].methods_by_name['StreamStates']._serialized_options = b'\202\323\344\223\002\026\022\024/events/tekton/state'
   _globals['_UPDATECOMPONENTSTATEREQUEST']._serialized_start=196
-  _globals['_UPDATECOMPONENTSTATEREQUEST']._serialized_end=383
-  _globals['_UPDATECOMPONENTSTATERESPONSE']._serialized_start=386
-  _globals['_UPDATECOMPONENTSTATERESPONSE']._serialized_end=575
-  _globals['_GETCOMPONENTSTATUSREQUEST']._serialized_start=577
-  _globals['_GETCOMPONENTSTATUSREQUEST']._serialized_end=626
-  _globals['_GETCOMPONENTSTATUSRESPONSE']._serialized_start=629
-  _globals['_GETCOMPONENTSTATUSRESPONSE']._serialized_end=1183
-  _globals['_GETCOMPONENTSTATUSRESPONSE_HEALTHSTATUSENTRY']._serialized_start=1084
-  _globals['_GETCOMPONENTSTATUSRESPONSE_HEALTHSTATUSENTRY']._serialized_end=1135
-  _globals['_GETCOMPONENTSTATUSRESPONSE_METRICSENTRY']._serialized_start=1137
-  _globals['_GETCOMPONENTSTATUSRESPONSE_METRICSENTRY']._serialized_end=1183
-  _globals['_WATCHSTATESREQUEST']._serialized_start=1185
-  _globals['_WATCHSTATESREQUEST']._serialized_end=1277
-  _globals['_WATCHSTATESRESPONSE']._serialized_start=1279
-  _globals['_WATCHSTATESRESPONSE']._serialized_end=1396
-  _globals['_STATECHANGE']._serialized_start=1399
-  _globals['_STATECHANGE']._serialized_end=1722
-  _globals['_LIFECYCLESERVICE']._serialized_start=1725
-  _globals['_LIFECYCLESERVICE']._serialized_end=2240
+  _globals['_UPDATECOMPONENTSTATEREQUEST']._serialized_end=403
+  _globals['_UPDATECOMPONENTSTATERESPONSE']._serialized_start=406
+  _globals['_UPDATECOMPONENTSTATERESPONSE']._serialized_end=595
+  _globals['_GETCOMPONENTSTATUSREQUEST']._serialized_start=597
+  _globals['_GETCOMPONENTSTATUSREQUEST']._serialized_end=646
+  _globals['_GETCOMPONENTSTATUSRESPONSE']._serialized_start=649
+  _globals['_GETCOMPONENTSTATUSRESPONSE']._serialized_end=1203
+  _globals['_GETCOMPONENTSTATUSRESPONSE_HEALTHSTATUSENTRY']._serialized_start=1104
+  _globals['_GETCOMPONENTSTATUSRESPONSE_HEALTHSTATUSENTRY']._serialized_end=1155
+  _globals['_GETCOMPONENTSTATUSRESPONSE_METRICSENTRY']._serialized_start=1157
+  _globals['_GETCOMPONENTSTATUSRESPONSE_METRICSENTRY']._serialized_end=1203
+  _globals['_WATCHSTATESREQUEST']._serialized_start=1205
+  _globals['_WATCHSTATESREQUEST']._serialized_end=1297
+  _globals['_WATCHSTATESRESPONSE']._serialized_start=1299
+  _globals['_WATCHSTATESRESPONSE']._serialized_end=1416
+  _globals['_STATECHANGE']._serialized_start=1419
+  _globals['_STATECHANGE']._serialized_end=1742
+  _globals['_LIFECYCLESERVICE']._serialized_start=1745
+  _globals['_LIFECYCLESERVICE']._serialized_end=2260
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,7 @@ class UpdateComponentStateRequest(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     FENCING_TOKEN_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     component_id: _builtins.str
     """component_id is the component."""
     instance_uuid: _builtins.str
@@ -46,6 +47,10 @@ class UpdateComponentStateRequest(_message.Message):
     """fencing_token is the grant of the instance; a stale one changes nothing and is answered stale_session."""
     reason: _builtins.str
     """reason is a word for the history; "reported" when empty."""
+    request_id: _builtins.str
+    """request_id makes the call repeatable for ten minutes: the same id with the same body gets the same answer, with
+    another body it is refused as request_mismatch. At most 128 characters; scoped to the caller and this RPC.
+    """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """metadata is kept with the transition."""
@@ -60,10 +65,11 @@ class UpdateComponentStateRequest(_message.Message):
         metadata: _struct_pb2.Struct | None = ...,
         fencing_token: _builtins.str = ...,
         reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "metadata", b"metadata", "reason", b"reason", "state", b"state", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "metadata", b"metadata", "reason", b"reason", "request_id", b"request_id", "state", b"state", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -286,7 +292,7 @@ class WatchStatesResponse(_message.Message):
     revision: _builtins.int
     """revision is the revision reached with this message."""
     resume_token: _builtins.str
-    """resume_token resumes after this message."""
+    """resume_token resumes after this message. Empty when changes of the same revision follow in the next message."""
     reset: _builtins.bool
     """reset is true when the history asked for is gone: changes may be missing before this message."""
     @_builtins.property

@@ -66,7 +66,7 @@ class LifecycleServiceServicer:
         """UpdateComponentState moves an instance to a state. A state that lies ahead on the way registering, initializing,
         starting, ready (or degraded) is reached by walking it: one history row and one event per hop, one revision.
         Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
-        stale_session, unavailable.
+        registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,6 +92,7 @@ class LifecycleServiceServicer:
     def StreamStates(self, request, context):
         """StreamStates is WatchStates as server-sent events named state_change, bookmark, reset and end; the id of the last
         event of a revision is the token to resume from, also through Last-Event-ID.
+        Errors: validation_error for a resume token that is not ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

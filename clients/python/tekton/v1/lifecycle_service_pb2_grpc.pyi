@@ -38,7 +38,7 @@ class LifecycleServiceStub:
     """UpdateComponentState moves an instance to a state. A state that lies ahead on the way registering, initializing,
     starting, ready (or degraded) is reached by walking it: one history row and one event per hop, one revision.
     Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
-    stale_session, unavailable.
+    registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
     """
     GetComponentStatus: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetComponentStatusRequest, _lifecycle_service_pb2.GetComponentStatusResponse]
     """GetComponentStatus reads the state of a component and the health it reported.
@@ -52,6 +52,7 @@ class LifecycleServiceStub:
     StreamStates: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.WatchStatesRequest, _httpbody_pb2.HttpBody]
     """StreamStates is WatchStates as server-sent events named state_change, bookmark, reset and end; the id of the last
     event of a revision is the token to resume from, also through Last-Event-ID.
+    Errors: validation_error for a resume token that is not ours.
     """
 
 @_typing.type_check_only
@@ -63,7 +64,7 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     """UpdateComponentState moves an instance to a state. A state that lies ahead on the way registering, initializing,
     starting, ready (or degraded) is reached by walking it: one history row and one event per hop, one revision.
     Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
-    stale_session, unavailable.
+    registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
     """
     GetComponentStatus: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetComponentStatusRequest, _lifecycle_service_pb2.GetComponentStatusResponse]  # type: ignore[assignment]
     """GetComponentStatus reads the state of a component and the health it reported.
@@ -77,6 +78,7 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     StreamStates: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.WatchStatesRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """StreamStates is WatchStates as server-sent events named state_change, bookmark, reset and end; the id of the last
     event of a revision is the token to resume from, also through Last-Event-ID.
+    Errors: validation_error for a resume token that is not ours.
     """
 
 class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -91,7 +93,7 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         """UpdateComponentState moves an instance to a state. A state that lies ahead on the way registering, initializing,
         starting, ready (or degraded) is reached by walking it: one history row and one event per hop, one revision.
         Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
-        stale_session, unavailable.
+        registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
         """
 
     @_abc_1.abstractmethod
@@ -123,6 +125,7 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """StreamStates is WatchStates as server-sent events named state_change, bookmark, reset and end; the id of the last
         event of a revision is the token to resume from, also through Last-Event-ID.
+        Errors: validation_error for a resume token that is not ours.
         """
 
 def add_LifecycleServiceServicer_to_server(servicer: LifecycleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,9 +26,10 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from tekton.v1 import component_pb2 as tekton_dot_v1_dot_component__pb2
+from tekton.v1 import errors_pb2 as tekton_dot_v1_dot_errors__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tekton/v1/registry_service.proto\x12\ttekton.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19tekton/v1/component.proto\"\xd8\x02\n\x18RegisterComponentRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63omponent_name\x18\x02 \x01(\t\x12\x16\n\x0e\x63omponent_type\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x05 \x03(\t\x12\x14\n\x0c\x64\x65pendencies\x18\x06 \x03(\t\x12\x0c\n\x04host\x18\x07 \x01(\t\x12\x0c\n\x04port\x18\x08 \x01(\x05\x12\x14\n\x0chealth_check\x18\t \x01(\t\x12)\n\x08metadata\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rinstance_uuid\x18\x0b \x01(\t\x12\x0f\n\x07replace\x18\x0c \x01(\x08\x12\x1e\n\x11\x65xpected_revision\x18\r \x01(\x03H\x00\x88\x01\x01\x42\x14\n\x12_expected_revision\"\xc5\x01\n\x19RegisterComponentResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x15\n\rinstance_uuid\x18\x03 \x01(\t\x12\x14\n\x0c\x63omponent_id\x18\x04 \x01(\t\x12\x15\n\rfencing_token\x18\x05 \x01(\t\x12\x1f\n\x05lease\x18\x06 \x01(\x0b\x32\x10.tekton.v1.Lease\x12\x0f\n\x07\x63reated\x18\x07 \x01(\x08\x12\x10\n\x08revision\x18\x08 \x01(\x03\"p\n\x15ListComponentsRequest\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x12\n\ncapability\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"b\n\x16ListComponentsResponse\x12/\n\ncomponents\x18\x01 \x03(\x0b\x32\x1b.tekton.v1.ComponentSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x13GetComponentRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\"\x96\x01\n\x1a\x44\x65registerComponentRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x15\n\rinstance_uuid\x18\x02 \x01(\t\x12\x15\n\rfencing_token\x18\x03 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x14\n\x12_expected_revision\"?\n\x1b\x44\x65registerComponentResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\"t\n\x14WatchRegistryRequest\x12\x16\n\x0e\x61\x66ter_revision\x18\x01 \x01(\t\x12\x15\n\rcomponent_ids\x18\x02 \x03(\t\x12\x17\n\x0f\x63omponent_types\x18\x03 \x03(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x03(\t\"\xc7\x02\n\x15WatchRegistryResponse\x12\x35\n\x05phase\x18\x01 \x01(\x0e\x32&.tekton.v1.WatchRegistryResponse.Phase\x12(\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x18.tekton.v1.RegistryEvent\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\nhistory_id\x18\x04 \x01(\t\x12\x14\n\x0cresume_token\x18\x05 \x01(\t\x12\x10\n\x08\x63omplete\x18\x06 \x01(\x08\"\x7f\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePHASE_SNAPSHOT\x10\x01\x12\x16\n\x12PHASE_SNAPSHOT_END\x10\x02\x12\x0e\n\nPHASE_LIVE\x10\x03\x12\x12\n\x0ePHASE_BOOKMARK\x10\x04\x12\x0f\n\x0bPHASE_RESET\x10\x05\"\x9a\x02\n\rRegistryEvent\x12+\n\x04type\x18\x01 \x01(\x0e\x32\x1d.tekton.v1.RegistryEvent.Type\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x0b\n\x03key\x18\x03 \x01(\t\x12+\n\ndefinition\x18\x04 \x01(\x0b\x32\x15.tekton.v1.DefinitionH\x00\x12\'\n\x08instance\x18\x05 \x01(\x0b\x32\x13.tekton.v1.InstanceH\x00\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07implied\x18\x07 \x01(\x08\"<\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x0c\n\x08TYPE_PUT\x10\x01\x12\x10\n\x0cTYPE_REMOVED\x10\x02\x42\x08\n\x06record2\xd9\x05\n\x0fRegistryService\x12\x81\x01\n\x11RegisterComponent\x12#.tekton.v1.RegisterComponentRequest\x1a$.tekton.v1.RegisterComponentResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/api/tekton/components:\x01*\x12u\n\x0eListComponents\x12 .tekton.v1.ListComponentsRequest\x1a!.tekton.v1.ListComponentsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/tekton/components\x12s\n\x0cGetComponent\x12\x1e.tekton.v1.GetComponentRequest\x1a\x14.tekton.v1.Component\"-\x82\xd3\xe4\x93\x02\'\x12%/api/tekton/components/{component_id}\x12\x93\x01\n\x13\x44\x65registerComponent\x12%.tekton.v1.DeregisterComponentRequest\x1a&.tekton.v1.DeregisterComponentResponse\"-\x82\xd3\xe4\x93\x02\'*%/api/tekton/components/{component_id}\x12T\n\rWatchRegistry\x12\x1f.tekton.v1.WatchRegistryRequest\x1a .tekton.v1.WatchRegistryResponse0\x01\x12j\n\x0eStreamRegistry\x12\x1f.tekton.v1.WatchRegistryRequest\x1a\x14.google.api.HttpBody\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/events/tekton/registry0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tekton/v1/registry_service.proto\x12\ttekton.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19tekton/v1/component.proto\x1a\x16tekton/v1/errors.proto\"\xec\x02\n\x18RegisterComponentRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63omponent_name\x18\x02 \x01(\t\x12\x16\n\x0e\x63omponent_type\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x05 \x03(\t\x12\x14\n\x0c\x64\x65pendencies\x18\x06 \x03(\t\x12\x0c\n\x04host\x18\x07 \x01(\t\x12\x0c\n\x04port\x18\x08 \x01(\x05\x12\x14\n\x0chealth_check\x18\t \x01(\t\x12)\n\x08metadata\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rinstance_uuid\x18\x0b \x01(\t\x12\x0f\n\x07replace\x18\x0c \x01(\x08\x12\x1e\n\x11\x65xpected_revision\x18\r \x01(\x03H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x0e \x01(\tB\x14\n\x12_expected_revision\"\xc5\x01\n\x19RegisterComponentResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x15\n\rinstance_uuid\x18\x03 \x01(\t\x12\x14\n\x0c\x63omponent_id\x18\x04 \x01(\t\x12\x15\n\rfencing_token\x18\x05 \x01(\t\x12\x1f\n\x05lease\x18\x06 \x01(\x0b\x32\x10.tekton.v1.Lease\x12\x0f\n\x07\x63reated\x18\x07 \x01(\x08\x12\x10\n\x08revision\x18\x08 \x01(\x03\"Y\n\x1e\x42\x61tchRegisterComponentsRequest\x12\x37\n\ncomponents\x18\x01 \x03(\x0b\x32#.tekton.v1.RegisterComponentRequest\"\xf9\x03\n\x1f\x42\x61tchRegisterComponentsResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\nregistered\x18\x03 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x05\x12\x42\n\x07results\x18\x05 \x03(\x0b\x32\x31.tekton.v1.BatchRegisterComponentsResponse.Result\x1a\xcb\x02\n\x06Result\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x14\n\x07message\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x1a\n\rinstance_uuid\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x19\n\x0c\x63omponent_id\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x1a\n\rfencing_token\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x1f\n\x05lease\x18\x06 \x01(\x0b\x32\x10.tekton.v1.Lease\x12\x14\n\x07\x63reated\x18\x07 \x01(\x08H\x04\x88\x01\x01\x12\x15\n\x08revision\x18\x08 \x01(\x03H\x05\x88\x01\x01\x12\x1f\n\x05\x65rror\x18\t \x01(\x0b\x32\x10.tekton.v1.ErrorB\n\n\x08_messageB\x10\n\x0e_instance_uuidB\x0f\n\r_component_idB\x10\n\x0e_fencing_tokenB\n\n\x08_createdB\x0b\n\t_revision\"{\n\x15ListComponentsRequest\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x12\n\ncapability\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\t\n\x01q\x18\x06 \x01(\t\"b\n\x16ListComponentsResponse\x12/\n\ncomponents\x18\x01 \x03(\x0b\x32\x1b.tekton.v1.ComponentSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x13GetComponentRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\"\xa0\x01\n\x16UpdateComponentRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12&\n\x05patch\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1e\n\x11\x65xpected_revision\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x04 \x01(\tB\x14\n\x12_expected_revision\"\xaa\x01\n\x1a\x44\x65registerComponentRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x15\n\rinstance_uuid\x18\x02 \x01(\t\x12\x15\n\rfencing_token\x18\x03 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x05 \x01(\tB\x14\n\x12_expected_revision\"?\n\x1b\x44\x65registerComponentResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\"t\n\x14WatchRegistryRequest\x12\x16\n\x0e\x61\x66ter_revision\x18\x01 \x01(\t\x12\x15\n\rcomponent_ids\x18\x02 \x03(\t\x12\x17\n\x0f\x63omponent_types\x18\x03 \x03(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x03(\t\"\xc7\x02\n\x15WatchRegistryResponse\x12\x35\n\x05phase\x18\x01 \x01(\x0e\x32&.tekton.v1.WatchRegistryResponse.Phase\x12(\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x18.tekton.v1.RegistryEvent\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\nhistory_id\x18\x04 \x01(\t\x12\x14\n\x0cresume_token\x18\x05 \x01(\t\x12\x10\n\x08\x63omplete\x18\x06 \x01(\x08\"\x7f\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePHASE_SNAPSHOT\x10\x01\x12\x16\n\x12PHASE_SNAPSHOT_END\x10\x02\x12\x0e\n\nPHASE_LIVE\x10\x03\x12\x12\n\x0ePHASE_BOOKMARK\x10\x04\x12\x0f\n\x0bPHASE_RESET\x10\x05\"\x9a\x02\n\rRegistryEvent\x12+\n\x04type\x18\x01 \x01(\x0e\x32\x1d.tekton.v1.RegistryEvent.Type\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x0b\n\x03key\x18\x03 \x01(\t\x12+\n\ndefinition\x18\x04 \x01(\x0b\x32\x15.tekton.v1.DefinitionH\x00\x12\'\n\x08instance\x18\x05 \x01(\x0b\x32\x13.tekton.v1.InstanceH\x00\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07implied\x18\x07 \x01(\x08\"<\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x0c\n\x08TYPE_PUT\x10\x01\x12\x10\n\x0cTYPE_REMOVED\x10\x02\x42\x08\n\x06record2\xf8\x07\n\x0fRegistryService\x12\x81\x01\n\x11RegisterComponent\x12#.tekton.v1.RegisterComponentRequest\x1a$.tekton.v1.RegisterComponentResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/api/tekton/components:\x01*\x12\x99\x01\n\x17\x42\x61tchRegisterComponents\x12).tekton.v1.BatchRegisterComponentsRequest\x1a*.tekton.v1.BatchRegisterComponentsResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1c/api/tekton/components:batch:\x01*\x12u\n\x0eListComponents\x12 .tekton.v1.ListComponentsRequest\x1a!.tekton.v1.ListComponentsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/tekton/components\x12s\n\x0cGetComponent\x12\x1e.tekton.v1.GetComponentRequest\x1a\x14.tekton.v1.Component\"-\x82\xd3\xe4\x93\x02\'\x12%/api/tekton/components/{component_id}\x12\x80\x01\n\x0fUpdateComponent\x12!.tekton.v1.UpdateComponentRequest\x1a\x14.tekton.v1.Component\"4\x82\xd3\xe4\x93\x02.2%/api/tekton/components/{component_id}:\x05patch\x12\x93\x01\n\x13\x44\x65registerComponent\x12%.tekton.v1.DeregisterComponentRequest\x1a&.tekton.v1.DeregisterComponentResponse\"-\x82\xd3\xe4\x93\x02\'*%/api/tekton/components/{component_id}\x12T\n\rWatchRegistry\x12\x1f.tekton.v1.WatchRegistryRequest\x1a .tekton.v1.WatchRegistryResponse0\x01\x12j\n\x0eStreamRegistry\x12\x1f.tekton.v1.WatchRegistryRequest\x1a\x14.google.api.HttpBody\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/events/tekton/registry0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,38 +38,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['RegisterComponent']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['RegisterComponent']._serialized_options = b'\202\323\344\223\002\033\"\026/api/tekton/components:\001*'
+  _globals['_REGISTRYSERVICE'].methods_by_name['BatchRegisterComponents']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['BatchRegisterComponents']._serialized_options = b'\202\323\344\223\002!\"\034/api/tekton/components:batch:\001*'
   _globals['_REGISTRYSERVICE'].methods_by_name['ListComponents']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['ListComponents']._serialized_options = b'\202\323\344\223\002\030\022\026/api/tekton/components'
   _globals['_REGISTRYSERVICE'].methods_by_name['GetComponent']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['GetComponent']._serialized_options = b'\202\323\344\223\002\'\022%/api/tekton/components/{component_id}'
+  _globals['_REGISTRYSERVICE'].methods_by_name['UpdateComponent']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['UpdateComponent']._serialized_options = b'\202\323\344\223\002.2%/api/tekton/components/{component_id}:\005patch'
   _globals['_REGISTRYSERVICE'].methods_by_name['DeregisterComponent']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['DeregisterComponent']._serialized_options = b'\202\323\344\223\002\'*%/api/tekton/components/{component_id}'
   _globals['_REGISTRYSERVICE'].methods_by_name['StreamRegistry']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['StreamRegistry']._serialized_options = b'\202\323\344\223\002\031\022\027/events/tekton/registry'
-  _globals['_REGISTERCOMPONENTREQUEST']._serialized_start=162
-  _globals['_REGISTERCOMPONENTREQUEST']._serialized_end=506
-  _globals['_REGISTERCOMPONENTRESPONSE']._serialized_start=509
-  _globals['_REGISTERCOMPONENTRESPONSE']._serialized_end=706
-  _globals['_LISTCOMPONENTSREQUEST']._serialized_start=708
-  _globals['_LISTCOMPONENTSREQUEST']._serialized_end=820
-  _globals['_LISTCOMPONENTSRESPONSE']._serialized_start=822
-  _globals['_LISTCOMPONENTSRESPONSE']._serialized_end=920
-  _globals['_GETCOMPONENTREQUEST']._serialized_start=922
-  _globals['_GETCOMPONENTREQUEST']._serialized_end=965
-  _globals['_DEREGISTERCOMPONENTREQUEST']._serialized_start=968
-  _globals['_DEREGISTERCOMPONENTREQUEST']._serialized_end=1118
-  _globals['_DEREGISTERCOMPONENTRESPONSE']._serialized_start=1120
-  _globals['_DEREGISTERCOMPONENTRESPONSE']._serialized_end=1183
-  _globals['_WATCHREGISTRYREQUEST']._serialized_start=1185
-  _globals['_WATCHREGISTRYREQUEST']._serialized_end=1301
-  _globals['_WATCHREGISTRYRESPONSE']._serialized_start=1304
-  _globals['_WATCHREGISTRYRESPONSE']._serialized_end=1631
-  _globals['_WATCHREGISTRYRESPONSE_PHASE']._serialized_start=1504
-  _globals['_WATCHREGISTRYRESPONSE_PHASE']._serialized_end=1631
-  _globals['_REGISTRYEVENT']._serialized_start=1634
-  _globals['_REGISTRYEVENT']._serialized_end=1916
-  _globals['_REGISTRYEVENT_TYPE']._serialized_start=1846
-  _globals['_REGISTRYEVENT_TYPE']._serialized_end=1906
-  _globals['_REGISTRYSERVICE']._serialized_start=1919
-  _globals['_REGISTRYSERVICE']._serialized_end=2648
+  _globals['_REGISTERCOMPONENTREQUEST']._serialized_start=186
+  _globals['_REGISTERCOMPONENTREQUEST']._serialized_end=550
+  _globals['_REGISTERCOMPONENTRESPONSE']._serialized_start=553
+  _globals['_REGISTERCOMPONENTRESPONSE']._serialized_end=750
+  _globals['_BATCHREGISTERCOMPONENTSREQUEST']._serialized_start=752
+  _globals['_BATCHREGISTERCOMPONENTSREQUEST']._serialized_end=841
+  _globals['_BATCHREGISTERCOMPONENTSRESPONSE']._serialized_start=844
+  _globals['_BATCHREGISTERCOMPONENTSRESPONSE']._serialized_end=1349
+  _globals['_BATCHREGISTERCOMPONENTSRESPONSE_RESULT']._serialized_start=1018
+  _globals['_BATCHREGISTERCOMPONENTSRESPONSE_RESULT']._serialized_end=1349
+  _globals['_LISTCOMPONENTSREQUEST']._serialized_start=1351
+  _globals['_LISTCOMPONENTSREQUEST']._serialized_end=1474
+  _globals['_LISTCOMPONENTSRESPONSE']._serialized_start=1476
+  _globals['_LISTCOMPONENTSRESPONSE']._serialized_end=1574
+  _globals['_GETCOMPONENTREQUEST']._serialized_start=1576
+  _globals['_GETCOMPONENTREQUEST']._serialized_end=1619
+  _globals['_UPDATECOMPONENTREQUEST']._serialized_start=1622
+  _globals['_UPDATECOMPONENTREQUEST']._serialized_end=1782
+  _globals['_DEREGISTERCOMPONENTREQUEST']._serialized_start=1785
+  _globals['_DEREGISTERCOMPONENTREQUEST']._serialized_end=1955
+  _globals['_DEREGISTERCOMPONENTRESPONSE']._serialized_start=1957
+  _globals['_DEREGISTERCOMPONENTRESPONSE']._serialized_end=2020
+  _globals['_WATCHREGISTRYREQUEST']._serialized_start=2022
+  _globals['_WATCHREGISTRYREQUEST']._serialized_end=2138
+  _globals['_WATCHREGISTRYRESPONSE']._serialized_start=2141
+  _globals['_WATCHREGISTRYRESPONSE']._serialized_end=2468
+  _globals['_WATCHREGISTRYRESPONSE_PHASE']._serialized_start=2341
+  _globals['_WATCHREGISTRYRESPONSE_PHASE']._serialized_end=2468
+  _globals['_REGISTRYEVENT']._serialized_start=2471
+  _globals['_REGISTRYEVENT']._serialized_end=2753
+  _globals['_REGISTRYEVENT_TYPE']._serialized_start=2683
+  _globals['_REGISTRYEVENT_TYPE']._serialized_end=2743
+  _globals['_REGISTRYSERVICE']._serialized_start=2756
+  _globals['_REGISTRYSERVICE']._serialized_end=3772
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tekton.v1 import component_pb2 as _component_pb2
+from tekton.v1 import errors_pb2 as _errors_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -40,6 +41,7 @@ class RegisterComponentRequest(_message.Message):
     INSTANCE_UUID_FIELD_NUMBER: _builtins.int
     REPLACE_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     component_id: _builtins.str
     """component_id identifies the component: ^[a-z][a-z0-9_-]{0,62}$. Required."""
     component_name: _builtins.str
@@ -63,6 +65,10 @@ class RegisterComponentRequest(_message.Message):
     expected_revision: _builtins.int
     """expected_revision makes the call a compare-and-set on the revision of the definition; 0 means that the component
     must not exist yet. Absent: no condition.
+    """
+    request_id: _builtins.str
+    """request_id makes the call repeatable for ten minutes: the same id with the same body gets the same answer, with
+    another body it is refused as request_mismatch. At most 128 characters; scoped to the caller and this RPC.
     """
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -92,10 +98,11 @@ class RegisterComponentRequest(_message.Message):
         instance_uuid: _builtins.str = ...,
         replace: _builtins.bool = ...,
         expected_revision: _builtins.int | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "capabilities", b"capabilities", "component_id", b"component_id", "component_name", b"component_name", "component_type", b"component_type", "dependencies", b"dependencies", "expected_revision", b"expected_revision", "health_check", b"health_check", "host", b"host", "instance_uuid", b"instance_uuid", "metadata", b"metadata", "port", b"port", "replace", b"replace", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "capabilities", b"capabilities", "component_id", b"component_id", "component_name", b"component_name", "component_type", b"component_type", "dependencies", b"dependencies", "expected_revision", b"expected_revision", "health_check", b"health_check", "host", b"host", "instance_uuid", b"instance_uuid", "metadata", b"metadata", "port", b"port", "replace", b"replace", "request_id", b"request_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_revision: _TypeAlias = _typing.Literal["expected_revision"]  # noqa: Y015
     _WhichOneofArgType__expected_revision: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision"]  # noqa: Y015
@@ -156,6 +163,149 @@ class RegisterComponentResponse(_message.Message):
 Global___RegisterComponentResponse: _TypeAlias = RegisterComponentResponse  # noqa: Y015
 
 @_typing.final
+class BatchRegisterComponentsRequest(_message.Message):
+    """BatchRegisterComponentsRequest holds many registrations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegisterComponentRequest]:
+        """components are the registrations, 1 to 1,000, decided in this order. A request_id counts for its item."""
+
+    def __init__(
+        self,
+        *,
+        components: _abc.Iterable[Global___RegisterComponentRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["components", b"components"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchRegisterComponentsRequest: _TypeAlias = BatchRegisterComponentsRequest  # noqa: Y015
+
+@_typing.final
+class BatchRegisterComponentsResponse(_message.Message):
+    """BatchRegisterComponentsResponse answers each of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Result(_message.Message):
+        """Result is what became of one registration: the fields of RegisterComponentResponse, or the error."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SUCCESS_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+        COMPONENT_ID_FIELD_NUMBER: _builtins.int
+        FENCING_TOKEN_FIELD_NUMBER: _builtins.int
+        LEASE_FIELD_NUMBER: _builtins.int
+        CREATED_FIELD_NUMBER: _builtins.int
+        REVISION_FIELD_NUMBER: _builtins.int
+        ERROR_FIELD_NUMBER: _builtins.int
+        success: _builtins.bool
+        """success is true when the instance holds its lease."""
+        message: _builtins.str
+        """message is a sentence for people."""
+        instance_uuid: _builtins.str
+        """instance_uuid identifies the instance from now on."""
+        component_id: _builtins.str
+        """component_id is the id as registered, or as it was sent when it was refused."""
+        fencing_token: _builtins.str
+        """fencing_token is the grant: send it with beats, state changes and the deregistration."""
+        created: _builtins.bool
+        """created is true for a new instance and false for a repeated registration."""
+        revision: _builtins.int
+        """revision is the revision of the grant. A 64-bit number: JSON prints it as a string."""
+        @_builtins.property
+        def lease(self) -> _component_pb2.Lease:
+            """lease says how often to beat."""
+
+        @_builtins.property
+        def error(self) -> _errors_pb2.Error:
+            """error says why it failed; only then is it there, and of the other fields only success and component_id."""
+
+        def __init__(
+            self,
+            *,
+            success: _builtins.bool = ...,
+            message: _builtins.str | None = ...,
+            instance_uuid: _builtins.str | None = ...,
+            component_id: _builtins.str | None = ...,
+            fencing_token: _builtins.str | None = ...,
+            lease: _component_pb2.Lease | None = ...,
+            created: _builtins.bool | None = ...,
+            revision: _builtins.int | None = ...,
+            error: _errors_pb2.Error | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_component_id", b"_component_id", "_created", b"_created", "_fencing_token", b"_fencing_token", "_instance_uuid", b"_instance_uuid", "_message", b"_message", "_revision", b"_revision", "component_id", b"component_id", "created", b"created", "error", b"error", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "lease", b"lease", "message", b"message", "revision", b"revision"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_component_id", b"_component_id", "_created", b"_created", "_fencing_token", b"_fencing_token", "_instance_uuid", b"_instance_uuid", "_message", b"_message", "_revision", b"_revision", "component_id", b"component_id", "created", b"created", "error", b"error", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "lease", b"lease", "message", b"message", "revision", b"revision", "success", b"success"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__component_id: _TypeAlias = _typing.Literal["component_id"]  # noqa: Y015
+        _WhichOneofArgType__component_id: _TypeAlias = _typing.Literal["_component_id", b"_component_id"]  # noqa: Y015
+        _WhichOneofReturnType__created: _TypeAlias = _typing.Literal["created"]  # noqa: Y015
+        _WhichOneofArgType__created: _TypeAlias = _typing.Literal["_created", b"_created"]  # noqa: Y015
+        _WhichOneofReturnType__fencing_token: _TypeAlias = _typing.Literal["fencing_token"]  # noqa: Y015
+        _WhichOneofArgType__fencing_token: _TypeAlias = _typing.Literal["_fencing_token", b"_fencing_token"]  # noqa: Y015
+        _WhichOneofReturnType__instance_uuid: _TypeAlias = _typing.Literal["instance_uuid"]  # noqa: Y015
+        _WhichOneofArgType__instance_uuid: _TypeAlias = _typing.Literal["_instance_uuid", b"_instance_uuid"]  # noqa: Y015
+        _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
+        _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+        _WhichOneofReturnType__revision: _TypeAlias = _typing.Literal["revision"]  # noqa: Y015
+        _WhichOneofArgType__revision: _TypeAlias = _typing.Literal["_revision", b"_revision"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__component_id) -> _WhichOneofReturnType__component_id | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__created) -> _WhichOneofReturnType__created | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__fencing_token) -> _WhichOneofReturnType__fencing_token | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__instance_uuid) -> _WhichOneofReturnType__instance_uuid | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__revision) -> _WhichOneofReturnType__revision | None: ...
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    REGISTERED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """success is true when every registration succeeded."""
+    message: _builtins.str
+    """message is a sentence for people."""
+    registered: _builtins.int
+    """registered counts the registrations that succeeded."""
+    failed: _builtins.int
+    """failed counts those that did not."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchRegisterComponentsResponse.Result]:
+        """results are in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        registered: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        results: _abc.Iterable[Global___BatchRegisterComponentsResponse.Result] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "message", b"message", "registered", b"registered", "results", b"results", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchRegisterComponentsResponse: _TypeAlias = BatchRegisterComponentsResponse  # noqa: Y015
+
+@_typing.final
 class ListComponentsRequest(_message.Message):
     """ListComponentsRequest filters and pages. All filters must hold."""
 
@@ -166,6 +316,7 @@ class ListComponentsRequest(_message.Message):
     CAPABILITY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    Q_FIELD_NUMBER: _builtins.int
     status: _builtins.str
     """status keeps components in this state; any of the nine."""
     type: _builtins.str
@@ -176,6 +327,10 @@ class ListComponentsRequest(_message.Message):
     """page_size is the most components in a page, at most 1,000. The default is 1,000."""
     page_token: _builtins.str
     """page_token is next_page_token of the page before."""
+    q: _builtins.str
+    """q keeps components with this text in their id, name, type or one of their capabilities; case does not matter, and
+    "-" and "_" are equal. At most 128 characters.
+    """
     def __init__(
         self,
         *,
@@ -184,10 +339,11 @@ class ListComponentsRequest(_message.Message):
         capability: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        q: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "page_size", b"page_size", "page_token", b"page_token", "q", b"q", "status", b"status", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,6 +400,48 @@ class GetComponentRequest(_message.Message):
 Global___GetComponentRequest: _TypeAlias = GetComponentRequest  # noqa: Y015
 
 @_typing.final
+class UpdateComponentRequest(_message.Message):
+    """UpdateComponentRequest changes a definition."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    PATCH_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component; "-" and "_" are equal here."""
+    expected_revision: _builtins.int
+    """expected_revision makes the call a compare-and-set on the revision of the definition."""
+    request_id: _builtins.str
+    """request_id makes the call repeatable for ten minutes: the same id with the same body gets the same answer, with
+    another body it is refused as request_mismatch. At most 128 characters; scoped to the caller and this RPC.
+    """
+    @_builtins.property
+    def patch(self) -> _struct_pb2.Struct:
+        """patch is a JSON merge patch (RFC 7396) of component_name, component_type, capabilities, dependencies, health_check
+        and metadata. Any other field is refused. Lists are replaced as a whole, metadata is merged.
+        """
+
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        patch: _struct_pb2.Struct | None = ...,
+        expected_revision: _builtins.int | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "patch", b"patch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "component_id", b"component_id", "expected_revision", b"expected_revision", "patch", b"patch", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_revision: _TypeAlias = _typing.Literal["expected_revision"]  # noqa: Y015
+    _WhichOneofArgType__expected_revision: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_revision) -> _WhichOneofReturnType__expected_revision | None: ...
+
+Global___UpdateComponentRequest: _TypeAlias = UpdateComponentRequest  # noqa: Y015
+
+@_typing.final
 class DeregisterComponentRequest(_message.Message):
     """DeregisterComponentRequest names an instance, or a whole component."""
 
@@ -253,6 +451,7 @@ class DeregisterComponentRequest(_message.Message):
     INSTANCE_UUID_FIELD_NUMBER: _builtins.int
     FENCING_TOKEN_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     component_id: _builtins.str
     """component_id is the component."""
     instance_uuid: _builtins.str
@@ -261,6 +460,10 @@ class DeregisterComponentRequest(_message.Message):
     """fencing_token is the grant of the instance; a stale one changes nothing and is answered stale_session."""
     expected_revision: _builtins.int
     """expected_revision makes the call a compare-and-set on the revision of the definition."""
+    request_id: _builtins.str
+    """request_id makes the call repeatable for ten minutes: the same id with the same body gets the same answer, with
+    another body it is refused as request_mismatch. At most 128 characters; scoped to the caller and this RPC.
+    """
     def __init__(
         self,
         *,
@@ -268,10 +471,11 @@ class DeregisterComponentRequest(_message.Message):
         instance_uuid: _builtins.str = ...,
         fencing_token: _builtins.str = ...,
         expected_revision: _builtins.int | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "component_id", b"component_id", "expected_revision", b"expected_revision", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "component_id", b"component_id", "expected_revision", b"expected_revision", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_revision: _TypeAlias = _typing.Literal["expected_revision"]  # noqa: Y015
     _WhichOneofArgType__expected_revision: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision"]  # noqa: Y015

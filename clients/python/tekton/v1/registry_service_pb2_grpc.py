@@ -42,6 +42,11 @@ class RegistryServiceStub:
                 request_serializer=tekton_dot_v1_dot_registry__service__pb2.RegisterComponentRequest.SerializeToString,
                 response_deserializer=tekton_dot_v1_dot_registry__service__pb2.RegisterComponentResponse.FromString,
                 _registered_method=True)
+        self.BatchRegisterComponents = channel.unary_unary(
+                '/tekton.v1.RegistryService/BatchRegisterComponents',
+                request_serializer=tekton_dot_v1_dot_registry__service__pb2.BatchRegisterComponentsRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_registry__service__pb2.BatchRegisterComponentsResponse.FromString,
+                _registered_method=True)
         self.ListComponents = channel.unary_unary(
                 '/tekton.v1.RegistryService/ListComponents',
                 request_serializer=tekton_dot_v1_dot_registry__service__pb2.ListComponentsRequest.SerializeToString,
@@ -50,6 +55,11 @@ class RegistryServiceStub:
         self.GetComponent = channel.unary_unary(
                 '/tekton.v1.RegistryService/GetComponent',
                 request_serializer=tekton_dot_v1_dot_registry__service__pb2.GetComponentRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_component__pb2.Component.FromString,
+                _registered_method=True)
+        self.UpdateComponent = channel.unary_unary(
+                '/tekton.v1.RegistryService/UpdateComponent',
+                request_serializer=tekton_dot_v1_dot_registry__service__pb2.UpdateComponentRequest.SerializeToString,
                 response_deserializer=tekton_dot_v1_dot_component__pb2.Component.FromString,
                 _registered_method=True)
         self.DeregisterComponent = channel.unary_unary(
@@ -83,9 +93,18 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchRegisterComponents(self, request, context):
+        """BatchRegisterComponents registers up to 1,000 instances in one call. Each item is decided and answered on its own, in
+        order, as RegisterComponent would: one that fails fails alone, and the call itself succeeds (REST answers 200).
+        Errors of the call: validation_error for no item or too many; unavailable when nothing could be decided.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListComponents(self, request, context):
         """ListComponents lists components ordered by id, filtered, in pages of bounded count and size.
-        Errors: validation_error for an unknown status or a page token that is not ours.
+        Errors: validation_error for an unknown status and for values out of bounds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,9 +118,21 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateComponent(self, request, context):
+        """UpdateComponent changes the definition of a component by a JSON merge patch (RFC 7396), which is the body in REST:
+        what it does not name stays, null clears. A patch that changes nothing takes no revision.
+        Errors: component_not_found (1001), validation_error for an unknown field or a wrong type, registration_invalid
+        (1002) also for a part of Tekton itself, already_exists (1011) for another component_type while instances live, conflict, request_mismatch,
+        unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeregisterComponent(self, request, context):
         """DeregisterComponent ends one instance, or, without instance_uuid, removes the whole component.
-        Errors: component_not_found (1001), stale_session, conflict, unavailable.
+        Errors: component_not_found (1001), registration_invalid (1002) for a part of Tekton itself, stale_session, conflict,
+        request_mismatch, unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,6 +150,7 @@ class RegistryServiceServicer:
     def StreamRegistry(self, request, context):
         """StreamRegistry is WatchRegistry as server-sent events. The events are named snapshot, snapshot_end, registry,
         bookmark, reset and end; the id of an event is the token to resume from, also through Last-Event-ID.
+        Errors: validation_error for a resume token that is not ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,6 +164,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=tekton_dot_v1_dot_registry__service__pb2.RegisterComponentRequest.FromString,
                     response_serializer=tekton_dot_v1_dot_registry__service__pb2.RegisterComponentResponse.SerializeToString,
             ),
+            'BatchRegisterComponents': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchRegisterComponents,
+                    request_deserializer=tekton_dot_v1_dot_registry__service__pb2.BatchRegisterComponentsRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_registry__service__pb2.BatchRegisterComponentsResponse.SerializeToString,
+            ),
             'ListComponents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListComponents,
                     request_deserializer=tekton_dot_v1_dot_registry__service__pb2.ListComponentsRequest.FromString,
@@ -140,6 +177,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
             'GetComponent': grpc.unary_unary_rpc_method_handler(
                     servicer.GetComponent,
                     request_deserializer=tekton_dot_v1_dot_registry__service__pb2.GetComponentRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_component__pb2.Component.SerializeToString,
+            ),
+            'UpdateComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateComponent,
+                    request_deserializer=tekton_dot_v1_dot_registry__service__pb2.UpdateComponentRequest.FromString,
                     response_serializer=tekton_dot_v1_dot_component__pb2.Component.SerializeToString,
             ),
             'DeregisterComponent': grpc.unary_unary_rpc_method_handler(
@@ -197,6 +239,33 @@ class RegistryService:
             _registered_method=True)
 
     @staticmethod
+    def BatchRegisterComponents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.RegistryService/BatchRegisterComponents',
+            tekton_dot_v1_dot_registry__service__pb2.BatchRegisterComponentsRequest.SerializeToString,
+            tekton_dot_v1_dot_registry__service__pb2.BatchRegisterComponentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListComponents(request,
             target,
             options=(),
@@ -239,6 +308,33 @@ class RegistryService:
             target,
             '/tekton.v1.RegistryService/GetComponent',
             tekton_dot_v1_dot_registry__service__pb2.GetComponentRequest.SerializeToString,
+            tekton_dot_v1_dot_component__pb2.Component.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.RegistryService/UpdateComponent',
+            tekton_dot_v1_dot_registry__service__pb2.UpdateComponentRequest.SerializeToString,
             tekton_dot_v1_dot_component__pb2.Component.FromString,
             options,
             channel_credentials,

@@ -41,17 +41,30 @@ class RegistryServiceStub:
     Errors: validation_error, registration_invalid (1002), already_exists (1011), stale_session, request_mismatch,
     conflict, unavailable.
     """
+    BatchRegisterComponents: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.BatchRegisterComponentsRequest, _registry_service_pb2.BatchRegisterComponentsResponse]
+    """BatchRegisterComponents registers up to 1,000 instances in one call. Each item is decided and answered on its own, in
+    order, as RegisterComponent would: one that fails fails alone, and the call itself succeeds (REST answers 200).
+    Errors of the call: validation_error for no item or too many; unavailable when nothing could be decided.
+    """
     ListComponents: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListComponentsRequest, _registry_service_pb2.ListComponentsResponse]
     """ListComponents lists components ordered by id, filtered, in pages of bounded count and size.
-    Errors: validation_error for an unknown status or a page token that is not ours.
+    Errors: validation_error for an unknown status and for values out of bounds.
     """
     GetComponent: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetComponentRequest, _component_pb2.Component]
     """GetComponent reads one component with all its instances.
     Errors: component_not_found (1001); unavailable when the registry cannot say so for sure.
     """
+    UpdateComponent: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UpdateComponentRequest, _component_pb2.Component]
+    """UpdateComponent changes the definition of a component by a JSON merge patch (RFC 7396), which is the body in REST:
+    what it does not name stays, null clears. A patch that changes nothing takes no revision.
+    Errors: component_not_found (1001), validation_error for an unknown field or a wrong type, registration_invalid
+    (1002) also for a part of Tekton itself, already_exists (1011) for another component_type while instances live, conflict, request_mismatch,
+    unavailable.
+    """
     DeregisterComponent: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeregisterComponentRequest, _registry_service_pb2.DeregisterComponentResponse]
     """DeregisterComponent ends one instance, or, without instance_uuid, removes the whole component.
-    Errors: component_not_found (1001), stale_session, conflict, unavailable.
+    Errors: component_not_found (1001), registration_invalid (1002) for a part of Tekton itself, stale_session, conflict,
+    request_mismatch, unavailable.
     """
     WatchRegistry: _grpc.UnaryStreamMultiCallable[_registry_service_pb2.WatchRegistryRequest, _registry_service_pb2.WatchRegistryResponse]
     """WatchRegistry streams the registry: a snapshot, its end marked, then every change in commit order without a gap.
@@ -61,6 +74,7 @@ class RegistryServiceStub:
     StreamRegistry: _grpc.UnaryStreamMultiCallable[_registry_service_pb2.WatchRegistryRequest, _httpbody_pb2.HttpBody]
     """StreamRegistry is WatchRegistry as server-sent events. The events are named snapshot, snapshot_end, registry,
     bookmark, reset and end; the id of an event is the token to resume from, also through Last-Event-ID.
+    Errors: validation_error for a resume token that is not ours.
     """
 
 @_typing.type_check_only
@@ -74,17 +88,30 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     Errors: validation_error, registration_invalid (1002), already_exists (1011), stale_session, request_mismatch,
     conflict, unavailable.
     """
+    BatchRegisterComponents: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.BatchRegisterComponentsRequest, _registry_service_pb2.BatchRegisterComponentsResponse]  # type: ignore[assignment]
+    """BatchRegisterComponents registers up to 1,000 instances in one call. Each item is decided and answered on its own, in
+    order, as RegisterComponent would: one that fails fails alone, and the call itself succeeds (REST answers 200).
+    Errors of the call: validation_error for no item or too many; unavailable when nothing could be decided.
+    """
     ListComponents: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListComponentsRequest, _registry_service_pb2.ListComponentsResponse]  # type: ignore[assignment]
     """ListComponents lists components ordered by id, filtered, in pages of bounded count and size.
-    Errors: validation_error for an unknown status or a page token that is not ours.
+    Errors: validation_error for an unknown status and for values out of bounds.
     """
     GetComponent: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetComponentRequest, _component_pb2.Component]  # type: ignore[assignment]
     """GetComponent reads one component with all its instances.
     Errors: component_not_found (1001); unavailable when the registry cannot say so for sure.
     """
+    UpdateComponent: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UpdateComponentRequest, _component_pb2.Component]  # type: ignore[assignment]
+    """UpdateComponent changes the definition of a component by a JSON merge patch (RFC 7396), which is the body in REST:
+    what it does not name stays, null clears. A patch that changes nothing takes no revision.
+    Errors: component_not_found (1001), validation_error for an unknown field or a wrong type, registration_invalid
+    (1002) also for a part of Tekton itself, already_exists (1011) for another component_type while instances live, conflict, request_mismatch,
+    unavailable.
+    """
     DeregisterComponent: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeregisterComponentRequest, _registry_service_pb2.DeregisterComponentResponse]  # type: ignore[assignment]
     """DeregisterComponent ends one instance, or, without instance_uuid, removes the whole component.
-    Errors: component_not_found (1001), stale_session, conflict, unavailable.
+    Errors: component_not_found (1001), registration_invalid (1002) for a part of Tekton itself, stale_session, conflict,
+    request_mismatch, unavailable.
     """
     WatchRegistry: _aio.UnaryStreamMultiCallable[_registry_service_pb2.WatchRegistryRequest, _registry_service_pb2.WatchRegistryResponse]  # type: ignore[assignment]
     """WatchRegistry streams the registry: a snapshot, its end marked, then every change in commit order without a gap.
@@ -94,6 +121,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     StreamRegistry: _aio.UnaryStreamMultiCallable[_registry_service_pb2.WatchRegistryRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """StreamRegistry is WatchRegistry as server-sent events. The events are named snapshot, snapshot_end, registry,
     bookmark, reset and end; the id of an event is the token to resume from, also through Last-Event-ID.
+    Errors: validation_error for a resume token that is not ours.
     """
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -112,13 +140,24 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def BatchRegisterComponents(
+        self,
+        request: _registry_service_pb2.BatchRegisterComponentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.BatchRegisterComponentsResponse, _abc.Awaitable[_registry_service_pb2.BatchRegisterComponentsResponse]]:
+        """BatchRegisterComponents registers up to 1,000 instances in one call. Each item is decided and answered on its own, in
+        order, as RegisterComponent would: one that fails fails alone, and the call itself succeeds (REST answers 200).
+        Errors of the call: validation_error for no item or too many; unavailable when nothing could be decided.
+        """
+
+    @_abc_1.abstractmethod
     def ListComponents(
         self,
         request: _registry_service_pb2.ListComponentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.ListComponentsResponse, _abc.Awaitable[_registry_service_pb2.ListComponentsResponse]]:
         """ListComponents lists components ordered by id, filtered, in pages of bounded count and size.
-        Errors: validation_error for an unknown status or a page token that is not ours.
+        Errors: validation_error for an unknown status and for values out of bounds.
         """
 
     @_abc_1.abstractmethod
@@ -132,13 +171,27 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def UpdateComponent(
+        self,
+        request: _registry_service_pb2.UpdateComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_component_pb2.Component, _abc.Awaitable[_component_pb2.Component]]:
+        """UpdateComponent changes the definition of a component by a JSON merge patch (RFC 7396), which is the body in REST:
+        what it does not name stays, null clears. A patch that changes nothing takes no revision.
+        Errors: component_not_found (1001), validation_error for an unknown field or a wrong type, registration_invalid
+        (1002) also for a part of Tekton itself, already_exists (1011) for another component_type while instances live, conflict, request_mismatch,
+        unavailable.
+        """
+
+    @_abc_1.abstractmethod
     def DeregisterComponent(
         self,
         request: _registry_service_pb2.DeregisterComponentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.DeregisterComponentResponse, _abc.Awaitable[_registry_service_pb2.DeregisterComponentResponse]]:
         """DeregisterComponent ends one instance, or, without instance_uuid, removes the whole component.
-        Errors: component_not_found (1001), stale_session, conflict, unavailable.
+        Errors: component_not_found (1001), registration_invalid (1002) for a part of Tekton itself, stale_session, conflict,
+        request_mismatch, unavailable.
         """
 
     @_abc_1.abstractmethod
@@ -160,6 +213,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """StreamRegistry is WatchRegistry as server-sent events. The events are named snapshot, snapshot_end, registry,
         bookmark, reset and end; the id of an event is the token to resume from, also through Last-Event-ID.
+        Errors: validation_error for a resume token that is not ours.
         """
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from tekton.v1 import system_service_pb2 as tekton_dot_v1_dot_system__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -55,6 +56,26 @@ class SystemServiceStub:
                 request_serializer=tekton_dot_v1_dot_system__service__pb2.ApiVersionRequest.SerializeToString,
                 response_deserializer=tekton_dot_v1_dot_system__service__pb2.ApiVersionResponse.FromString,
                 _registered_method=True)
+        self.Metrics = channel.unary_unary(
+                '/tekton.v1.SystemService/Metrics',
+                request_serializer=tekton_dot_v1_dot_system__service__pb2.MetricsRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_system__service__pb2.MetricsResponse.FromString,
+                _registered_method=True)
+        self.Exposition = channel.unary_unary(
+                '/tekton.v1.SystemService/Exposition',
+                request_serializer=tekton_dot_v1_dot_system__service__pb2.ExpositionRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.OpenApi = channel.unary_unary(
+                '/tekton.v1.SystemService/OpenApi',
+                request_serializer=tekton_dot_v1_dot_system__service__pb2.OpenApiRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.Docs = channel.unary_unary(
+                '/tekton.v1.SystemService/Docs',
+                request_serializer=tekton_dot_v1_dot_system__service__pb2.DocsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class SystemServiceServicer:
@@ -64,6 +85,7 @@ class SystemServiceServicer:
     def Health(self, request, context):
         """Health tells how the parts are. REST answers 200 unless the process itself is broken: a database that is down must
         not get Tekton restarted.
+        Errors: none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,6 +101,7 @@ class SystemServiceServicer:
 
     def Version(self, request, context):
         """Version tells which component this is, as every component does.
+        Errors: none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,6 +109,39 @@ class SystemServiceServicer:
 
     def ApiVersion(self, request, context):
         """ApiVersion tells which version of the API is served.
+        Errors: none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Metrics(self, request, context):
+        """Metrics tells how busy Tekton is, as every component does.
+        Errors: none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Exposition(self, request, context):
+        """Exposition gives every figure in the OpenMetrics text format, for Prometheus and its like.
+        Errors: none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenApi(self, request, context):
+        """OpenApi gives the OpenAPI 3.1 document of every REST path, made from the contract that this server serves.
+        Errors: none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Docs(self, request, context):
+        """Docs gives the page that shows the OpenAPI document to people. It needs nothing but this server.
+        Errors: none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +169,26 @@ def add_SystemServiceServicer_to_server(servicer, server):
                     servicer.ApiVersion,
                     request_deserializer=tekton_dot_v1_dot_system__service__pb2.ApiVersionRequest.FromString,
                     response_serializer=tekton_dot_v1_dot_system__service__pb2.ApiVersionResponse.SerializeToString,
+            ),
+            'Metrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.Metrics,
+                    request_deserializer=tekton_dot_v1_dot_system__service__pb2.MetricsRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_system__service__pb2.MetricsResponse.SerializeToString,
+            ),
+            'Exposition': grpc.unary_unary_rpc_method_handler(
+                    servicer.Exposition,
+                    request_deserializer=tekton_dot_v1_dot_system__service__pb2.ExpositionRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'OpenApi': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenApi,
+                    request_deserializer=tekton_dot_v1_dot_system__service__pb2.OpenApiRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'Docs': grpc.unary_unary_rpc_method_handler(
+                    servicer.Docs,
+                    request_deserializer=tekton_dot_v1_dot_system__service__pb2.DocsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -224,6 +300,114 @@ class SystemService:
             '/tekton.v1.SystemService/ApiVersion',
             tekton_dot_v1_dot_system__service__pb2.ApiVersionRequest.SerializeToString,
             tekton_dot_v1_dot_system__service__pb2.ApiVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Metrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.SystemService/Metrics',
+            tekton_dot_v1_dot_system__service__pb2.MetricsRequest.SerializeToString,
+            tekton_dot_v1_dot_system__service__pb2.MetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Exposition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.SystemService/Exposition',
+            tekton_dot_v1_dot_system__service__pb2.ExpositionRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenApi(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.SystemService/OpenApi',
+            tekton_dot_v1_dot_system__service__pb2.OpenApiRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Docs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.SystemService/Docs',
+            tekton_dot_v1_dot_system__service__pb2.DocsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

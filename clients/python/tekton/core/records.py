@@ -1,0 +1,126 @@
+"""The records of the registry and the changes that a journal is made of: frozen, so that holding one is keeping it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tekton.core.ids import is_loopback
+from tekton.core.lifecycle import ComponentState
+
+
+class Definition(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What all instances of a component share; `revision` is that of its last change."""
+
+    component_id: str
+    component_name: str
+    component_type: str
+    capabilities: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
+    health_check: str = ""
+    metadata: dict[str, Any] = {}
+    created_at: datetime
+    revision: int
+
+
+Address = tuple[str, int]
+
+
+def address_of(host: str, port: int, machine: str = "") -> Address | None:
+    """Give the address that two instances cannot both have: the names of the loopback are one host on each machine."""
+    if not port:
+        return None
+    # No host has a space in it, so a qualified one is never the name of another.
+    return (f"localhost {machine}".rstrip() if is_loopback(host) else host, port)
+
+
+class Instance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One copy of a component.
+
+    `granted` is the revision of the grant of its lease (the fencing token), `revision` that of its last change.
+    `leased` is whether it holds a lease: from registration until its timeout or its end. Times are UTC. `machine` is
+    the IP address of the machine whose loopback `host` is, empty for the one that Tekton runs on. `fingerprint` tells
+    whether a repeated registration says the same; only the server fills it in.
+    """
+
+    instance_uuid: str
+    component_id: str
+    version: str
+    host: str = ""
+    port: int = 0
+    machine: str = ""
+    state: ComponentState
+    state_since: datetime
+    reason: str = ""
+    registered_at: datetime
+    ready_at: datetime | None = None
+    ended_at: datetime | None = None
+    leased: bool = True
+    granted: int
+    revision: int
+    fingerprint: str = ""
+
+    @property
+    def address(self) -> Address | None:
+        """Where it listens; None without a listener."""
+        return address_of(self.host, self.port, self.machine)
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it is a part of Tekton itself, which no one has granted a lease."""
+        return self.granted == 0
+
+
+class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Why a change happened, with its evidence; `implied` marks a state passed through without being asked for."""
+
+    reason: str
+    implied: bool = False
+    evidence: dict[str, Any] = {}
+
+
+class DefinitionChange(msgspec.Struct, frozen=True, gc=False):
+    """A definition was put (`new`) or removed (`new` is None)."""
+
+    old: Definition | None
+    new: Definition | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """The component's id as registered."""
+        record = self.new or self.old
+        return record.component_id if record else ""
+
+
+class InstanceChange(msgspec.Struct, frozen=True, gc=False):
+    """An instance was put (`new`) or forgotten (`new` is None)."""
+
+    old: Instance | None
+    new: Instance | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """The instance's uuid."""
+        record = self.new or self.old
+        return record.instance_uuid if record else ""
+
+    @property
+    def component_id(self) -> str:
+        """The component it belongs to."""
+        record = self.new or self.old
+        return record.component_id if record else ""
+
+
+Change = DefinitionChange | InstanceChange
+
+
+class Commit(msgspec.Struct, frozen=True, gc=False):
+    """One revision: changes that happened together, in order."""
+
+    revision: int
+    recorded_at: datetime
+    changes: tuple[Change, ...]

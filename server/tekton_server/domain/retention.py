@@ -1,0 +1,42 @@
+"""What is forgotten: ended instances after a while, and a component with the last of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tekton.core.ids import lookup_key
+from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
+from tekton_server.domain.commands import Decision, ForgetInstances
+from tekton_server.domain.overlay import Overlay
+
+_CAUSE = Cause("retention")
+
+
+def ended_since(instance: Instance) -> datetime | None:
+    """Give since when an instance holds no lease; None while it does."""
+    return None if instance.leased else instance.ended_at or instance.state_since
+
+
+def forget(view: Overlay, command: ForgetInstances) -> Decision:
+    """Decide which of the named instances are forgotten now; those that live again or ended later are left alone."""
+    changes: list[Change] = []
+    remaining: dict[str, int] = {}
+    for instance_uuid in command.instance_uuids:
+        instance = view.instance(instance_uuid)
+        if instance is None:
+            continue
+        key = lookup_key(instance.component_id)
+        left = remaining.setdefault(key, len(view.instances_of(key)))
+        if not _over(instance, command.before if left > 1 else command.last_before):
+            continue
+        changes.append(InstanceChange(instance, None, _CAUSE))
+        remaining[key] = left - 1
+        definition = view.definition(key)
+        if left == 1 and definition is not None:
+            changes.append(DefinitionChange(definition, None, _CAUSE))
+    return Decision(tuple(changes), None)
+
+
+def _over(instance: Instance, before: datetime) -> bool:
+    ended = ended_since(instance)
+    return ended is not None and ended < before

@@ -1,0 +1,118 @@
+"""What a heartbeat stream still has to tell its client, bounded without ever losing what matters.
+
+Losses are kept one per lease, acknowledgements only the newest thousand (a later one covers the earlier), and there is
+one welcome at a time: whoever says hello again waits until the one before was taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import msgspec
+
+from tekton.core.lifecycle import ComponentState
+
+ACKS = 1024
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """A handle for a lease."""
+
+    instance_uuid: str
+    handle: int
+    state: ComponentState
+
+
+class Welcome(msgspec.Struct, frozen=True):
+    """The answer to a hello."""
+
+    epoch: int
+    grants: tuple[Granted, ...]
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """The answer to a beat (handle > 0) or a batch (handle 0)."""
+
+    sequence: int
+    handle: int = 0
+    state: ComponentState = ComponentState.UNKNOWN
+    state_error: str = ""
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """A lease is lost; `reason` is a name of LeaseLost.Reason without its prefix."""
+
+    instance_uuid: str
+    reason: str
+    message: str
+
+
+class GoAway(msgspec.Struct, frozen=True):
+    """The client shall reconnect after so many seconds."""
+
+    after: float
+    reason: str
+
+
+Outgoing = Welcome | Ack | Lost | GoAway
+
+
+class Outbox:
+    """One stream's messages to its client."""
+
+    def __init__(self) -> None:
+        self._lost: dict[str, Lost] = {}
+        self._welcome: Welcome | None = None
+        self._acks: deque[Ack] = deque(maxlen=ACKS)
+        self._go_away: GoAway | None = None
+        self._ended = False
+        self._wake = asyncio.Event()
+        self._welcome_taken = asyncio.Event()
+
+    def lost(self, message: Lost) -> None:
+        """Tell that a lease is over."""
+        self._lost[message.instance_uuid] = message
+        self._wake.set()
+
+    def ack(self, message: Ack) -> None:
+        """Acknowledge a beat."""
+        self._acks.append(message)
+        self._wake.set()
+
+    def go_away(self, message: GoAway) -> None:
+        """Ask the client to reconnect, and end the stream."""
+        self._go_away = message
+        self.end()
+
+    def end(self) -> None:
+        """End the stream once everything was taken."""
+        self._ended = True
+        self._wake.set()
+
+    async def welcome(self, message: Welcome) -> None:
+        """Answer a hello; waits until an earlier answer was taken."""
+        while self._welcome is not None:
+            self._welcome_taken.clear()
+            await self._welcome_taken.wait()
+        self._welcome = message
+        self._wake.set()
+
+    async def next(self) -> Outgoing | None:
+        """Wait for the next message: losses, then a welcome, then acknowledgements; None at the end."""
+        while (message := self._take()) is None and not self._ended:
+            self._wake.clear()
+            await self._wake.wait()
+        return message
+
+    def _take(self) -> Outgoing | None:
+        if self._lost:
+            return self._lost.pop(next(iter(self._lost)))
+        if self._welcome is not None:
+            welcome, self._welcome = self._welcome, None
+            self._welcome_taken.set()
+            return welcome
+        if self._acks:
+            return self._acks.popleft()
+        away, self._go_away = self._go_away, None
+        return away

@@ -1,0 +1,125 @@
+"""Every figure as OpenMetrics text. They are gathered when somebody scrapes; between scrapes this costs nothing.
+
+Labels are bounded: RPCs of the contract, gRPC status codes, kinds of watch, parts of the health answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from tekton_server.build import BUILD
+from tekton_server.live.metrics import Calls, Histogram, OwnProcess, Telemetry
+from tekton_server.live.registry import LiveRegistry
+from tekton_server.live.system import SystemState
+
+_RPC = ("service", "method")
+
+
+class Exposition:
+    """Writes the text. Its registry is its own, so that two servers in one process never share a figure."""
+
+    def __init__(self, live: LiveRegistry, state: SystemState, telemetry: Telemetry) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Figures(live, state, telemetry))
+
+    def text(self) -> bytes:
+        """Give the figures as of now."""
+        text: bytes = generate_latest(self._registry)  # type: ignore[no-untyped-call]
+        return text
+
+
+class _Figures(Collector):
+    def __init__(self, live: LiveRegistry, state: SystemState, telemetry: Telemetry) -> None:
+        self._live = live
+        self._state = state
+        self._telemetry = telemetry
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _system(self._state)
+        yield from _calls(self._telemetry.calls)
+        yield from _registry(self._live)
+        yield from _leases(self._live)
+        yield from _journal(self._live)
+        yield from _process(self._telemetry.process)
+
+
+def _system(state: SystemState) -> Iterator[Metric]:
+    build = {"version": BUILD.version, "commit": BUILD.commit}
+    yield InfoMetricFamily("tekton_build", "Which build this is.", value=build)
+    yield _gauge("tekton_ready", "1 once every start-up phase is done, and until a stop begins.", state.ready)
+    parts = GaugeMetricFamily("tekton_part_healthy", "1 while a part is well.", labels=("part",))
+    for part, trouble in state.health().items():
+        parts.add_metric((part,), trouble is None)
+    yield parts
+
+
+def _calls(calls: Calls) -> Iterator[Metric]:
+    total = CounterMetricFamily("tekton_calls", "Calls that ended, streams among them.", labels=(*_RPC, "code"))
+    seconds = HistogramMetricFamily(
+        "tekton_call_duration_seconds", "How long unary calls took in the server.", labels=_RPC, unit="seconds"
+    )
+    active = GaugeMetricFamily("tekton_calls_active", "Calls and streams that are open.", labels=_RPC)
+    for one in calls.methods.values():
+        rpc = (one.service, one.method)
+        active.add_metric(rpc, one.active)
+        for code, count in one.codes.items():
+            total.add_metric((*rpc, code), count)
+        if one.seconds is not None:
+            _add(seconds, one.seconds, rpc)
+    yield from (total, seconds, active)
+
+
+def _registry(live: LiveRegistry) -> Iterator[Metric]:
+    yield _gauge("tekton_components", "Components that the registry knows.", len(live.view.components))
+    yield _gauge("tekton_instances", "Instances it remembers, ended ones among them.", len(live.view.instances))
+    watchers = GaugeMetricFamily("tekton_watchers", "Watches that are open.", labels=("kind",))
+    watchers.add_metric(("registry",), live.hub.watchers)
+    watchers.add_metric(("heartbeats",), live.feed.watchers)
+    yield watchers
+
+
+def _leases(live: LiveRegistry) -> Iterator[Metric]:
+    yield _gauge("tekton_leases", "Instances that are alive.", len(live.leases))
+    yield _gauge("tekton_leases_suspect", "Those of them that lost their heartbeat stream.", live.leases.suspects)
+    yield _gauge("tekton_heartbeat_sessions", "Heartbeat streams that are open.", len(live.sessions))
+
+
+def _journal(live: LiveRegistry) -> Iterator[Metric]:
+    yield _gauge("tekton_journal_revision", "The last revision of the registry.", live.view.revision)
+    yield CounterMetricFamily("tekton_journal_commits", "Commits that were folded.", live.batches.commits)
+    sizes = HistogramMetricFamily("tekton_journal_batch_commits", "Commits in one batch.")
+    _add(sizes, live.batches.sizes)
+    yield sizes
+    yield _gauge("tekton_writer_waiting", "Writes that wait for their turn.", live.writer.waiting)
+    yield _gauge("tekton_database_up", "0 while the database does not answer.", live.writer.down_since is None)
+
+
+def _process(process: OwnProcess) -> Iterator[Metric]:
+    found = process.figures()
+    yield CounterMetricFamily(
+        "process_cpu_seconds", "Processor time that was spent.", found.cpu_seconds, unit="seconds"
+    )
+    yield _gauge("process_resident_memory_bytes", "Memory that is taken.", found.resident_bytes, unit="bytes")
+    yield _gauge("process_threads", "Threads there are.", found.threads)
+    yield _gauge("process_open_fds", "Files and sockets that are open.", found.open_files)
+    yield _gauge("process_start_time_seconds", "When it started, since 1970.", found.started, unit="seconds")
+
+
+def _gauge(name: str, about: str, value: float, unit: str = "") -> Metric:
+    return GaugeMetricFamily(name, about, value, unit=unit)
+
+
+def _add(family: HistogramMetricFamily, histogram: Histogram, labels: Sequence[str] = ()) -> None:
+    edges = [*(str(float(edge)) for edge in histogram.edges), "+Inf"]
+    family.add_metric(labels, list(zip(edges, accumulate(histogram.counts), strict=True)), histogram.total)

@@ -1,0 +1,80 @@
+"""What ends disappears by policy, and a uuid never lives twice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import make_url, text
+
+from tekton.core.errors import StaleSessionError
+from tekton_server.domain.commands import EndInstance
+from tekton_server.live.registry import LiveRegistry
+from tests.support.live import assert_whole, opened, register
+from tests.support.postgres import Cluster
+
+NOW = datetime.now(UTC)
+
+
+async def end(live: LiveRegistry, component_id: str, instance_uuid: str) -> None:
+    """Deregister an instance."""
+    await live.writer.submit(EndInstance(component_id=component_id, instance_uuid=instance_uuid))
+
+
+async def test_an_ended_instance_disappears_after_an_hour_and_the_last_one_after_the_retention(
+    cluster: Cluster,
+) -> None:
+    """The component goes with its last instance; what lives is never touched."""
+    async with opened(make_url(cluster.new_database())) as live:
+        first, second = register(1), register(1, host="elsewhere")
+        alive = register(2)
+        for command in (first, second, alive):
+            await live.writer.submit(command)
+        await end(live, "component-1", first.instance_uuid)
+        await live.housekeeping.sweep(NOW + timedelta(minutes=59))
+        assert set(live.view.instances) == {first.instance_uuid, second.instance_uuid, alive.instance_uuid}
+        await live.housekeeping.sweep(NOW + timedelta(minutes=61))
+        assert set(live.view.instances) == {second.instance_uuid, alive.instance_uuid}
+        await end(live, "component-1", second.instance_uuid)
+        await live.housekeeping.sweep(NOW + timedelta(hours=71))
+        assert live.view.get("component-1") is not None
+        await live.housekeeping.sweep(NOW + timedelta(hours=73))
+        assert live.view.get("component-1") is None
+        assert set(live.view.instances) == {alive.instance_uuid}
+        await assert_whole(live, 1)
+
+
+async def test_a_forgotten_uuid_is_stale_for_a_day_over_restarts(cluster: Cluster) -> None:
+    """Re-sending it is 409 stale_session, whoever it is for; after a day it is nobody's."""
+    url = make_url(cluster.new_database())
+    command, other = register(1), register(1, host="elsewhere")
+    async with opened(url) as live:
+        await live.writer.submit(command)
+        await live.writer.submit(other)
+        await end(live, "component-1", command.instance_uuid)
+        with pytest.raises(StaleSessionError):
+            await live.writer.submit(command)
+        await live.housekeeping.sweep(NOW + timedelta(hours=2))
+        assert command.instance_uuid not in live.view.instances
+        with pytest.raises(StaleSessionError):
+            await live.writer.submit(command)
+    async with opened(url) as live:
+        with pytest.raises(StaleSessionError):
+            await live.writer.submit(command)
+        await end(live, "component-1", other.instance_uuid)
+        async with live.store._engine.begin() as connection:
+            await connection.execute(text("UPDATE tombstones SET recorded_at = recorded_at - interval '25 hours'"))
+        await live.housekeeping.sweep(NOW + timedelta(hours=25))
+        async with live.store._engine.connect() as connection:
+            found = await connection.scalars(text("SELECT instance_uuid::text FROM tombstones"))
+            assert command.instance_uuid not in set(found)
+
+
+async def test_old_answers_are_forgotten(cluster: Cluster) -> None:
+    """Ten minutes, then the id may be used for something else."""
+    insert = text("INSERT INTO requests VALUES ('', 'X', :id, 'h', '{}', now() - :age * interval '1 minute')")
+    async with opened(make_url(cluster.new_database())) as live, live.store._engine.connect() as connection:
+        await connection.execute(insert, [{"id": "old", "age": 11}, {"id": "new", "age": 9}])
+        await connection.commit()
+        await live.housekeeping.sweep(NOW)
+        assert list(await connection.scalars(text("SELECT request_id FROM requests"))) == ["new"]

@@ -15,7 +15,6 @@ from pathlib import Path
 from socket import gethostname
 
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tekton_gateway import Envoy, GatewaySettings, PortInUseError
@@ -27,7 +26,7 @@ from tekton_server.server import ListenError, Server
 from tekton_server.storage.data_directory import DataDirectoryLock, unusable
 from tekton_server.storage.embedded import EmbeddedPostgres
 from tekton_server.storage.engine import create_engine, parse_url
-from tekton_server.storage.errors import StorageUnavailableError
+from tekton_server.storage.errors import StorageClosedError, StorageUnavailableError
 from tekton_server.storage.migrate import migrate
 
 log = logging.getLogger(__name__)
@@ -82,7 +81,7 @@ class Tekton:
         self._on_stop("the pool of connections", engine.dispose)
         await self._migrate(engine)
         self._step("startup", "loading the registry")
-        self.live = await LiveRegistry.open(engine, url, self.settings.timing)
+        self.live = await LiveRegistry.open(engine, url, self.settings.timing, self.settings.retention)
         # An address that only stands for all of this machine's is none that others can call.
         shown = gethostname() if host in ("0.0.0.0", "::") else self.settings.host
         self.live.build_in(shown, self.settings.port)
@@ -137,17 +136,10 @@ class Tekton:
         except StorageUnavailableError as error:
             if self.settings.database_url is None:
                 raise
-            raise ConfigError(
-                f"the database at {self.database} cannot be used ({_reason(error)}); "
-                "start it, or leave database_url out to use the embedded one"
-            ) from error
-        except (SQLAlchemyError, OverflowError) as error:
-            if self.settings.database_url is None:
-                raise
-            raise ConfigError(
-                f"the database at {self.database} does not let Tekton in ({_reason(error)}); "
-                "correct the address, or what its user may do"
-            ) from error
+            wrong, remedy = "cannot be used", "start it, or leave database_url out to use the embedded one"
+            if isinstance(error, StorageClosedError):
+                wrong, remedy = "does not let Tekton in", "correct the address, or what its user may do"
+            raise ConfigError(f"the database at {self.database} {wrong} ({_reason(error)}); {remedy}") from error
 
     async def _serve(self, host: str) -> Path:
         self._step("startup", "starting the server")

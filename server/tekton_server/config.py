@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NoReturn,
 import msgspec
 
 if TYPE_CHECKING:
+    from tekton_server.live.housekeeping import Retention
     from tekton_server.live.leases import Timing
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
+Keep = Annotated[float, msgspec.Meta(ge=60, le=366 * 86400)]
 Text = Annotated[str, msgspec.Meta(pattern=r"^[^\0]+\Z")]
 
 CONFIG_NAMES = ("config/tekton.json", "~/.tekton/tekton.json", "~/.tekton/config.json")
@@ -52,6 +54,8 @@ _WANTED: Mapping[str, str] = {
     "log_format": "console or json",
     "heartbeat_interval": "a number of seconds over 0, at most a day",
     "heartbeat_timeout": "a number of seconds over 0, at most a day",
+    "instance_retention": "a number of seconds from a minute to a year",
+    "component_retention": "a number of seconds from a minute to a year",
 }
 # Their values never appear in a message.
 _SECRET = frozenset({"database_url"})
@@ -69,6 +73,8 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
 
     heartbeat_interval: Seconds = 10.0
     heartbeat_timeout: Seconds = 30.0
+    instance_retention: Keep = 3600.0
+    component_retention: Keep = 72 * 3600.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +102,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         from tekton_server.live.leases import Timing
 
         return Timing(self.components.heartbeat_interval, self.components.heartbeat_timeout)
+
+    @property
+    def retention(self) -> Retention:
+        """How long what has ended is kept."""
+        from tekton_server.live.housekeeping import Retention
+
+        return Retention(self.components.instance_retention, self.components.component_retention)
 
 
 class _Given(NamedTuple):

@@ -52,7 +52,8 @@ class Server:
         self._live = live
         self._state = state
         self._telemetry = Telemetry(Calls(), ThisProcess())
-        self._server = aio.server(interceptors=chain(self._revision, self._telemetry.calls), options=_OPTIONS)
+        around = chain(self._revision, live.reach, self._telemetry.calls)
+        self._server = aio.server(interceptors=around, options=_OPTIONS)
         self._health = HealthServicer()
         self.grpc_port: int | None = None
 

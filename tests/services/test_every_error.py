@@ -40,11 +40,15 @@ class Raising(registry_grpc.RegistryServiceServicer):
 Raising.__abstractmethods__ = frozenset()
 
 
+async def _reach(token: Token) -> None:
+    """Every revision is reached here."""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def raising(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[str, int]]:
     """A server with the real interceptors, behind the real Envoy; gives its direct target and the gateway's port."""
     folder = tmp_path_factory.mktemp("r")
-    server = aio.server(interceptors=chain(lambda: Token("0123abcd", 7), Calls()))
+    server = aio.server(interceptors=chain(lambda: Token("0123abcd", 7), _reach, Calls()))
     registry_grpc.add_RegistryServiceServicer_to_server(Raising(), server)
     socket = folder / "s"
     server.add_insecure_port(f"unix:{socket}")

@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import make_url, text
 
 from tekton.core.errors import StaleSessionError
+from tekton.v1.registry_service_pb2 import WatchRegistryResponse as Phase
 from tekton_server.domain.commands import EndInstance
 from tekton_server.live.registry import LiveRegistry
+from tekton_server.services import watching
+from tekton_server.services.selector import Selector
+from tekton_server.storage.retention import JournalKept, forget_old
 from tests.support.live import assert_whole, opened, register
 from tests.support.postgres import Cluster
-
-NOW = datetime.now(UTC)
 
 
 async def end(live: LiveRegistry, component_id: str, instance_uuid: str) -> None:
@@ -31,14 +33,14 @@ async def test_an_ended_instance_disappears_after_an_hour_and_the_last_one_after
         for command in (first, second, alive):
             await live.writer.submit(command)
         await end(live, "component-1", first.instance_uuid)
-        await live.housekeeping.sweep(NOW + timedelta(minutes=59))
+        await live.housekeeping.sweep(datetime.now(UTC) + timedelta(minutes=59))
         assert set(live.view.instances) == {first.instance_uuid, second.instance_uuid, alive.instance_uuid}
-        await live.housekeeping.sweep(NOW + timedelta(minutes=61))
+        await live.housekeeping.sweep(datetime.now(UTC) + timedelta(minutes=61))
         assert set(live.view.instances) == {second.instance_uuid, alive.instance_uuid}
         await end(live, "component-1", second.instance_uuid)
-        await live.housekeeping.sweep(NOW + timedelta(hours=71))
+        await live.housekeeping.sweep(datetime.now(UTC) + timedelta(hours=71))
         assert live.view.get("component-1") is not None
-        await live.housekeeping.sweep(NOW + timedelta(hours=73))
+        await live.housekeeping.sweep(datetime.now(UTC) + timedelta(hours=73))
         assert live.view.get("component-1") is None
         assert set(live.view.instances) == {alive.instance_uuid}
         await assert_whole(live, 1)
@@ -54,7 +56,7 @@ async def test_a_forgotten_uuid_is_stale_for_a_day_over_restarts(cluster: Cluste
         await end(live, "component-1", command.instance_uuid)
         with pytest.raises(StaleSessionError):
             await live.writer.submit(command)
-        await live.housekeeping.sweep(NOW + timedelta(hours=2))
+        await live.housekeeping.sweep(datetime.now(UTC) + timedelta(hours=2))
         assert command.instance_uuid not in live.view.instances
         with pytest.raises(StaleSessionError):
             await live.writer.submit(command)
@@ -64,7 +66,7 @@ async def test_a_forgotten_uuid_is_stale_for_a_day_over_restarts(cluster: Cluste
         await end(live, "component-1", other.instance_uuid)
         async with live.store._engine.begin() as connection:
             await connection.execute(text("UPDATE tombstones SET recorded_at = recorded_at - interval '25 hours'"))
-        await live.housekeeping.sweep(NOW + timedelta(hours=25))
+        await live.housekeeping.sweep(datetime.now(UTC) + timedelta(hours=25))
         async with live.store._engine.connect() as connection:
             found = await connection.scalars(text("SELECT instance_uuid::text FROM tombstones"))
             assert command.instance_uuid not in set(found)
@@ -76,5 +78,42 @@ async def test_old_answers_are_forgotten(cluster: Cluster) -> None:
     async with opened(make_url(cluster.new_database())) as live, live.store._engine.connect() as connection:
         await connection.execute(insert, [{"id": "old", "age": 11}, {"id": "new", "age": 9}])
         await connection.commit()
-        await live.housekeeping.sweep(NOW)
+        await live.housekeeping.sweep(datetime.now(UTC))
         assert list(await connection.scalars(text("SELECT request_id FROM requests"))) == ["new"]
+
+
+async def test_the_journal_is_compacted_by_age_and_by_count_and_never_loses_its_end(cluster: Cluster) -> None:
+    """The last revision stays, for the next one is counted from it; the current state is untouched."""
+    url = make_url(cluster.new_database())
+    async with opened(url) as live:
+        for number in range(30):
+            await live.writer.submit(register(number))
+        await forget_old(live.store._engine, JournalKept(revisions=10))
+        assert [c.revision for c in await live.store.after(0)] == list(range(21, 31))
+        await forget_old(live.store._engine, JournalKept(age=timedelta(0)))
+        assert [c.revision for c in await live.store.after(0)] == [30]
+        answer = await live.writer.submit(register(99))
+        assert answer.instance.granted == 31
+    async with opened(url) as live:
+        assert len(live.view.instances) == 31 and live.view.revision == 31
+
+
+async def test_a_watcher_whose_token_is_compacted_is_told_at_once_and_starts_over(cluster: Cluster) -> None:
+    """A reset and a snapshot, for filtered and unfiltered watches alike; a gap is never passed over."""
+    url = make_url(cluster.new_database())
+    async with opened(url) as live:
+        for number in range(30):
+            await live.writer.submit(register(number))
+        await forget_old(live.store._engine, JournalKept(revisions=5))
+    async with opened(url) as live:  # its ring is empty: it resumes from the journal
+        for selector in (Selector(), Selector(types=frozenset(("service",)))):
+            watch = watching.registry(live, selector, f"{live.view.history_id}.3")
+            phases = [(await anext(watch)).phase for _ in range(3)]
+            assert phases == [Phase.PHASE_RESET, Phase.PHASE_SNAPSHOT, Phase.PHASE_SNAPSHOT_END]
+            await watch.aclose()  # type: ignore[attr-defined]
+            states = watching.states(live, selector, f"{live.view.history_id}.3")
+            assert (await anext(states)).reset
+            await states.aclose()  # type: ignore[attr-defined]
+        watch = watching.registry(live, Selector(), f"{live.view.history_id}.27")
+        assert [e.revision for e in (await anext(watch)).events] == [28, 28, 29, 29, 30, 30]
+        await watch.aclose()  # type: ignore[attr-defined]

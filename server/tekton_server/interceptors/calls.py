@@ -21,6 +21,7 @@ from tekton_server.services import reply
 log = logging.getLogger(__name__)
 
 REST_MARK = "x-tekton-rest"
+LEAST_REVISION = "tekton-min-revision"
 _OWN = "/tekton.v1."
 # What a call ended with that neither answered nor failed: its caller went away while we did not look.
 _LEFT = "CANCELLED"
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 class CallInterceptor(aio.ServerInterceptor):
     """Wraps each method's handler once, and keeps it."""
 
-    def __init__(self, revision: Callable[[], Token], calls: Calls) -> None:
+    def __init__(self, revision: Callable[[], Token], reach: Callable[[Token], Awaitable[None]], calls: Calls) -> None:
         self._revision = revision
+        self._reach = reach
         self._calls = calls
         self._wrapped: dict[str, Handler] = {}
 
@@ -64,15 +66,24 @@ class CallInterceptor(aio.ServerInterceptor):
             return grpc.unary_stream_rpc_method_handler(self._unary_stream(method, handler, figures), None, serialize)
         return grpc.stream_stream_rpc_method_handler(self._stream_stream(method, handler, figures), None, serialize)
 
+    async def _reached(self, text: str) -> None:
+        """Wait until the view has reached the least revision a caller wants to see."""
+        token = Token.parse(text)
+        if token is None:
+            raise ValidationError.of(LEAST_REVISION, "must be a token from a tekton-revision", "format")
+        await self._reach(token)
+
     def _unary(self, method: str, handler: Handler, figures: MethodCalls) -> Any:
         behave: Any = handler.unary_unary
         decode, revision = handler.request_deserializer, self._revision
 
         async def call(raw: bytes, context: Context) -> Any:
-            rest = _is_rest(context)
+            rest, least = _marks(context)
             reply.begin()
             began, code = figures.begin(), _LEFT
             try:
+                if least is not None:
+                    await self._reached(least)
                 answer = await behave(_decode(decode, raw), context)
                 code = "OK"
             except asyncio.CancelledError:
@@ -101,8 +112,11 @@ class CallInterceptor(aio.ServerInterceptor):
         decode, revision = handler.request_deserializer, self._revision
 
         async def call(raw: bytes, context: Context) -> AsyncIterator[Any]:
+            rest, least = _marks(context)
             began, code = figures.begin(), _LEFT
             try:
+                if least is not None:
+                    await self._reached(least)
                 async for message in behave(_decode(decode, raw), context):
                     yield message
                 code = "OK"
@@ -111,7 +125,7 @@ class CallInterceptor(aio.ServerInterceptor):
                 raise
             except Exception as error:
                 code = status_name(error)
-                await _fail(context, method, error, _is_rest(context), revision())
+                await _fail(context, method, error, rest, revision())
             finally:
                 figures.end(code, began)
 
@@ -122,8 +136,11 @@ class CallInterceptor(aio.ServerInterceptor):
         decode, revision = handler.request_deserializer, self._revision
 
         async def call(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+            rest, least = _marks(context)
             began, code = figures.begin(), _LEFT
             try:
+                if least is not None:
+                    await self._reached(least)
                 async for message in behave(_decoded(decode, raws), context):
                     yield message
                 code = "OK"
@@ -132,15 +149,22 @@ class CallInterceptor(aio.ServerInterceptor):
                 raise
             except Exception as error:
                 code = status_name(error)
-                await _fail(context, method, error, _is_rest(context), revision())
+                await _fail(context, method, error, rest, revision())
             finally:
                 figures.end(code, began)
 
         return call
 
 
-def _is_rest(context: Context) -> bool:
-    return any(key == REST_MARK for key, _ in context.invocation_metadata() or ())
+def _marks(context: Context) -> tuple[bool, str | None]:
+    """Read what a call's metadata says to us: whether REST is spoken, and the least revision to answer from."""
+    rest, least = False, None
+    for key, value in context.invocation_metadata() or ():
+        if key == REST_MARK:
+            rest = True
+        elif key == LEAST_REVISION:
+            least = str(value)
+    return rest, least
 
 
 def _left(context: Context) -> str:

@@ -123,6 +123,7 @@ class Watcher:
 
         Raises:
             SlowWatcherError: the watcher fell out of the ring; the error says where to resume.
+            CompactedError: what comes next is no longer in the journal.
         """
         hub = self._hub
         if self.revision >= hub.revision and not hub._closed:
@@ -147,7 +148,10 @@ class Watcher:
             raise SlowWatcherError(
                 "this watcher fell too far behind; resume after the token", details={"resume_token": token}
             )
-        return [Folded(commit, {}, {}) for commit in await self._hub._read_after(self.revision)]
+        commits = await self._hub._read_after(self.revision)
+        if commits and commits[0].revision != self.revision + 1:
+            raise CompactedError("the history after this token is gone; take a new snapshot")
+        return [Folded(commit, {}, {}) for commit in commits]
 
 
 def weight(commit: Commit) -> int:

@@ -16,6 +16,7 @@ from tekton_server.domain.commands import ForgetInstances
 from tekton_server.domain.overlay import Tombstone
 from tekton_server.domain.retention import ended_since
 from tekton_server.live.writer import Writer
+from tekton_server.storage.retention import JournalKept
 from tekton_server.storage.state import Grave
 
 log = logging.getLogger(__name__)
@@ -25,10 +26,11 @@ _AT_ONCE = 500
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """How long what has ended is kept, in seconds: any instance, and the last one of a component."""
+    """How long what has ended is kept, in seconds: any instance, and the last one of a component; and the journal."""
 
     instance: float = 3600.0
     last: float = 72 * 3600.0
+    journal: JournalKept = JournalKept()
 
 
 class Housekeeping:

@@ -14,6 +14,8 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tekton import __version__
+from tekton.core.errors import CompactedError, UnavailableError
+from tekton.core.ids import Token
 from tekton.core.view import Commit, View
 from tekton_server.domain import built_in
 from tekton_server.domain.overlay import Tombstone
@@ -29,7 +31,7 @@ from tekton_server.live.writer import HistoryDivergedError, Writer
 from tekton_server.storage.errors import StorageUnavailableError
 from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.leases import LeaseStore
-from tekton_server.storage.requests import forget_old
+from tekton_server.storage.retention import forget_old
 from tekton_server.storage.state import Loaded, Store
 
 log = logging.getLogger(__name__)
@@ -64,7 +66,9 @@ class LiveRegistry:
         self.writer = Writer(
             self._session, self.view, self._on_commit, self._on_batch, self.tombstones, last_batch=last_batch
         )
-        self.housekeeping = Housekeeping(self.view, self.writer, retention, self.tombstones, lambda: forget_old(engine))
+        self.housekeeping = Housekeeping(
+            self.view, self.writer, retention, self.tombstones, lambda: forget_old(engine, retention.journal)
+        )
         self.housekeeping.load(self.view.instances.values(), loaded.graves)
         self.hub = Hub(self.view, store.after)
         self.leases = LeaseTable(timing, self.writer, LeaseStore(engine, self.server_id), self.feed)
@@ -123,6 +127,20 @@ class LiveRegistry:
             await asyncio.wait_for(self._freshness.confirm(), CONFIRM_WITHIN)
         except TimeoutError:
             raise StorageUnavailableError("the database does not answer; try again") from None
+
+    async def reach(self, token: Token) -> None:
+        """Return once the view has reached a revision that a caller has seen elsewhere.
+
+        Raises:
+            CompactedError: it is of another history.
+            UnavailableError: it is ahead of everything this server can see.
+        """
+        if token.history_id != self.view.history_id:
+            raise CompactedError("this revision is of another history; read again without asking for it")
+        if token.revision > self.view.revision:
+            await self.confirm()
+        if token.revision > self.view.revision:
+            raise UnavailableError(f"revision {token.revision} is not reached yet; try again")
 
     def end_watches(self, reconnect_after: float) -> None:
         """End streams in good order: watchers are told the end, heartbeat clients to come back later."""

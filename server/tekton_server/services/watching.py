@@ -56,15 +56,24 @@ async def registry(live: LiveRegistry, selector: Selector, token: str) -> AsyncI
         SlowWatcherError: the watcher fell behind.
     """
     try:
-        revision = resume_at(live, token)
+        async for message in _from(live, selector, resume_at(live, token)):
+            yield message
     except CompactedError:
         yield _message(live, Message.PHASE_RESET, live.view.revision, token=False)
-        revision = None
+        async for message in _from(live, selector, None):
+            yield message
+
+
+async def _from(live: LiveRegistry, selector: Selector, revision: int | None) -> AsyncIterator[Message]:
+    """Watch after a revision, or from a snapshot.
+
+    Raises:
+        CompactedError: what comes after the revision can no longer be told.
+    """
     with live.hub.watch(revision, filtered=not selector.all) as watcher:
-        if revision is not None and watcher.before_ring and not selector.all:
+        if watcher.before_ring and not selector.all:
             # A filter cannot be judged on commits from before the ring; a fresh snapshot can.
-            yield _message(live, Message.PHASE_RESET, live.view.revision, token=False)
-            revision, watcher.revision = None, live.hub.revision
+            raise CompactedError("a filtered watch cannot resume from so far back")
         if revision is None:
             for message in _snapshot(live, selector):
                 yield message
@@ -275,31 +284,47 @@ async def states(live: LiveRegistry, selector: Selector, token: str) -> AsyncIte
         ValidationError: the token is not one of ours.
         SlowWatcherError: the watcher fell behind.
     """
-    reset = False
     try:
-        revision = resume_at(live, token)
+        async for message in _states_from(live, selector, resume_at(live, token)):
+            yield message
     except CompactedError:
-        revision, reset = None, True
+        async for message in _states_from(live, selector, None, reset=True):
+            yield message
+
+
+async def _states_from(
+    live: LiveRegistry, selector: Selector, revision: int | None, *, reset: bool = False
+) -> AsyncIterator[lifecycle_pb.WatchStatesResponse]:
+    """Watch state changes after a revision, or from now on.
+
+    Raises:
+        CompactedError: what comes after the revision can no longer be told.
+    """
     with live.hub.watch(revision, filtered=not selector.all) as watcher:
-        if revision is not None and watcher.before_ring and not selector.all:
-            reset, watcher.revision = True, live.hub.revision
-        if revision is None or reset:
+        if watcher.before_ring and not selector.all:
+            raise CompactedError("a filtered watch cannot resume from so far back")
+        if revision is None:
             # A watch that begins anew is told from where on it sees everything; one that resumes knows.
             yield _states_message(live, watcher.revision, reset=reset)
         quiet = Quiet()
         while not watcher.ended:
             for one in await watcher.next(quiet.patience):
-                changes = list(_state_changes(one, selector))
-                while len(changes) > _STATE_CHANGES:
+                for message in _state_messages(live, one, selector):
                     quiet.broken()
-                    part, changes = changes[:_STATE_CHANGES], changes[_STATE_CHANGES:]
-                    yield _states_message(live, one.commit.revision, part, more=True)
-                if changes:
-                    quiet.broken()
-                    yield _states_message(live, one.commit.revision, changes)
+                    yield message
             if quiet.too_long and not watcher.ended:
                 quiet.broken()
                 yield _states_message(live, watcher.revision)
+
+
+def _state_messages(
+    live: LiveRegistry, folded: Folded, selector: Selector
+) -> Iterator[lifecycle_pb.WatchStatesResponse]:
+    changes = list(_state_changes(folded, selector))
+    for start in range(0, len(changes), _STATE_CHANGES):
+        more = start + _STATE_CHANGES < len(changes)
+        part = changes[start : start + _STATE_CHANGES]
+        yield _states_message(live, folded.commit.revision, part, more=more)
 
 
 def _states_message(

@@ -14,6 +14,8 @@ from tekton.core.errors import UnavailableError
 _DATA = frozenset(("21", "22", "23"))
 # Syntax or access rule: wrong SQL is a fault of ours. Everything else is trouble of the database or the way to it.
 _OURS = "42"
+# Authorization and unknown databases: no trying again helps before somebody changes something.
+_CLOSED = ("28", "3D")
 _FORBIDDEN = "42501"
 _DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.SQLAlchemyError)
 
@@ -24,6 +26,10 @@ class DataRefusedError(Exception):
 
 class StorageUnavailableError(UnavailableError):
     """The database cannot be asked now. Nothing was changed."""
+
+
+class StorageClosedError(StorageUnavailableError):
+    """The database is there and does not let us in."""
 
 
 @contextmanager
@@ -40,10 +46,14 @@ def translated() -> Iterator[None]:
         state = _sqlstate(error)
         if state[:2] in _DATA:
             raise DataRefusedError(str(error)) from error
-        if state[:2] == _OURS and state != _FORBIDDEN:
+        if state[:2] in _CLOSED or state == _FORBIDDEN:
+            raise StorageClosedError("the database does not let Tekton in; try again") from error
+        if state[:2] == _OURS:
             raise
         raise _unavailable() from error
-    except (OSError, TimeoutError, OverflowError) as error:
+    except OverflowError as error:  # a port that there cannot be
+        raise StorageClosedError("the database cannot be at that address") from error
+    except (OSError, TimeoutError) as error:
         raise _unavailable() from error
 
 

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from tekton_server.storage.errors import translated
-
 REMEMBERED = "10 minutes"
-TOMBSTONES_KEPT = "24 hours"
-
-_FORGET_REQUESTS = text(f"DELETE FROM requests WHERE recorded_at < clock_timestamp() - interval '{REMEMBERED}'")
-_FORGET_TOMBSTONES = text(
-    f"DELETE FROM tombstones WHERE recorded_at < clock_timestamp() - interval '{TOMBSTONES_KEPT}'"
-)
 
 
 class RequestKey(NamedTuple):
@@ -38,15 +27,3 @@ class Answered(NamedTuple):
 
     body_hash: str
     reply: str
-
-
-async def forget_old(engine: AsyncEngine) -> None:
-    """Delete remembered answers and tombstones whose time is over.
-
-    Raises:
-        StorageUnavailableError: the database cannot be asked.
-    """
-    with translated():
-        async with engine.begin() as connection:
-            await connection.execute(_FORGET_REQUESTS)
-            await connection.execute(_FORGET_TOMBSTONES)

@@ -46,7 +46,8 @@ def generate(out: Path) -> None:
         [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", f"-I{DEPS}", f"-I{well_known}"]
         + [f"--plugin=protoc-gen-mypy={_BIN / 'protoc-gen-mypy'}"]
         + [f"--plugin=protoc-gen-mypy_grpc={_BIN / 'protoc-gen-mypy_grpc'}"]
-        + [f"--{kind}_out={python_root}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+        + [f"--{kind}_out={python_root}" for kind in ("python", "grpc_python")]
+        + [f"--{kind}_out=quiet:{python_root}" for kind in ("mypy", "mypy_grpc")]
         + protos
     )
     # Source info travels along: the OpenAPI document takes its texts from the comments.

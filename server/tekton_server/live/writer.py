@@ -198,8 +198,6 @@ class Writer:
         remembered = await self._session.remembered(asked) if asked else {}
         batch = Batch(self._view, head, remembered, self._tombstones)
         undecided = batch.decide(pending)
-        self._put_back(undecided)
-        pending = pending[: len(pending) - len(undecided)]
         if batch.empty:
             await self._session.rollback()
         else:
@@ -207,14 +205,20 @@ class Writer:
             try:
                 await self._session.commit()
             except StorageUnavailableError:
-                await self._settle(pending, batch)
+                self._put_back(undecided)
+                await self._settle(pending[: len(pending) - len(undecided)], batch)
                 return
+        # Not before: a batch that fails is refused whole, and what was refused must not happen later.
+        self._put_back(undecided)
         self._finish(batch)
 
     async def _catch_up(self, head: Head) -> None:
         """Fold what other servers committed meanwhile; the journal's lock is held."""
         while self._view.revision < head.revision:
-            self._fold(await self._session.after(self._view.revision))
+            commits = await self._session.after(self._view.revision)
+            if not commits or commits[0].revision != self._view.revision + 1:
+                raise RuntimeError("the journal was compacted past this server; start it again to load the state")
+            self._fold(commits)
             self._last_batch = head.batch_id
 
     async def _settle(self, pending: list[Pending], batch: Batch) -> None:

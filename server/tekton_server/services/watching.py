@@ -6,13 +6,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 from tekton.core.errors import CompactedError, SlowWatcherError, ValidationError
-from tekton.core.ids import Token, lookup_key
-from tekton.core.view import Cause, Component, Definition, DefinitionChange, InstanceChange, View
+from tekton.core.ids import Token
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.live.fanout import Folded, Watcher
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import convert
+from tekton_server.services import changes, convert
 from tekton_server.services.selector import Selector
 
 # A watcher that has had nothing for this long gets a bookmark, however busy the registry is.
@@ -23,8 +22,6 @@ _MESSAGE_BYTES = 900_000
 _STATE_CHANGES = 2000
 
 Message = registry_pb.WatchRegistryResponse
-_LOADED = Cause("snapshot")
-_BACK = Cause("built_in")
 
 
 def resume_at(live: LiveRegistry, token: str) -> int | None:
@@ -116,7 +113,7 @@ class Quiet:
 
 def _snapshot(live: LiveRegistry, selector: Selector) -> Iterator[Message]:
     # The records are frozen, so holding them is holding the registry as of this revision, however slowly it is read.
-    revision, records = live.view.revision, list(_records(live.view, selector))
+    revision, records = live.view.revision, list(changes.present(live.view, selector))
     history_id = live.view.history_id
     message = _message(live, Message.PHASE_SNAPSHOT, revision, token=False)
     size = 0
@@ -133,17 +130,11 @@ def _snapshot(live: LiveRegistry, selector: Selector) -> Iterator[Message]:
     yield _message(live, Message.PHASE_SNAPSHOT_END, revision)
 
 
-def _records(view: View, selector: Selector) -> Iterator[DefinitionChange | InstanceChange]:
-    for component in view.all():
-        if selector.wants(component.definition):
-            yield from _shown(component, _LOADED)
-
-
 def _messages(live: LiveRegistry, folded: list[Folded], selector: Selector) -> Iterator[Message]:
     """Put whole commits together until a message is full; split only a commit that alone is more than one message."""
     message, size = _message(live, Message.PHASE_LIVE, 0), 0
     for one in folded:
-        events = list(_events(one, selector, live.view))
+        events = list(changes.registry_events(one, selector, live.view))
         weight = sum(event.ByteSize() for event in events)
         if message.events and size + weight > _MESSAGE_BYTES:
             yield message
@@ -186,69 +177,6 @@ def _message(live: LiveRegistry, phase: Message.Phase.ValueType, revision: int, 
         resume_token=str(Token(history_id, revision)) if token else "",
         complete=True,
     )
-
-
-def _events(folded: Folded, selector: Selector, view: View) -> Iterator[registry_pb.RegistryEvent]:
-    revision = folded.commit.revision
-    for change in folded.commit.changes:
-        if isinstance(change, InstanceChange):
-            if selector.wants(folded.definitions.get(lookup_key(change.component_id))):
-                yield convert.registry_event(change, revision, view.history_id)
-        else:
-            yield from _definition_events(folded, change, selector, view)
-
-
-def _definition_events(
-    folded: Folded, change: DefinitionChange, selector: Selector, view: View
-) -> Iterator[registry_pb.RegistryEvent]:
-    revision, history_id = folded.commit.revision, view.history_id
-    was, wanted = _wanted(selector, change.old), _wanted(selector, change.new)
-    built_in = _built_in(change, selector, view)
-    if built_in is not None and change.new is not None:
-        yield from _hidden(built_in, change, revision, history_id, stays=wanted)
-    # An instance of this very commit speaks for itself: it was not in the filter before, and its own change follows.
-    neighbours = [i for i in folded.entering.get(lookup_key(change.key), ()) if i.granted != revision]
-    if wanted or (was and change.new is None):
-        yield convert.registry_event(change, revision, history_id)
-    if wanted and change.old is not None and not was:
-        for instance in neighbours:
-            yield convert.registry_event(InstanceChange(None, instance, change.cause), revision, history_id)
-    if was and change.new is not None and change.old is not None and not wanted:
-        for instance in neighbours:
-            yield convert.left_filter(instance, revision, history_id)
-        yield convert.left_filter(change.old, revision, history_id)
-    if built_in is not None and change.new is None:
-        for record in _shown(built_in, _BACK):
-            yield convert.registry_event(record, revision, history_id)
-
-
-def _built_in(change: DefinitionChange, selector: Selector, view: View) -> Component | None:
-    """Find the built-in component that comes or goes, for this watcher, as a registered one of its id goes or comes."""
-    if change.old is not None and change.new is not None:
-        return None
-    found = view.built_in.get(lookup_key(change.key))
-    return found if found is not None and selector.wants(found.definition) else None
-
-
-def _hidden(
-    built_in: Component, change: DefinitionChange, revision: int, history_id: str, *, stays: bool
-) -> Iterator[registry_pb.RegistryEvent]:
-    """The registered one takes the place: its definition replaces the built-in one where the watcher gets to see it."""
-    for instance in built_in.instances.values():
-        yield convert.registry_event(InstanceChange(instance, None, change.cause), revision, history_id)
-    if not stays:
-        gone = DefinitionChange(built_in.definition, None, change.cause)
-        yield convert.registry_event(gone, revision, history_id)
-
-
-def _shown(component: Component, cause: Cause) -> Iterator[DefinitionChange | InstanceChange]:
-    yield DefinitionChange(None, component.definition, cause)
-    for instance in component.instances.values():
-        yield InstanceChange(None, instance, cause)
-
-
-def _wanted(selector: Selector, definition: Definition | None) -> bool:
-    return definition is not None and selector.wants(definition)
 
 
 async def unbroken_registry(live: LiveRegistry, selector: Selector, token: str) -> AsyncIterator[Message]:
@@ -320,10 +248,10 @@ async def _states_from(
 def _state_messages(
     live: LiveRegistry, folded: Folded, selector: Selector
 ) -> Iterator[lifecycle_pb.WatchStatesResponse]:
-    changes = list(_state_changes(folded, selector))
-    for start in range(0, len(changes), _STATE_CHANGES):
-        more = start + _STATE_CHANGES < len(changes)
-        part = changes[start : start + _STATE_CHANGES]
+    found = list(changes.state_changes(folded, selector))
+    for start in range(0, len(found), _STATE_CHANGES):
+        more = start + _STATE_CHANGES < len(found)
+        part = found[start : start + _STATE_CHANGES]
         yield _states_message(live, folded.commit.revision, part, more=more)
 
 
@@ -338,13 +266,3 @@ def _states_message(
     """Make a message; one whose revision has `more` to come cannot be resumed from."""
     token = "" if more else str(Token(live.view.history_id, revision))
     return lifecycle_pb.WatchStatesResponse(changes=changes, revision=revision, resume_token=token, reset=reset)
-
-
-def _state_changes(folded: Folded, selector: Selector) -> Iterator[lifecycle_pb.StateChange]:
-    for change in folded.commit.changes:
-        if isinstance(change, InstanceChange) and selector.wants(
-            folded.definitions.get(lookup_key(change.component_id))
-        ):
-            message = convert.state_change(change, folded.commit.revision, folded.commit.recorded_at)
-            if message is not None:
-                yield message

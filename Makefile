@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help up setup test check proto demo fix clean
+.PHONY: help up setup test check proto baseline demo fix clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -24,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 test: $(READY) ## run the tests (options: make test ARGS="-k lease")
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(READY) ## format, lint, types, layers, generated code
+check: $(READY) ## format, lint, types, layers, generated code, compatible contract
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -32,10 +32,15 @@ check: $(READY) ## format, lint, types, layers, generated code
 	$(BIN)/python proto/generate.py --check
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code proto
+	$(BIN)/buf breaking proto --against proto/baseline.binpb
 
 proto: $(READY) ## generate stubs and descriptors from proto/
 	$(BIN)/buf format -w proto
 	$(BIN)/python proto/generate.py
+
+baseline: $(READY) ## on purpose only: what the contract is now is what later changes have to keep to
+	$(BIN)/python proto/generate.py --check
+	$(BIN)/buf build --path proto/tekton --exclude-source-info --output proto/baseline.binpb
 
 demo: $(READY) ## three components against a running Tekton: one is killed, a watcher sees it
 	@$(BIN)/python examples/demo.py $(ARGS)

@@ -12,15 +12,16 @@ from tekton_gateway.settings import GatewaySettings
 
 Json = dict[str, Any]
 
-_LUA = Path(__file__).with_name("rest.lua")
+_LUA = tuple(Path(__file__).with_name(name) for name in ("border.lua", "rest.lua"))
 _PREFIX = "type.googleapis.com/envoy.extensions.filters.http"
 
 
 def render(settings: GatewaySettings) -> list[Json]:
     """Give the chain."""
     return [
-        # First on the way in, so last on the way out: it marks what is REST, and sees what the others made of a reply.
-        _filter("lua", "lua.v3.Lua", {"default_source_code": {"inline_string": lua_source()}}),
+        # First on the way in, so last on the way out: it refuses the pages of others, marks what is REST, and sees what
+        # the others made of a reply.
+        _filter("lua", "lua.v3.Lua", {"default_source_code": {"inline_string": lua_source(settings)}}),
         _filter("grpc_web", "grpc_web.v3.GrpcWeb", {}),
         # Before the transcoder, whose own limit does not hold: it gives the 413.
         _filter("buffer", "buffer.v3.Buffer", {"max_request_bytes": settings.max_request_bytes}),
@@ -29,10 +30,13 @@ def render(settings: GatewaySettings) -> list[Json]:
     ]
 
 
-def lua_source() -> str:
-    """Give the filter's text: the table of fallbacks, then the code."""
+def lua_source(settings: GatewaySettings) -> str:
+    """Give the filter's text: what it has to know, then the code."""
+    hosts = "".join(f'  ["{name}"] = true,\n' for name in settings.host_names)
+    border = f"local ALLOWED_HOSTS = {{\n{hosts}}}\nlocal ANY_ADDRESS = {str(settings.is_on_every_address).lower()}\n"
     rows = "".join(f"  {_lua_row(status, error)}\n" for status, error in local_replies.fallbacks().items())
-    return f"local FALLBACKS = {{\n{rows}}}\n{_LUA.read_text(encoding='utf-8')}"
+    code = "\n".join(path.read_text(encoding="utf-8") for path in _LUA)
+    return f"{border}local FALLBACKS = {{\n{rows}}}\n{code}"
 
 
 def _lua_row(status: str, error: TektonError) -> str:

@@ -24,6 +24,9 @@ MARK = "x-tekton-transcoder"
 Only there: a reply that Envoy makes while it reads the server's answer does not pass the filter.
 """
 
+REFUSED = "x-tekton-refused"
+"""The header of a request in which the Lua filter says why it refuses it."""
+
 BROKEN = "The server went away during the call; it may have been carried out. Look before you try again."
 TOO_LATE = "The call took longer than its deadline; it may have been carried out."
 
@@ -43,9 +46,13 @@ class Reply:
     and_above: bool = False
     quotes: bool = False
     """The message is what the transcoder said."""
+    refused: str = ""
+    """Only where the Lua filter refused the request for this."""
 
     def matches(self) -> Json:
         """Give the filter that finds it."""
+        if self.refused:
+            return {"header_filter": {"header": {"name": REFUSED, "string_match": {"exact": self.refused}}}}
         comparison = {"op": "GE" if self.and_above else "EQ", "value": _runtime(self.status)}
         status: Json = {"status_code_filter": {"comparison": comparison}}
         return _all(status, {"response_flag_filter": {"flags": list(self.flags)}}) if self.flags else status
@@ -69,6 +76,7 @@ def replies(settings: GatewaySettings) -> list[Reply]:
         f"The reply is over the limit of {settings.max_response_bytes} bytes; ask for less, such as a smaller page."
     )
     return [
+        *_refusals(),
         Reply(400, errors.ValidationError("%LOCAL_REPLY_BODY%"), quotes=True),
         Reply(404, errors.UnknownPathError("There is no %REQ(:METHOD)% %PATH(NQ):256% on this gateway.")),
         Reply(408, errors.TektonTimeoutError("The request was not sent in time.")),
@@ -80,6 +88,24 @@ def replies(settings: GatewaySettings) -> list[Reply]:
         Reply(504, errors.TektonTimeoutError(TOO_LATE, details={"outcome": "unknown"})),
         Reply(500, errors.UnavailableError("The server's answer was not understood."), and_above=True),
         Reply(400, errors.ValidationError("The request is not one that this gateway serves."), and_above=True),
+    ]
+
+
+def _refusals() -> list[Reply]:
+    """Give what border.lua refuses."""
+    host = (
+        "This gateway is not called %REQ(:AUTHORITY):256%: use localhost or the address that it listens on, "
+        "or add the name to allowed_hosts."
+    )
+    origin = (
+        "A web page of %REQ(ORIGIN):256% may not do this: serve the page under the gateway's own address, "
+        "or let the page's own server call."
+    )
+    content_type = "must be application/json for a %REQ(:METHOD)%: send that header, even without a body"
+    return [
+        Reply(403, errors.ForbiddenError(host), refused="host"),
+        Reply(403, errors.ForbiddenError(origin), refused="origin"),
+        Reply(400, errors.ValidationError.of("content-type", content_type, "format"), refused="content-type"),
     ]
 
 
@@ -144,8 +170,11 @@ def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo) 
 
 
 def _is_grpc() -> Json:
-    """A REST call looks like gRPC once it is transcoded, but bears the Lua filter's mark."""
-    content_type = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    """A REST call looks like gRPC once it is transcoded, but bears the Lua filter's mark.
+
+    A gRPC-Web call does so once its filter has seen it; what is refused before is plain HTTP.
+    """
+    content_type = {"name": "content-type", "string_match": {"safe_regex": {"regex": "application/grpc([+;].*)?"}}}
     unmarked = {"name": "x-tekton-rest", "present_match": False}
     return _all({"header_filter": {"header": content_type}}, {"header_filter": {"header": unmarked}})
 

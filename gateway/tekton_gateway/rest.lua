@@ -22,6 +22,14 @@ local function is_grpc(content_type)
     and (content_type == "application/grpc" or content_type:find("^application/grpc[+;-]") ~= nil)
 end
 
+-- Native gRPC needs HTTP/2, which a browser does not speak to a port without TLS, and no other client has an Origin.
+local function is_native(handle, headers, content_type)
+  return is_grpc(content_type)
+    and content_type:find("^application/grpc%-") == nil
+    and headers:get("origin") == nil
+    and handle:streamInfo():protocol() == "HTTP/2"
+end
+
 local function hide(headers, names)
   for _, name in ipairs(names) do
     headers:remove(name)
@@ -132,12 +140,23 @@ end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
-  if is_grpc(headers:get("content-type")) then
+  local content_type = headers:get("content-type")
+  if is_native(handle, headers, content_type) then
     return
   end
   if headers:get("upgrade") ~= nil or headers:get(":method") == "CONNECT" then
     -- No path is a WebSocket or a tunnel. Such a request has no end, for which the buffer filter would wait.
     handle:respond({ [":status"] = "404" }, "")
+    return
+  end
+  local rpc = is_grpc(content_type)
+  local status, refused = refusal(headers, rpc)
+  if refused ~= nil then
+    headers:replace(REFUSED, refused)
+    handle:respond({ [":status"] = status }, "")
+    return
+  end
+  if rpc then
     return
   end
   headers:replace("x-tekton-rest", "1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ MAX_CONNECTION_WINDOW = 2**31 - 1
 MAX_STREAM_LIMIT = MAX_CONNECTION_WINDOW // STREAM_WINDOW
 
 
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 MAX_SOCKET_PATH = 107
 """The kernel's limit, in bytes."""
 
@@ -32,6 +34,8 @@ class GatewaySettings:
     """The IP address to listen on; localhost is 127.0.0.1."""
     port: int = 8010
     """0 takes a free one; `Envoy.port` tells which."""
+    allowed_hosts: tuple[str, ...] = ()
+    """By which names and addresses HTTP clients may call it, besides `host` and the loopback; without ports."""
     admin: Path | None = None
     """The Unix socket of Envoy's admin interface. It MUST lie in a private directory. None: no admin interface."""
 
@@ -69,6 +73,9 @@ class GatewaySettings:
             raise GatewayError(f"port is {self.port}: choose 1 to 65535, or 0 for any free one.")
         if self.host != "localhost" and not _is_ip(self.host):
             raise GatewayError(f"host is {self.host!r}: choose an IP address to listen on, such as 127.0.0.1.")
+        for name in self.allowed_hosts:
+            if not _is_ip(name) and not _HOST_NAME.fullmatch(name):
+                raise GatewayError(f"allowed_hosts has {name!r}: name hosts only, such as tekton.example.com.")
         if self.log_level not in LOG_LEVELS:
             raise GatewayError(f"log_level is {self.log_level!r}: choose one of {', '.join(LOG_LEVELS)}.")
         for path in (self.upstream, self.admin):
@@ -80,11 +87,27 @@ class GatewaySettings:
         """Where to listen, as Envoy wants it: by number."""
         return ("127.0.0.1" if self.host == "localhost" else self.host, self.port)
 
+    @property
+    def is_on_every_address(self) -> bool:
+        """Whether it listens on all addresses of the machine, whichever those are."""
+        return ipaddress.ip_address(self.address[0]).is_unspecified
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """What the Host header of HTTP clients may say, in lower case."""
+        hosts = ("localhost", "127.0.0.1", "::1", self.host, *self.allowed_hosts)
+        return tuple(dict.fromkeys(_as_in_url(host) for host in hosts))
+
 
 def check_socket_path(path: Path) -> None:
     """Refuse a path that no socket can have."""
     if len(bytes(path)) > MAX_SOCKET_PATH:
         raise GatewayError(f"{path} is too long for a socket: choose a directory of at most {MAX_SOCKET_PATH} bytes.")
+
+
+def _as_in_url(host: str) -> str:
+    address = host.partition("%")[0].lower()
+    return f"[{address}]" if ":" in address else address
 
 
 def _is_ip(host: str) -> bool:

@@ -60,6 +60,7 @@ class Tekton:
         self.live: LiveRegistry
         self.server: Server
         self.gateway: Envoy | None = None
+        self._shown: str
 
     async def wait_failed(self) -> None:
         """Wait until a part ends by itself.
@@ -83,8 +84,8 @@ class Tekton:
         self._step("startup", "loading the registry")
         self.live = await LiveRegistry.open(engine, url, self.settings.timing, self.settings.retention)
         # An address that only stands for all of this machine's is none that others can call.
-        shown = gethostname() if host in ("0.0.0.0", "::") else self.settings.host
-        self.live.build_in(shown, self.settings.port)
+        self._shown = gethostname() if host in ("0.0.0.0", "::") else self.settings.host
+        self.live.build_in(self._shown, self.settings.port)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
         self._on_stop("the registry", self.live.stop)
         socket = await self._serve(host)
@@ -154,7 +155,11 @@ class Tekton:
 
     async def _open_gateway(self, socket: Path, host: str) -> Envoy:
         gateway = GatewaySettings(
-            upstream=socket, host=host, port=self.settings.port, admin=socket.with_name("admin.sock")
+            upstream=socket,
+            host=host,
+            port=self.settings.port,
+            admin=socket.with_name("admin.sock"),
+            allowed_hosts=(self._shown, *self.settings.allowed_hosts),
         )
         log_path = _own_directory(self.settings.data_path, "logs") / "envoy.log"
         self.gateway = await Envoy.start(gateway, work_dir=socket.parent, log_path=log_path)

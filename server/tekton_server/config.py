@@ -23,6 +23,7 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
 Keep = Annotated[float, msgspec.Meta(ge=60, le=366 * 86400)]
 Text = Annotated[str, msgspec.Meta(pattern=r"^[^\0]+\Z")]
+HostName = Annotated[str, msgspec.Meta(pattern=r"(?a)^(\w[\w-]*(\.[\w-]+)*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\Z")]
 
 CONFIG_NAMES = ("config/tekton.json", "~/.tekton/tekton.json", "~/.tekton/config.json")
 CONFIG_VARIABLE = "TEKTON_CONFIG_FILE"
@@ -46,6 +47,7 @@ DOCUMENTED: Mapping[str, tuple[str, ...]] = {
 _WANTED: Mapping[str, str] = {
     "host": "an IP address or a host name",
     "port": "a whole number from 1 to 65535",
+    "allowed_hosts": "a list of host names without scheme and port, such as tekton.example.com",
     "grpc_port": "a whole number from 1 to 65535",
     "data_dir": "the path of a directory",
     "database_url": "an address such as postgresql://user:password@host:5432/name",
@@ -78,10 +80,14 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be set. `port` is the gateway's; `grpc_port` None opens no direct gRPC port."""
+    """Everything that can be set. `port` is the gateway's; `grpc_port` None opens no direct gRPC port.
+
+    `allowed_hosts` are further names by which HTTP clients may call.
+    """
 
     host: Text = "127.0.0.1"
     port: Port = 8010
+    allowed_hosts: tuple[HostName, ...] = ()
     grpc_port: Port | None = None
     data_dir: Text = "~/.tekton/data"
     database_url: Text | None = None

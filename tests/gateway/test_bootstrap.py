@@ -93,6 +93,8 @@ def test_the_circuit_breakers_are_the_stream_limit() -> None:
         ({"stream_limit": 32768}, "stream_limit is 32768: choose 1 to 32767"),
         ({"port": 70000}, "port is 70000"),
         ({"log_level": "loud"}, "log_level is 'loud': choose one of trace"),
+        ({"allowed_hosts": ("http://a",)}, "allowed_hosts has 'http://a': name hosts only"),
+        ({"allowed_hosts": ("a", 'b"] = 1 --')}, "allowed_hosts has"),
         ({"host": "example"}, "host is 'example': choose an IP address"),
         ({"admin": Path("/" + "a" * 107)}, "too long for a socket"),
     ],

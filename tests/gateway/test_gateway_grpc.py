@@ -1,13 +1,11 @@
-"""Native gRPC and gRPC-Web through the gateway behave as on the server's own port."""
+"""Native gRPC through the gateway behaves as on the server's own port."""
 
 from __future__ import annotations
 
 import asyncio
-import struct
 import time
 
 import grpc
-import httpx
 import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -23,8 +21,6 @@ from tests.gateway.canned_server import CannedServer
 from tests.gateway.clients import StartGateway, grpc_channel
 
 pytestmark = pytest.mark.timeout(30)
-
-GET = "/tekton.v1.RegistryService/GetComponent"
 
 
 def registry(channel: grpc.aio.Channel) -> registry_service_pb2_grpc.RegistryServiceAsyncStub:
@@ -155,26 +151,3 @@ async def test_the_server_is_told_the_address_of_the_client_as_the_gateway_sees_
     await registry(channel).GetComponent(get("vector"), metadata=forged)
     ((_, metadata),) = server.calls
     assert metadata["x-tekton-client"] == "127.0.0.1"
-
-
-async def test_grpc_web_gets_its_reply_and_its_status(rest: httpx.AsyncClient) -> None:
-    """In the frames of gRPC-Web: the message, then the trailers."""
-    reply = await grpc_web(rest, "vector")
-    assert reply.headers["content-type"].startswith("application/grpc-web")
-    length = struct.unpack(">I", reply.content[1:5])[0]
-    trailers = reply.content[5 + length :]
-    assert b"vector" in reply.content[5 : 5 + length]
-    assert trailers[0] == 0x80 and b"grpc-status:0" in trailers
-
-
-async def test_a_grpc_web_failure_is_left_as_it_is(rest: httpx.AsyncClient) -> None:
-    """Status and details, no JSON."""
-    reply = await grpc_web(rest, "missing")
-    told = reply.content.decode("latin-1") + str(dict(reply.headers))
-    assert "grpc-status" in told and "grpc-status-details-bin" in told and "success" not in told
-
-
-async def grpc_web(rest: httpx.AsyncClient, component_id: str) -> httpx.Response:
-    message = get(component_id).SerializeToString()
-    headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
-    return await rest.post(GET, content=struct.pack(">BI", 0, len(message)) + message, headers=headers)

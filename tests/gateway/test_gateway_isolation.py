@@ -27,7 +27,7 @@ def reader_that_never_reads(port: int) -> Iterator[socket.socket]:
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", port))
-        client.sendall(b"GET /events/tekton/registry?component_ids=flood HTTP/1.1\r\nhost: a\r\n\r\n")
+        client.sendall(b"GET /events/tekton/registry?component_ids=flood HTTP/1.1\r\nhost: localhost\r\n\r\n")
         yield client
 
 

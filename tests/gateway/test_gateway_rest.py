@@ -132,7 +132,7 @@ async def test_a_reply_over_http2_has_no_trailers_with_internals(gateway: Envoy,
 )
 async def test_an_unknown_path_or_method_is_404(rest: httpx.AsyncClient, method: str, path: str) -> None:
     """It is refused here, with the path that was asked for, without its query."""
-    error = error_of(await rest.request(method, f"{path}?secret=1"), 404, 1009, "unknown_path")
+    error = error_of(await rest.request(method, f"{path}?secret=1", headers=JSON), 404, 1009, "unknown_path")
     assert method in error["message"] and "secret" not in error["message"]
 
 
@@ -314,7 +314,8 @@ async def test_a_client_that_stalls_in_its_request_is_408(start_gateway: StartGa
     """It holds a place that others want."""
     gateway = await start_gateway(request_idle_timeout=0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(b"POST /api/tekton/components HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n{")
+    head = b"host: localhost\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n"
+    writer.write(b"POST /api/tekton/components HTTP/1.1\r\n" + head + b"{")
     reply = await asyncio.wait_for(reader.read(4096), 5)
     assert reply.startswith(b"HTTP/1.1 408 ") and b'"code":1006' in reply
     writer.close()

@@ -152,6 +152,9 @@ def test_a_wrong_port_is_named_as_it_was_given(tmp_path: Path, name: str, value:
         ({"host": 5}, "host in {} must be an IP address or a host name, not 5"),
         ({"port": True}, "port in {} must be a whole number from 1 to 65535, not true"),
         ({"port": None}, "not null"),
+        ({"allowed_hosts": "a"}, "allowed_hosts in {} must be a list of host names without scheme and port"),
+        ({"allowed_hosts": ["https://a"]}, 'not ["https://a"]'),
+        ({"allowed_hosts": ["a:80", ""]}, "without scheme and port"),
         ({"data_dir": ""}, "data_dir in {} must be the path of a directory"),
         ({"data_dir": "a\0b"}, "must be the path of a directory"),
         ({"log_level": "loud"}, 'must be debug, info, warning or error, not "loud"'),
@@ -169,6 +172,12 @@ def test_a_wrong_value_in_a_file_is_refused(tmp_path: Path, settings: dict[str, 
     """With what would be right."""
     path = write(tmp_path / "t.json", **settings)
     assert words.format(path) in refused({}, path=path)
+
+
+def test_hosts_are_allowed_in_a_file(tmp_path: Path) -> None:
+    """As names, or addresses of either kind."""
+    hosts = ("tekton.example.com", "Tekton_1", "10.1.2.3", "fd00::1")
+    assert load({}, {}, write(tmp_path / "t.json", allowed_hosts=hosts)).allowed_hosts == hosts
 
 
 def test_an_address_with_a_password_is_never_shown(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ _LARGEST_EXACT = 2**53
 _METRICS = 64
 _HEALTH = 64
 _HEALTH_CHARS = 256
-_EXPIRED = "lease_expired"
 
 
 def plain(message: Message) -> dict[str, Any]:
@@ -184,7 +183,7 @@ def definition(message: component_pb2.Definition) -> Definition:
 
 
 def instance(message: component_pb2.Instance) -> Instance:
-    """Read an instance. It holds no lease from its end on, nor while it is failed because its lease timed out."""
+    """Read an instance."""
     ended_at = _when(message, "ended_at")
     token = Token.parse(message.fencing_token)
     return Instance(
@@ -200,7 +199,7 @@ def instance(message: component_pb2.Instance) -> Instance:
         registered_at=message.created_at.ToDatetime(tzinfo=UTC),
         ready_at=_when(message, "ready_at"),
         ended_at=ended_at,
-        leased=ended_at is None and message.status_reason != _EXPIRED,
+        leased=message.leased,
         granted=token.revision if token else 0,
         revision=message.revision,
     )

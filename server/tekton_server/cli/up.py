@@ -16,6 +16,7 @@ from tekton_server import app
 from tekton_server.cli.display import Display
 from tekton_server.cli.logs import LogFile
 from tekton_server.config import ConfigError, Settings
+from tekton_server.host.process import raise_file_limit
 from tekton_server.live.system import PHASES
 from tekton_server.server import ListenError
 from tekton_server.storage.data_directory import EmbeddedPostgresError
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 def run_up(settings: Settings, display: Display, log_file: LogFile) -> int:
     """Run until stopped; gives the exit code."""
+    raise_file_limit()
     try:
         return asyncio.run(_run(settings, display, log_file))
     except EXPECTED as error:

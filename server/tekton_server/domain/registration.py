@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from tekton.core.errors import AlreadyExistsError, ConflictError, RequestMismatchError
+from tekton.core.errors import AlreadyExistsError, ConflictError, RequestMismatchError, ValidationError
 from tekton.core.ids import is_loopback, lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Change, Definition, DefinitionChange, Instance, InstanceChange, address_of
@@ -85,8 +85,11 @@ def check_revision(definition: Definition | None, expected: int | None) -> None:
     """Compare-and-set on a definition; 0 means that there must be none.
 
     Raises:
+        ValidationError: no revision is negative.
         ConflictError: the revision is another one.
     """
+    if expected is not None and expected < 0:
+        raise ValidationError.of("expected_revision", "must not be negative", "range", limit=0)
     revision = definition.revision if definition else 0
     if expected is not None and expected != revision:
         raise ConflictError(

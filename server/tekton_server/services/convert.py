@@ -93,6 +93,7 @@ def instance(record: Instance, history_id: str, lease: Lease | None = None) -> p
         fencing_token="" if record.built_in else str(Token(history_id, record.granted)),
         revision=record.revision,
         machine=record.machine,
+        leased=record.leased,
     )
 
 

@@ -85,23 +85,29 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
         self, request: pb.WatchHeartbeatsRequest, context: Context
     ) -> AsyncIterator[pb.HeartbeatEvent]:
         """Watch beats."""
-        async for event in self._beats(request.component_id):
+        async for event in self._beats(_wanted(request)):
             if event is not None:
                 yield event
 
     async def StreamHeartbeats(self, request: pb.WatchHeartbeatsRequest, context: Context) -> AsyncIterator[HttpBody]:
         """Watch beats as server-sent events."""
-        async for body in sse.heartbeats(self._beats(request.component_id)):
+        async for body in sse.heartbeats(self._beats(_wanted(request))):
             yield body
 
     async def _beats(self, component_id: str) -> AsyncIterator[pb.HeartbeatEvent | None]:
-        with self.live.feed.watch("" if component_id == "all" else component_id) as watcher:
+        with self.live.feed.watch(component_id) as watcher:
             while not watcher.ended:
                 events = await watcher.next(KEEP_ALIVE)
                 for event in events:
                     yield convert.beat_event(event)
                 if not events:
                     yield None
+
+
+def _wanted(request: pb.WatchHeartbeatsRequest) -> str:
+    """Read whose beats are wanted; everybody's when empty."""
+    check_text("component_id", request.component_id, limits.ITEM_CHARS)
+    return "" if request.component_id == "all" else request.component_id
 
 
 async def _first(requests: AsyncIterator[pb.ConnectRequest]) -> pb.Hello:

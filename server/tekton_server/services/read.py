@@ -51,7 +51,13 @@ def register(request: registry_pb.RegisterComponentRequest, machine: str) -> Reg
 
 
 def update(request: registry_pb.UpdateComponentRequest) -> UpdateComponent:
-    """Read an update."""
+    """Read an update.
+
+    Raises:
+        ValidationError: there is no patch: a body that is empty or null is no object, other than `{}`.
+    """
+    if not request.HasField("patch"):
+        raise ValidationError.of("patch", "is required, and must be an object", "required")
     return UpdateComponent(
         component_id=request.component_id,
         patch={key: _value(key, value) for key, value in request.patch.fields.items()},
@@ -103,6 +109,8 @@ def pulse(request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.Beat) -> Pul
     """Read what a beat says."""
     check_metrics(request.metrics)
     check_health(request.health)
+    if not 0 <= request.loop_lag_seconds < math.inf:
+        raise ValidationError.of("loop_lag_seconds", "must be a finite number and not negative", "range", limit=0)
     status = request.status if isinstance(request, heartbeat_pb.SendHeartbeatRequest) else ""
     return Pulse(request.sequence, optional_state(request.state, status), dict(request.metrics), dict(request.health))
 
@@ -206,16 +214,15 @@ def required_state(state: str, status: str) -> ComponentState:
     return found
 
 
-def selection(values: Sequence[str]) -> frozenset[str]:
+def selection(field: str, values: Sequence[str]) -> frozenset[str]:
     """Read a selector: empty or "all" keeps everything, given as the empty set.
 
     Raises:
-        ValidationError: it is too long.
+        ValidationError: it, or an item of it, is too long, or an item holds control characters.
     """
-    if len(values) > limits.PAGE_SIZE:
-        raise ValidationError.of(
-            "selector", f"must have at most {limits.PAGE_SIZE} items", "max_items", limit=limits.PAGE_SIZE
-        )
+    _check_count(field, len(values), limits.PAGE_SIZE)
+    for index, value in enumerate(values):
+        check_text(f"{field}[{index}]", value, limits.ITEM_CHARS)
     return frozenset() if "all" in values else frozenset(values)
 
 

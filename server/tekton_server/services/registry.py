@@ -15,6 +15,7 @@ from tekton.v1 import component_pb2 as pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
 from tekton_server.domain import limits
+from tekton_server.domain.validation import check_text
 from tekton_server.services import batch, convert, read, reply, sse, watching
 from tekton_server.services.base import Context, Servicer, now, patience
 from tekton_server.services.caller import machine
@@ -107,6 +108,8 @@ def _selected(view: View, request: registry_pb.ListComponentsRequest) -> Iterato
     found: Iterator[Component]
     state = parse_state(request.status, "status") if request.status else None
     text = read.query(request.q)
+    check_text("type", request.type, limits.COMPONENT_TYPE_CHARS)
+    check_text("capability", request.capability, limits.ITEM_CHARS)
     if request.capability:
         found = view.with_capability(request.capability)
     elif request.type:

@@ -29,12 +29,12 @@ class Selector(NamedTuple):
         """Read a watch request.
 
         Raises:
-            ValidationError: a list is too long.
+            ValidationError: naming the list, see `read.selection`.
         """
         return cls(
-            frozenset(lookup_key(one) for one in read.selection(request.component_ids)),
-            read.selection(request.component_types),
-            read.selection(getattr(request, "capabilities", ())),
+            frozenset(lookup_key(one) for one in read.selection("component_ids", request.component_ids)),
+            read.selection("component_types", request.component_types),
+            read.selection("capabilities", getattr(request, "capabilities", ())),
         )
 
     @property

@@ -158,7 +158,7 @@ class InvalidTokenError(TektonError):
 
 
 class ForbiddenError(TektonError):
-    """1008: the role may not do this."""
+    """1008: the role, or the web page that calls, may not do this."""
 
     number = 1008
     http_status = 403

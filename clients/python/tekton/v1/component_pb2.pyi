@@ -171,6 +171,7 @@ class Instance(_message.Message):
     FENCING_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     MACHINE_FIELD_NUMBER: _builtins.int
+    LEASED_FIELD_NUMBER: _builtins.int
     instance_uuid: _builtins.str
     """instance_uuid identifies the instance."""
     status: Global___ComponentState.Value.ValueType
@@ -197,6 +198,8 @@ class Instance(_message.Message):
     """machine is the IP address of the machine whose loopback host is, when that is another one than Tekton's. Empty for
     every other host.
     """
+    leased: _builtins.bool
+    """leased is whether it holds a lease: from its registration until its timeout or its end."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """created_at is when it registered."""
@@ -236,10 +239,11 @@ class Instance(_message.Message):
         fencing_token: _builtins.str = ...,
         revision: _builtins.int = ...,
         machine: _builtins.str = ...,
+        leased: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "last_heartbeat", b"last_heartbeat", "ready_at", b"ready_at", "status_since", b"status_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "created_at", b"created_at", "ended_at", b"ended_at", "fencing_token", b"fencing_token", "host", b"host", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "machine", b"machine", "port", b"port", "ready_at", b"ready_at", "revision", b"revision", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "created_at", b"created_at", "ended_at", b"ended_at", "fencing_token", b"fencing_token", "host", b"host", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "leased", b"leased", "machine", b"machine", "port", b"port", "ready_at", b"ready_at", "revision", b"revision", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

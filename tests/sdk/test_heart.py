@@ -97,6 +97,15 @@ async def test_beats_carry_metrics(client: TektonClient) -> None:
         task.report(metrics={"cpu_percent": float("nan")})
 
 
+@pytest.mark.parametrize("interval", ["5", 0, -1, float("nan"), float("inf"), None, True])
+async def test_an_interval_that_is_none_is_refused_at_once(client: TektonClient, interval: object) -> None:
+    """It must never get as far as the thread that beats for everybody."""
+    registration = component()
+    await client.register_component(registration)
+    with pytest.raises(ValidationError, match="interval"):
+        client.start_heartbeat(registration.component_id, interval=interval)  # type: ignore[arg-type]
+
+
 async def test_a_state_is_claimed_once(client: TektonClient) -> None:
     """A claim of before does not undo what was recorded since."""
     task = await _beating(client)

@@ -98,6 +98,17 @@ def test_the_best_instance_holds_a_lease_then_is_ready_then_is_the_newest() -> N
     assert shown == [0, 1, 2, 3, 4, 4, 6, 6]
 
 
+def test_without_a_lease_the_instance_shown_is_the_one_that_decides_the_status() -> None:
+    """A crash, a new instance, and its clean stop: what is shown is the one that stopped, not the one that failed."""
+    view = View(HISTORY)
+    view.apply(put(a_definition()))
+    view.apply(put(an_instance(1, state=State.FAILED, leased=False)))
+    view.apply(put(an_instance(2, state=State.STOPPED, leased=False)))
+    athena = view.components["athena"]
+    assert athena.best is not None
+    assert (athena.status, athena.best.granted) == (State.STOPPED, 2)
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 def test_the_names_of_the_loopback_are_one_host(host: str) -> None:
     assert address_of(host, 8000) == ("localhost", 8000)
@@ -157,14 +168,13 @@ def naive_status(instances: list[Instance]) -> State:
 
 
 def naive_best(instances: list[Instance]) -> Instance | None:
-    """Look at all: leased ones first, by the best state, then the newest."""
+    """Look at all: leased ones by the best state, then the newest; without any, the newest of all."""
     order = ["ready", "degraded", "starting", "initializing", "registering", "stopping", "failed", "stopped", "unknown"]
-    for leased in (True, False):
-        for name in order:
-            for instance in reversed(instances):
-                if instance.leased is leased and instance.state.value == name:
-                    return instance
-    return None
+    for name in order:
+        for instance in reversed(instances):
+            if instance.leased and instance.state.value == name:
+                return instance
+    return instances[-1] if instances else None
 
 
 class AView(RuleBasedStateMachine):

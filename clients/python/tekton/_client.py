@@ -109,14 +109,15 @@ class TektonClient(Reader):
 
         Raises:
             ValueError: this client did not register such a component, or its lease is over.
-            ValidationError: there is no such state, or a metric is no finite number.
+            ValidationError: there is no such state, or the interval or a metric is no finite number.
         """
+        limit = _convert.interval(interval)
         lease = self._registered.get(lookup_key(component_id))
         if lease is None or lease.phase is Phase.ENDED:
             raise ValueError(f"{component_id!r} is not registered through this client; call register_component first")
         self._heart.keep(
             lease,
-            limit=interval,
+            limit=limit,
             state=_convert.state_text(state),
             metrics=_convert.figures(metrics),
             on_lost=on_this_loop(on_lease_lost),

@@ -127,6 +127,18 @@ def state_text(state: str | ComponentState | None) -> str:
     return parse_state(str(state.value if isinstance(state, Enum) else state)).value if state else ""
 
 
+def interval(seconds: float) -> float:
+    """Read an interval in seconds.
+
+    Raises:
+        ValidationError: it is no finite number over 0.
+    """
+    number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not number or not math.isfinite(seconds) or seconds <= 0:
+        raise ValidationError.of("interval", f"must be a number of seconds over 0, not {seconds!r}", "range")
+    return float(seconds)
+
+
 def figures(metrics: Mapping[str, float] | None) -> dict[str, float]:
     """Give metrics as the numbers they must be. Checked here because a beat that the server refuses ends the stream.
 

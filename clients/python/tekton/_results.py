@@ -57,6 +57,11 @@ class RegistrationResult(tuple[bool, "str | None"]):
         """The instance; None after a refusal."""
         return self[1]
 
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"RegistrationResult(refused: {self.message!r})"
+        return f"RegistrationResult({self[1]!r}, {self.message!r})"
+
     def __getnewargs__(self) -> tuple[str | None, str]:
         # tuple's own would hand the pair to __new__ in copy and pickle.
         return self[1], self.message

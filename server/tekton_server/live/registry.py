@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tekton import __version__
 from tekton.core.errors import CompactedError, UnavailableError
 from tekton.core.ids import Token
-from tekton.core.view import Commit, View
+from tekton.core.lifecycle import ComponentState
+from tekton.core.view import Change, Commit, InstanceChange, View
 from tekton_server.domain import built_in
 from tekton_server.domain.overlay import Tombstone
 from tekton_server.live.beats import BeatFeed
@@ -159,6 +160,8 @@ class LiveRegistry:
         await self._session.close()
 
     def _on_commit(self, commit: Commit) -> None:
+        for change in commit.changes:
+            _tell(change)
         self.leases.on_commit(commit)
         self.housekeeping.on_commit(commit)
         self.hub.publish(commit)
@@ -173,6 +176,20 @@ class LiveRegistry:
         if head.revision > self.view.revision:
             # Another server wrote: an empty batch folds it under the writer's own hand.
             await self.writer.refresh()
+
+
+def _tell(change: Change) -> None:
+    """Log what an operator wants to know of: who failed, and who came back from it."""
+    if not isinstance(change, InstanceChange) or change.new is None:
+        return
+    before = change.old.state if change.old else None
+    if change.new.state is before or change.cause.implied:
+        return
+    failed = change.new.state is ComponentState.FAILED
+    if failed or change.new.reason == "heartbeat_resumed":
+        level = logging.WARNING if failed else logging.INFO
+        said = (change.component_id, change.key, change.new.state, change.new.reason)
+        log.log(level, "%s (%s) is %s: %s", *said)
 
 
 def _report(task: asyncio.Task[None], on_failure: Callable[[BaseException], None]) -> None:

@@ -82,10 +82,12 @@ class Component:
 
     @property
     def best(self) -> Instance | None:
-        """The instance to show: one that holds a lease before one that does not, then by state, then the newest."""
+        """The instance to show: of those with a lease the best by state, then the newest; without any the newest."""
         if self._best is None and self.instances:
-            # min() keeps the first of equals, so the newest has to come first.
-            self._best = min(reversed(self.instances.values()), key=_rank)
+            # Newest first: min() keeps the first of equals.
+            newest_first = list(reversed(self.instances.values()))
+            leased = (instance for instance in newest_first if instance.leased)
+            self._best = min(leased, key=lambda i: _BEST_FIRST[i.state], default=newest_first[0])
         return self._best
 
     def put(self, instance: Instance) -> None:
@@ -113,10 +115,6 @@ class Component:
 def search_text(text: str) -> str:
     """Give a text as it is compared in a search: without case, "-" and "_" equal."""
     return lookup_key(text.casefold())
-
-
-def _rank(instance: Instance) -> tuple[bool, int]:
-    return (not instance.leased, _BEST_FIRST[instance.state])
 
 
 def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> ComponentState:

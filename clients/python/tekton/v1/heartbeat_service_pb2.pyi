@@ -829,7 +829,7 @@ class HeartbeatEvent(_message.Message):
     component_id: _builtins.str
     """component_id is the component."""
     status: _component_pb2.ComponentState.Value.ValueType
-    """status is the recorded state."""
+    """status is the state that was recorded when the beat arrived; one that the beat itself claims is recorded after it."""
     instance_uuid: _builtins.str
     """instance_uuid is the instance."""
     @_builtins.property

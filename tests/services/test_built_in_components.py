@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
+from google.protobuf.struct_pb2 import Struct
 
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
@@ -186,7 +187,9 @@ async def test_nobody_registers_changes_or_removes_tekton_core(api: Stubs) -> No
             registry_pb.DeregisterComponentRequest(component_id="tekton_core", instance_uuid=own)
         )
     with refused("registration_invalid"):
-        await api.registry.UpdateComponent(registry_pb.UpdateComponentRequest(component_id="tekton_core"))
+        await api.registry.UpdateComponent(
+            registry_pb.UpdateComponentRequest(component_id="tekton_core", patch=Struct())
+        )
     with refused("registration_invalid"):
         await api.lifecycle.UpdateComponentState(
             lifecycle_pb.UpdateComponentStateRequest(component_id="tekton_core", instance_uuid=own, state="failed")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -251,7 +251,3 @@ class LeaseTable:
     def now(self) -> float:
         """Give the time on the clock of the leases, in monotonic seconds."""
         return self._clock()
-
-    def leases(self) -> Iterator[Lease]:
-        """Iterate over all leases."""
-        return iter(self._leases.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
@@ -76,7 +75,6 @@ class LiveRegistry:
         self.leases.load(self.view.instances.values(), loaded.beats)
         self._freshness = Freshness(self._refresh)
         self.pulses = Pulses(self.view, self.writer, self.leases, self.confirm)
-        self.started = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod

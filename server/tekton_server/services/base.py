@@ -12,10 +12,10 @@ from tekton.core.view import Component
 from tekton_server.domain.commands import Command
 from tekton_server.domain.instances import not_found
 from tekton_server.live.registry import LiveRegistry
+from tekton_server.live.writer import PATIENCE
 from tekton_server.services import read
 
-# The longest a write waits when the caller set no deadline, and what is kept back of a deadline for the answer's way.
-PATIENCE = 10.0
+# What is kept back of a caller's deadline for the answer's way.
 ANSWER_TIME = 0.05
 
 if TYPE_CHECKING:

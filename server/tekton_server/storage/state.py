@@ -70,12 +70,6 @@ class Store:
         async with self._driver() as connection:
             return await read_after(connection, revision)
 
-    async def ping(self) -> None:
-        """Ask the database for a sign of life."""
-        with translated():
-            async with self._engine.connect() as connection:
-                await connection.execute(select(1))
-
     @asynccontextmanager
     async def _driver(self) -> AsyncIterator[asyncpg.Connection[Any]]:
         with translated():

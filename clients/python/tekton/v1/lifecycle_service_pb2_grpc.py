@@ -81,8 +81,8 @@ class LifecycleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchStates(self, request, context):
-        """WatchStates streams every state change in commit order. Without after_revision it starts with the present: one
-        message with phase current, then live. Native gRPC and gRPC-Web only; StreamStates is its twin for REST.
+        """WatchStates streams every state change in commit order. Without after_revision it starts now: the first message has
+        no changes and tells the revision from which on everything is seen. Native gRPC and gRPC-Web only; StreamStates is its twin for REST.
         Errors: validation_error for a resume token that is not ours; slow_watcher with the token to resume from.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

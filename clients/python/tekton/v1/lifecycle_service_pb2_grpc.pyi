@@ -45,8 +45,8 @@ class LifecycleServiceStub:
     Errors: component_not_found (1001), unavailable.
     """
     WatchStates: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.WatchStatesRequest, _lifecycle_service_pb2.WatchStatesResponse]
-    """WatchStates streams every state change in commit order. Without after_revision it starts with the present: one
-    message with phase current, then live. Native gRPC and gRPC-Web only; StreamStates is its twin for REST.
+    """WatchStates streams every state change in commit order. Without after_revision it starts now: the first message has
+    no changes and tells the revision from which on everything is seen. Native gRPC and gRPC-Web only; StreamStates is its twin for REST.
     Errors: validation_error for a resume token that is not ours; slow_watcher with the token to resume from.
     """
     StreamStates: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.WatchStatesRequest, _httpbody_pb2.HttpBody]
@@ -71,8 +71,8 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     Errors: component_not_found (1001), unavailable.
     """
     WatchStates: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.WatchStatesRequest, _lifecycle_service_pb2.WatchStatesResponse]  # type: ignore[assignment]
-    """WatchStates streams every state change in commit order. Without after_revision it starts with the present: one
-    message with phase current, then live. Native gRPC and gRPC-Web only; StreamStates is its twin for REST.
+    """WatchStates streams every state change in commit order. Without after_revision it starts now: the first message has
+    no changes and tells the revision from which on everything is seen. Native gRPC and gRPC-Web only; StreamStates is its twin for REST.
     Errors: validation_error for a resume token that is not ours; slow_watcher with the token to resume from.
     """
     StreamStates: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.WatchStatesRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
@@ -112,8 +112,8 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lifecycle_service_pb2.WatchStatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_lifecycle_service_pb2.WatchStatesResponse], _abc.AsyncIterator[_lifecycle_service_pb2.WatchStatesResponse]]:
-        """WatchStates streams every state change in commit order. Without after_revision it starts with the present: one
-        message with phase current, then live. Native gRPC and gRPC-Web only; StreamStates is its twin for REST.
+        """WatchStates streams every state change in commit order. Without after_revision it starts now: the first message has
+        no changes and tells the revision from which on everything is seen. Native gRPC and gRPC-Web only; StreamStates is its twin for REST.
         Errors: validation_error for a resume token that is not ours; slow_watcher with the token to resume from.
         """
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 import pytest_asyncio
+from google.api.httpbody_pb2 import HttpBody
 
 from tekton.core.errors import SlowWatcherError
 from tekton.core.ids import new_uuid
@@ -18,6 +19,7 @@ from tekton_server.live import fanout
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import sse, watching
 from tekton_server.services.selector import Selector
+from tekton_server.services.watches import RegistryWatches, StateWatches
 from tests.support.client import Stubs, new_id
 from tests.support.control_plane import ControlPlane
 
@@ -47,6 +49,18 @@ async def register(live: LiveRegistry, component_id: str | None = None, port: in
     await live.writer.submit(RegisterComponent(**(given | fields)))  # type: ignore[arg-type]
 
 
+async def registry_watch(live: LiveRegistry, selector: Selector, start: str) -> AsyncGenerator[Phase, None]:
+    """Watch the registry, without a network between."""
+    async for message in RegistryWatches(live).messages(selector, start):
+        yield Phase.FromString(message)
+
+
+async def state_watch(live: LiveRegistry, start: str) -> AsyncGenerator[lifecycle_pb.WatchStatesResponse, None]:
+    """Watch the states, without a network between."""
+    async for message in StateWatches(live).messages(Selector(), start):
+        yield lifecycle_pb.WatchStatesResponse.FromString(message)
+
+
 def token(live: LiveRegistry) -> str:
     """The present as a resume token."""
     return f"{live.view.history_id}.{live.view.revision}"
@@ -73,14 +87,14 @@ async def test_resumable_from_before_the_ring_nothing_is_missed(live: LiveRegist
         await register(live, component_id, component_type="ui", capabilities=(kind,))
     selector = Selector(capabilities=frozenset((kind,))) if filtered else Selector()
     seen: set[str] = set()
-    watch = watching.registry(live, selector, start)
+    watch = registry_watch(live, selector, start)
     first = await anext(watch)
     assert (first.phase == Phase.PHASE_RESET) is filtered
     async with asyncio.timeout(5):
         seen.update(event.key for event in first.events)
         while not set(wanted) <= seen:
             seen.update(event.key for event in (await anext(watch)).events)
-    await watch.aclose()  # type: ignore[attr-defined]
+    await watch.aclose()
 
 
 async def test_a_filtered_watcher_that_falls_behind_while_it_catches_up_is_told_so(live: LiveRegistry) -> None:
@@ -96,19 +110,25 @@ async def test_a_filtered_watcher_that_falls_behind_while_it_catches_up_is_told_
 
 async def test_a_stream_of_events_goes_on_with_a_reset_where_a_grpc_watch_ends(live: LiveRegistry) -> None:
     """An EventSource dies on errors."""
-    watch = watching.unbroken_registry(live, Selector(keys=frozenset(("nobody",))), "")
-    assert (await anext(watch)).phase == Phase.PHASE_SNAPSHOT_END
+    watch = sse.RegistryEvents(live).bodies(Selector(keys=frozenset(("nobody",))), "")
+    await anext(watch)
+    assert names(await anext(watch)) == ["snapshot_end"]
     for _ in range(12):
         await register(live)
-    assert (await anext(watch)).phase == Phase.PHASE_RESET
-    assert (await anext(watch)).phase == Phase.PHASE_SNAPSHOT_END
+    assert names(await anext(watch)) == ["reset", "snapshot_end"]
     await watch.aclose()  # type: ignore[attr-defined]
-    states = watching.unbroken_states(live, Selector(), "")
+    states = sse.StateEvents(live).bodies(Selector(), "")
     await anext(states)
+    assert names(await anext(states)) == ["bookmark"]
     for _ in range(12):
         await register(live)
-    assert (await anext(states)).reset
+    assert names(await anext(states)) == ["reset"]
     await states.aclose()  # type: ignore[attr-defined]
+
+
+def names(body: HttpBody) -> list[str]:
+    """The names of the events in a body."""
+    return [line.removeprefix("event: ") for line in body.data.decode().splitlines() if line.startswith("event: ")]
 
 
 async def test_the_ring_is_bounded_in_bytes_too(live: LiveRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,11 +147,10 @@ async def test_a_commit_larger_than_a_message_comes_in_fragments_and_can_be_resu
     component_id = new_id("large")
     for _ in range(20):
         await register(live, component_id, 9)
-    monkeypatch.setattr(watching, "_MESSAGE_BYTES", 2_000)
-    monkeypatch.setattr(watching, "_STATE_CHANGES", 7)
+    monkeypatch.setattr(watching, "MESSAGE_BYTES", 2_000)
     start = token(live)
     await live.writer.submit(RemoveComponent(component_id=component_id))
-    registry, states = watching.registry(live, Selector(), start), watching.states(live, Selector(), start)
+    registry, states = registry_watch(live, Selector(), start), state_watch(live, start)
     parts = [await anext(registry)]
     while not parts[-1].complete:
         parts.append(await anext(registry))
@@ -143,9 +162,9 @@ async def test_a_commit_larger_than_a_message_comes_in_fragments_and_can_be_resu
     while not changes[-1].resume_token:
         changes.append(await anext(states))
     assert sum(len(one.changes) for one in changes) == 60, "registering to failed, stopping and stopped, twenty times"
-    assert all(len(one.changes) <= 7 for one in changes)
+    assert len(changes) > 3 and all(one.ByteSize() <= 2_100 for one in changes)
     for watch in (registry, states):
-        await watch.aclose()  # type: ignore[attr-defined]
+        await watch.aclose()
 
 
 async def test_the_id_of_each_revision_is_on_its_last_event(live: LiveRegistry) -> None:
@@ -153,9 +172,9 @@ async def test_the_id_of_each_revision_is_on_its_last_event(live: LiveRegistry) 
     start = token(live)
     for _ in range(3):
         await register(live)
-    watch = watching.registry(live, Selector(), start)
-    message = await anext(watch)
-    frames = [frame.decode() for frame in sse._registry_frames(message)]
+    watch = sse.RegistryEvents(live).bodies(Selector(), start)
+    await anext(watch)
+    frames = (await anext(watch)).data.decode().split("\n\n")[:-1]
     ids = [frame.splitlines()[0].removeprefix("id: ") if frame.startswith("id: ") else "" for frame in frames]
     last = live.view.revision
     assert ids == ["", f"{live.view.history_id}.{last - 2}", "", f"{live.view.history_id}.{last - 1}", "", token(live)]

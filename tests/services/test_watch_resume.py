@@ -20,6 +20,7 @@ from tekton_server.domain.commands import EndInstance, RemoveComponent, ReportSt
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import convert, watching
 from tekton_server.services.selector import Selector
+from tekton_server.services.watches import RegistryWatches
 from tests.support.live import opened, register
 from tests.support.postgres import Cluster
 
@@ -55,7 +56,7 @@ class Reader:
         self._selector = selector
         self._token = ""
         self._pending: list[Event] = []
-        self._stream: AsyncGenerator[Message, None] | None = None
+        self._stream: AsyncGenerator[bytes, None] | None = None
         self.events: list[Event] = []
         self.state: State = {}
         self.resets = 0
@@ -69,9 +70,9 @@ class Reader:
     async def one(self) -> Message:
         """Read one message."""
         if self._stream is None:
-            watch = watching.registry(self._live, self._selector, self._token)
-            self._stream = cast("AsyncGenerator[Message, None]", watch)
-        message = await anext(self._stream)
+            watch = RegistryWatches(self._live).messages(self._selector, self._token)
+            self._stream = cast("AsyncGenerator[bytes, None]", watch)
+        message = Message.FromString(await anext(self._stream))
         self._take(message)
         return message
 
@@ -175,12 +176,12 @@ def registry(cluster: Cluster) -> Iterator[Registry]:
 @given(
     steps=STEPS, selector=SELECTORS, message_bytes=st.sampled_from([1, 300, 900_000]), ring=st.sampled_from([2, 10_000])
 )
-def test_resumed_watches_deliver_every_change_once_and_in_order(
+def test_reliable_resumed_watches_deliver_every_change_once_and_in_order(
     registry: Registry, steps: list[Any], selector: Selector, message_bytes: int, ring: int
 ) -> None:
     """Random commands, cut anywhere, also inside a revision; where a filter asks for a reset the state is the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watching, "_MESSAGE_BYTES", message_bytes)
+        patch.setattr(watching, "MESSAGE_BYTES", message_bytes)
         patch.setattr(registry.live.hub, "_size", ring)
         registry.runner.run(compared(registry, steps, selector))
 

@@ -58,7 +58,7 @@ class CallInterceptor(aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         # The wrapped handlers take raw bytes: what the deserializer raises has to become a documented error too.
-        serialize = handler.response_serializer
+        serialize = reply.sender(handler.response_serializer)
         figures = self._calls.method(method, streams=handler.response_streaming)
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(self._unary(method, handler, figures), None, serialize)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
+from tekton_server.live.audience import Audience, Member
 
 
 class BeatEvent(NamedTuple):
@@ -25,70 +25,50 @@ class BeatFeed:
     """Hands beats to watchers; costs nothing while there are none."""
 
     def __init__(self) -> None:
-        self._watchers: set[BeatWatcher] = set()
-        self.closed = False
+        self._audience: Audience[BeatWatcher] = Audience()
 
     @property
     def active(self) -> bool:
         """Whether anybody watches."""
-        return bool(self._watchers)
+        return bool(self._audience)
 
     @property
     def watchers(self) -> int:
         """How many watch."""
-        return len(self._watchers)
+        return len(self._audience)
 
     def publish(self, event: BeatEvent) -> None:
         """Hand a beat to everybody who wants it."""
-        for watcher in self._watchers:
+        for watcher in self._audience:
             watcher.offer(event)
 
     def close(self) -> None:
         """End every watch."""
-        self.closed = True
-        for watcher in self._watchers:
-            watcher.wake.set()
+        self._audience.close()
 
     def watch(self, component_id: str | None) -> BeatWatcher:
         """Start a watch of one component, or of all. Use it as a context manager."""
-        return BeatWatcher(self, lookup_key(component_id) if component_id else None)
+        return BeatWatcher(self._audience, lookup_key(component_id) if component_id else None)
 
 
-class BeatWatcher:
+class BeatWatcher(Member):
     """One watch: what was not taken yet, conflated by instance, so it is bounded by their number."""
 
-    def __init__(self, feed: BeatFeed, key: str | None) -> None:
-        self._feed = feed
+    def __init__(self, audience: Audience[BeatWatcher], key: str | None) -> None:
+        super().__init__(audience)
         self._key = key
         self._pending: dict[str, BeatEvent] = {}
-        self.wake = asyncio.Event()
-
-    def __enter__(self) -> BeatWatcher:
-        self._feed._watchers.add(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._feed._watchers.discard(self)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the server ends its watches."""
-        return self._feed.closed
 
     def offer(self, event: BeatEvent) -> None:
         """Keep a beat for this watcher."""
         if self._key is None or lookup_key(event.component_id) == self._key:
             self._pending[event.instance_uuid] = event
-            self.wake.set()
+            self.wake()
 
     async def next(self, patience: float) -> list[BeatEvent]:
         """Wait for beats and give all that are pending; none after `patience` seconds, or at the end."""
-        if not self._pending and not self._feed.closed:
-            self.wake.clear()
-            try:
-                await asyncio.wait_for(self.wake.wait(), patience)
-            except TimeoutError:
-                return []
+        if not self._pending and not self.ended:
+            await self.wait(patience)
         events = list(self._pending.values())
         self._pending.clear()
         return events

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from tekton.core.errors import CompactedError, SlowWatcherError
 from tekton.core.ids import Token, lookup_key
 from tekton.core.view import Commit, Definition, DefinitionChange, Instance, View
+from tekton_server.live.audience import Audience, Member
 
 RING = 10_000
 RING_BYTES = 64 * 1024 * 1024
@@ -41,13 +41,12 @@ class Hub:
         self._size = size
         self._bytes = 0
         self._read_after = read_after
-        self._watchers: set[Watcher] = set()
-        self._closed = False
+        self._audience: Audience[Watcher] = Audience()
 
     @property
     def watchers(self) -> int:
         """How many watchers there are."""
-        return len(self._watchers)
+        return len(self._audience)
 
     def publish(self, commit: Commit) -> None:
         """Add a commit. Call it while the view stands exactly at the commit's revision."""
@@ -60,14 +59,11 @@ class Hub:
 
     def wake(self) -> None:
         """Wake the watchers."""
-        for watcher in self._watchers:
-            watcher.wake.set()
+        self._audience.wake()
 
     def close(self) -> None:
         """End every watch."""
-        self._closed = True
-        for watcher in self._watchers:
-            watcher.wake.set()
+        self._audience.close()
 
     def watch(self, after: int | None = None, *, filtered: bool = False) -> Watcher:
         """Start a watch after a revision; None: from now on. Use it as a context manager.
@@ -75,43 +71,27 @@ class Hub:
         A `filtered` watch never gets commits from the store: those come without what a filter needs to judge them.
         """
         start = self.revision if after is None else after
-        return Watcher(self, start, from_store=after is not None and not filtered)
+        return Watcher(self, self._audience, start, from_store=after is not None and not filtered)
 
-    def at(self, token: str) -> int:
+    def at(self, token: Token) -> int:
         """Give the revision a resume token stands for.
 
         Raises:
             CompactedError: the token is of another history, or of a revision that was never reached.
-            ValueError: it is no token.
         """
-        parsed = Token.parse(token)
-        if parsed is None:
-            raise ValueError(token)
-        if parsed.history_id != self._view.history_id or parsed.revision > self.revision:
+        if token.history_id != self._view.history_id or token.revision > self.revision:
             raise CompactedError("this resume token is of another history; take a new snapshot")
-        return parsed.revision
+        return token.revision
 
 
-class Watcher:
+class Watcher(Member):
     """One watch: a cursor into the ring."""
 
-    def __init__(self, hub: Hub, revision: int, *, from_store: bool) -> None:
+    def __init__(self, hub: Hub, audience: Audience[Watcher], revision: int, *, from_store: bool) -> None:
+        super().__init__(audience)
         self._hub = hub
         self._catching_up = from_store
         self.revision = revision
-        self.wake = asyncio.Event()
-
-    def __enter__(self) -> Watcher:
-        self._hub._watchers.add(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._hub._watchers.discard(self)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the server ends its watches."""
-        return self._hub._closed
 
     @property
     def before_ring(self) -> bool:
@@ -126,13 +106,9 @@ class Watcher:
             CompactedError: what comes next is no longer in the journal.
         """
         hub = self._hub
-        if self.revision >= hub.revision and not hub._closed:
+        if self.revision >= hub.revision and not self.ended:
             self._catching_up = False
-            self.wake.clear()
-            try:
-                await asyncio.wait_for(self.wake.wait(), patience)
-            except TimeoutError:
-                return []
+            await self.wait(patience)
         if self.revision + 1 < hub._first:
             commits = await self._from_store()
         else:

@@ -8,13 +8,19 @@ from google.api.httpbody_pb2 import HttpBody
 
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import lifecycle_service_pb2_grpc as lifecycle_grpc
-from tekton_server.services import convert, read, sse, watching
+from tekton_server.live.registry import LiveRegistry
+from tekton_server.services import convert, read, reply, sse
 from tekton_server.services.base import Context, Servicer, now
 from tekton_server.services.selector import Selector
+from tekton_server.services.watches import StateWatches
 
 
 class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
     """See proto/tekton/v1/lifecycle_service.proto."""
+
+    def __init__(self, live: LiveRegistry) -> None:
+        super().__init__(live)
+        self._watches, self._events = StateWatches(live), sse.StateEvents(live)
 
     async def UpdateComponentState(
         self, request: lifecycle_pb.UpdateComponentStateRequest, context: Context
@@ -32,12 +38,11 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         self, request: lifecycle_pb.WatchStatesRequest, context: Context
     ) -> AsyncIterator[lifecycle_pb.WatchStatesResponse]:
         """Watch state changes."""
-        async for message in watching.states(self.live, Selector.of(request), request.after_revision):
-            yield message
+        async for message in self._watches.messages(Selector.of(request), request.after_revision):
+            yield reply.encoded(lifecycle_pb.WatchStatesResponse, message)
 
     async def StreamStates(self, request: lifecycle_pb.WatchStatesRequest, context: Context) -> AsyncIterator[HttpBody]:
         """Watch state changes as server-sent events."""
         token = sse.last_event_id(context.invocation_metadata()) or request.after_revision
-        watching.resume_check(token)
-        async for body in sse.states(watching.unbroken_states(self.live, Selector.of(request), token)):
+        async for body in self._events.bodies(Selector.of(request), token):
             yield body

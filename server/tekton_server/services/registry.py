@@ -16,14 +16,20 @@ from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
 from tekton_server.domain import limits
 from tekton_server.domain.validation import check_text
-from tekton_server.services import batch, convert, read, reply, sse, watching
+from tekton_server.live.registry import LiveRegistry
+from tekton_server.services import batch, convert, read, reply, sse
 from tekton_server.services.base import Context, Servicer, now, patience
 from tekton_server.services.caller import machine
 from tekton_server.services.selector import Selector
+from tekton_server.services.watches import RegistryWatches
 
 
 class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
     """See proto/tekton/v1/registry_service.proto."""
+
+    def __init__(self, live: LiveRegistry) -> None:
+        super().__init__(live)
+        self._watches, self._events = RegistryWatches(live), sse.RegistryEvents(live)
 
     async def RegisterComponent(
         self, request: registry_pb.RegisterComponentRequest, context: Context
@@ -91,16 +97,15 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         self, request: registry_pb.WatchRegistryRequest, context: Context
     ) -> AsyncIterator[registry_pb.WatchRegistryResponse]:
         """Watch the registry."""
-        async for message in watching.registry(self.live, Selector.of(request), request.after_revision):
-            yield message
+        async for message in self._watches.messages(Selector.of(request), request.after_revision):
+            yield reply.encoded(registry_pb.WatchRegistryResponse, message)
 
     async def StreamRegistry(
         self, request: registry_pb.WatchRegistryRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
         """Watch the registry as server-sent events."""
         token = sse.last_event_id(context.invocation_metadata()) or request.after_revision
-        watching.resume_check(token)
-        async for body in sse.registry(watching.unbroken_registry(self.live, Selector.of(request), token)):
+        async for body in self._events.bodies(Selector.of(request), token):
             yield body
 
 

@@ -1,8 +1,14 @@
-"""What a handler says besides its message: the HTTP status of a REST reply."""
+"""What a handler says besides its message: the HTTP status of a REST reply, or that the message is encoded already."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any, TypeVar, cast
+
+from google.protobuf.message import Message
+
+MessageT = TypeVar("MessageT", bound=Message)
 
 _status: ContextVar[int | None] = ContextVar("tekton_reply_status", default=None)
 
@@ -20,3 +26,17 @@ def take_http_status() -> int | None:
 def begin() -> None:
     """Forget what an earlier call on this task set."""
     _status.set(None)
+
+
+def encoded(_: type[MessageT], data: bytes) -> MessageT:
+    """Give a message that is encoded already where the generated servicer wants one; `sender` lets it through."""
+    return cast("MessageT", data)
+
+
+def sender(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
+    """Make a serializer that sends what is encoded already as it is."""
+
+    def send(message: Any) -> bytes:
+        return message if serialize is None or type(message) is bytes else serialize(message)
+
+    return send

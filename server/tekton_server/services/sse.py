@@ -7,7 +7,7 @@ the last event of a revision only: a client that was cut inside it gets the whol
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 from google.api.httpbody_pb2 import HttpBody
@@ -16,14 +16,17 @@ from google.protobuf.message import Message
 
 from tekton.core.ids import Token
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
-from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
-from tekton.v1 import registry_service_pb2 as registry_pb
+from tekton_server.live.fanout import Folded
+from tekton_server.live.registry import LiveRegistry
+from tekton_server.services import changes, convert, watching
+from tekton_server.services.encodings import Encodings
+from tekton_server.services.selector import Selector
+from tekton_server.services.watching import Began, Committed, Step
 
 KEEP_ALIVE = b": keep-alive\n\n"
 # How long an EventSource waits before it reconnects, in milliseconds; and something to flush the headers with.
 _OPENING = b"retry: 1000\n\n"
 _ESCAPES = (("\u2028", "\\u2028"), ("\u2029", "\\u2029"), ("\x85", "\\u0085"))
-_Phase = registry_pb.WatchRegistryResponse
 
 
 def last_event_id(metadata: object) -> str:
@@ -31,50 +34,80 @@ def last_event_id(metadata: object) -> str:
     return next((str(value) for key, value in metadata or () if key == "last-event-id"), "")  # type: ignore[attr-defined]
 
 
-async def registry(messages: AsyncIterator[registry_pb.WatchRegistryResponse]) -> AsyncIterator[HttpBody]:
-    """Render a registry watch."""
-    yield _body(_OPENING)
-    async for message in messages:
-        yield _body(b"".join(_registry_frames(message)))
-    yield _body(_end())
+class _Events:
+    """Watches of one kind as event streams."""
 
+    def __init__(self, live: LiveRegistry, name: str, found: Callable[[Folded, Selector], Iterable[Message]]) -> None:
+        self._live = live
+        self._name = name
+        self._found = found
+        self._encodings = Encodings(self._frames)
 
-def _registry_frames(message: registry_pb.WatchRegistryResponse) -> Iterator[bytes]:
-    if message.phase == _Phase.PHASE_BOOKMARK:
-        yield _frame("bookmark", f'{{"revision":"{message.revision}"}}', message.resume_token)
-    elif message.phase == _Phase.PHASE_RESET:
-        yield _frame("reset", f'{{"revision":"{message.revision}"}}')
-    elif message.phase == _Phase.PHASE_SNAPSHOT_END:
-        yield _frame("snapshot_end", f'{{"revision":"{message.revision}"}}', message.resume_token)
-    else:
-        name = "snapshot" if message.phase == _Phase.PHASE_SNAPSHOT else "registry"
-        last = len(message.events) - 1
-        for position, event in enumerate(message.events):
-            if position == last:
-                token = message.resume_token
-            elif message.phase == _Phase.PHASE_LIVE and message.events[position + 1].revision != event.revision:
-                token = str(Token(message.history_id, event.revision))
+    def _follow(self, selector: Selector, token: str, *, snapshot: bool) -> AsyncIterator[Step]:
+        return watching.follow(self._live, selector, token, self._encodings, snapshot=snapshot, unbroken=True)
+
+    async def _bodies(
+        self, steps: AsyncIterator[Step], began: Callable[[Began], Iterable[bytes]]
+    ) -> AsyncIterator[HttpBody]:
+        yield _body(_OPENING)
+        async for step in steps:
+            if isinstance(step, Began):
+                for part in watching.cut(began(step)):
+                    yield _body(b"".join(part))
+            elif isinstance(step, Committed):
+                for portion in watching.portions(step.commits):
+                    yield _body(b"".join(portion.events))
             else:
-                token = ""
-            yield _frame(name, to_json(event), token)
+                yield _body(KEEP_ALIVE + self._standing("bookmark", step.revision))
+        yield _body(_end())
+
+    def _frames(self, folded: Folded, selector: Selector) -> Iterator[bytes]:
+        """Render a commit: the id is on its last event."""
+        events = list(self._found(folded, selector))
+        for position, event in enumerate(events, 1):
+            token = self._token(folded.commit.revision) if position == len(events) else ""
+            yield _frame(self._name, to_json(event), token)
+
+    def _standing(self, event: str, revision: int, *, token: bool = True) -> bytes:
+        return _frame(event, f'{{"revision":"{revision}"}}', self._token(revision) if token else "")
+
+    def _token(self, revision: int) -> str:
+        return str(Token(self._live.view.history_id, revision))
 
 
-async def states(messages: AsyncIterator[lifecycle_pb.WatchStatesResponse]) -> AsyncIterator[HttpBody]:
-    """Render a watch of states."""
-    yield _body(_OPENING)
-    async for message in messages:
-        yield _body(b"".join(_state_frames(message)))
-    yield _body(_end())
+class RegistryEvents(_Events):
+    """Watches of the registry as event streams."""
+
+    def __init__(self, live: LiveRegistry) -> None:
+        super().__init__(
+            live, "registry", lambda folded, selector: changes.registry_events(folded, selector, live.view)
+        )
+
+    def bodies(self, selector: Selector, token: str) -> AsyncIterator[HttpBody]:
+        """Watch; see `watching.follow` for what is raised."""
+        return self._bodies(self._follow(selector, token, snapshot=True), self._snapshot)
+
+    def _snapshot(self, began: Began) -> Iterator[bytes]:
+        if began.reset:
+            yield self._standing("reset", began.revision, token=False)
+        history_id = self._live.view.history_id
+        for record in began.records:
+            yield _frame("snapshot", to_json(convert.registry_event(record, began.revision, history_id)))
+        yield self._standing("snapshot_end", began.revision)
 
 
-def _state_frames(message: lifecycle_pb.WatchStatesResponse) -> Iterator[bytes]:
-    if message.reset:
-        yield _frame("reset", f'{{"revision":"{message.revision}"}}', message.resume_token)
-    elif not message.changes:
-        yield _frame("bookmark", f'{{"revision":"{message.revision}"}}', message.resume_token)
-    last = len(message.changes) - 1
-    for position, change in enumerate(message.changes):
-        yield _frame("state_change", to_json(change), message.resume_token if position == last else "")
+class StateEvents(_Events):
+    """Watches of state changes as event streams."""
+
+    def __init__(self, live: LiveRegistry) -> None:
+        super().__init__(live, "state_change", changes.state_changes)
+
+    def bodies(self, selector: Selector, token: str) -> AsyncIterator[HttpBody]:
+        """Watch; see `watching.follow` for what is raised."""
+        return self._bodies(self._follow(selector, token, snapshot=False), self._opening)
+
+    def _opening(self, began: Began) -> Iterator[bytes]:
+        yield self._standing("reset" if began.reset else "bookmark", began.revision)
 
 
 async def heartbeats(messages: AsyncIterator[heartbeat_pb.HeartbeatEvent | None]) -> AsyncIterator[HttpBody]:

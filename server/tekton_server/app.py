@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
 import logging
 import re
-import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from socket import gethostname
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tekton_gateway import Envoy, GatewaySettings, PortInUseError
-from tekton_gateway.envoy import check_port_is_free
+from tekton_gateway import Envoy, GatewaySettings
 from tekton_server.config import ConfigError, Settings, resolve
+from tekton_server.host.process import ThisProcess
+from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import PHASES, SystemState
-from tekton_server.server import ListenError, Server
-from tekton_server.storage.data_directory import DataDirectoryLock, unusable
+from tekton_server.premises import NoAnswerError, answers, own_directory, ports_are_free, reason, socket_directory
+from tekton_server.server import Server
+from tekton_server.storage.data_directory import DataDirectoryLock
 from tekton_server.storage.embedded import EmbeddedPostgres
 from tekton_server.storage.engine import create_engine, parse_url
 from tekton_server.storage.errors import StorageClosedError, StorageUnavailableError
 from tekton_server.storage.migrate import migrate
+from tekton_server.supervision import Part, Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -35,32 +36,34 @@ log = logging.getLogger(__name__)
 STOP_DEADLINE = 8.0
 # What each part gets of it before it is ended by force.
 _PART_DEADLINE = 3.0
-# Children of a Tekton that was killed get their signal after it is gone, and may hold its ports a moment longer.
-_PORT_PATIENCE = 1.0
-_MAX_SOCKET_PATH = 107
 
 Progress = Callable[[str, str], None]
 """Told of each step: the start-up phase and a sentence."""
 
 
 class PartFailedError(Exception):
-    """A part of a running Tekton ended by itself; the text is one sentence, and a fault of ours is the cause."""
+    """Tekton cannot go on; the text is one sentence, and a fault of ours is the cause."""
 
 
 class Tekton:
-    """One running control plane: database, server and gateway. Made by `run`."""
+    """One running control plane: database, server and gateway; `bare` is the server alone. Made by `run`."""
 
-    def __init__(self, settings: Settings, progress: Progress) -> None:
+    def __init__(self, settings: Settings, progress: Progress, *, bare: bool = False) -> None:
         self.settings = settings
         self.state = SystemState()
+        self._bare = bare
         self._progress = progress
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stack = AsyncExitStack()
+        self._supervisor = Supervisor(self.state, self._fail)
+        self._telemetry = Telemetry(Calls(), ThisProcess())
+        self._host = resolve(settings.host)
+        # An address that only stands for all of this machine's is none that others can call.
+        self._shown = gethostname() if self._host in ("0.0.0.0", "::") else settings.host
         self.database = "embedded"
         self.live: LiveRegistry
         self.server: Server
         self.gateway: Envoy | None = None
-        self._shown: str
 
     async def wait_failed(self) -> None:
         """Wait until a part ends by itself.
@@ -71,48 +74,46 @@ class Tekton:
         await asyncio.shield(self._failed)
 
     async def _start(self) -> None:
-        self._step("environment", f"data directory {self.settings.data_path}")
-        host = resolve(self.settings.host)
-        lock = DataDirectoryLock(self.settings.data_path)
-        lock.acquire()
-        self._stack.callback(lock.release)
-        await self._ports_are_free(host)
+        lock = await self._environment()
         url = await self._database(lock)
         engine = create_engine(url)
         self._on_stop("the pool of connections", engine.dispose)
         await self._migrate(engine)
         self._step("startup", "loading the registry")
         self.live = await LiveRegistry.open(engine, url, self.settings.timing, self.settings.retention)
-        # An address that only stands for all of this machine's is none that others can call.
-        self._shown = gethostname() if host in ("0.0.0.0", "::") else self.settings.host
         self.live.build_in(self._shown, self.settings.port)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
         self._on_stop("the registry", self.live.stop)
-        socket = await self._serve(host)
-        self._step("startup", "starting the gateway (Envoy)")
-        gateway = await self._open_gateway(socket, host)
-        self._step("verification", "a call through the gateway")
         self.state.add_check("database", self._database_trouble)
-        self.state.add_check("api", lambda: None)
-        await _answers(host, gateway.port)
+        await self._serve()
         if self._failed.done():
             await self._failed
+        self._supervisor.begin()
         self._step("ready", "serving")
         await self.server.set_serving(True)
 
-    async def _ports_are_free(self, host: str) -> None:
-        """Look before anything is started; Envoy and gRPC still refuse what is taken in the meantime."""
-        await _until_free(host, self.settings.port)
-        if self.settings.grpc_port is not None:
-            try:
-                await _until_free(host, self.settings.grpc_port)
-            except PortInUseError as error:
-                raise ListenError(
-                    f"{host}:{error.port} is taken by another process: stop it, "
-                    "or choose another port (--grpc-port or TEKTON_GRPC_PORT)."
-                ) from error
+    async def _environment(self) -> DataDirectoryLock | None:
+        """Take the data directory, where there is one, and see to it that the ports are free."""
+        lock = None
+        if self._bare:
+            self._step("environment", "the server alone, with a database elsewhere")
+            if self.settings.database_url is None:
+                raise ConfigError("a server alone needs a database: set --database-url or TEKTON_DATABASE_URL.")
+            await ports_are_free(self._host, self._direct_port or self.settings.port, None)
+        else:
+            self._step("environment", f"data directory {self.settings.data_path}")
+            lock = DataDirectoryLock(self.settings.data_path)
+            lock.acquire()
+            self._stack.callback(lock.release)
+            await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
+        return lock
 
-    async def _database(self, lock: DataDirectoryLock) -> URL:
+    @property
+    def _direct_port(self) -> int | None:
+        """The server's own port beside the gateway; where there is none, it takes the gateway's place."""
+        return (self.settings.grpc_port or self.settings.port) if self._bare else self.settings.grpc_port
+
+    async def _database(self, lock: DataDirectoryLock | None) -> URL:
         if self.settings.database_url is not None:
             try:
                 # The shorter scheme is what many hosters print.
@@ -128,7 +129,8 @@ class Tekton:
         )
         await postgres.start()
         self._on_stop("PostgreSQL", lambda: postgres.stop(_PART_DEADLINE))
-        self._watch("PostgreSQL", postgres.wait, postgres.log_path)
+        ended = partial(_child_ended, postgres.wait, postgres.log_path)
+        self._supervise(Part("database", "PostgreSQL", ended, postgres.restart))
         return make_url(postgres.connection.url())
 
     async def _migrate(self, engine: AsyncEngine) -> None:
@@ -140,31 +142,65 @@ class Tekton:
             wrong, remedy = "cannot be used", "start it, or leave database_url out to use the embedded one"
             if isinstance(error, StorageClosedError):
                 wrong, remedy = "does not let Tekton in", "correct the address, or what its user may do"
-            raise ConfigError(f"the database at {self.database} {wrong} ({_reason(error)}); {remedy}") from error
+            raise ConfigError(f"the database at {self.database} {wrong} ({reason(error)}); {remedy}") from error
 
-    async def _serve(self, host: str) -> Path:
+    async def _serve(self) -> None:
         self._step("startup", "starting the server")
-        directory = self._stack.enter_context(_socket_directory(self.settings.data_path))
-        # Lower in the stack than the server: streams hear that they end before the gateway is gone.
-        self._on_stop("the gateway", self._close_gateway)
-        self.server = Server(self.live, self.state)
-        socket = directory / "server.sock"
-        self._on_stop("the server", self.server.stop)
-        await self.server.start(socket=socket, host=host, port=self.settings.grpc_port)
-        return socket
+        socket = None
+        if not self._bare:
+            socket = self._stack.enter_context(socket_directory(self.settings.data_path)) / "server.sock"
+            # Lower in the stack than the server: streams hear that they end before the gateway is gone.
+            self._on_stop("the gateway", self._close_gateway)
+        self._on_stop("the server", self._stop_server)
+        self.server = await self._new_server(socket)
+        self.state.add_check("api")
+        restart = partial(self._restart_server, socket)
+        self._supervise(Part("api", "the server's listener", lambda: self.server.unreachable(), restart))
+        if socket is None:
+            self._step("verification", "a call to the server")
+            return await self.server.reachable()
+        self._step("startup", "starting the gateway (Envoy)")
+        await self._open_gateway(socket)
+        self.state.add_check("gateway")
+        self._step("verification", "a call through the gateway")
+        assert self.gateway is not None
+        try:
+            await answers(self._host, self.gateway.port)
+        except NoAnswerError as error:
+            raise PartFailedError(str(error)) from error
 
-    async def _open_gateway(self, socket: Path, host: str) -> Envoy:
-        gateway = GatewaySettings(
+    async def _new_server(self, socket: Path | None) -> Server:
+        server = Server(self.live, self.state, self._telemetry)
+        await server.start(socket=socket, host=self._host, port=self._direct_port)
+        return server
+
+    async def _restart_server(self, socket: Path | None) -> None:
+        await self.server.abandon()
+        self.server = await self._new_server(socket)
+        await self.server.set_serving(True)
+
+    async def _stop_server(self) -> None:
+        await self.server.stop()
+
+    async def _open_gateway(self, socket: Path) -> None:
+        settings = GatewaySettings(
             upstream=socket,
-            host=host,
+            host=self._host,
             port=self.settings.port,
             admin=socket.with_name("admin.sock"),
             allowed_hosts=(self._shown, *self.settings.allowed_hosts),
         )
-        log_path = _own_directory(self.settings.data_path, "logs") / "envoy.log"
-        self.gateway = await Envoy.start(gateway, work_dir=socket.parent, log_path=log_path)
-        self._watch("the gateway (Envoy)", self.gateway.wait, log_path)
-        return self.gateway
+        log_path = own_directory(self.settings.data_path, "logs") / "envoy.log"
+
+        async def start() -> None:
+            self.gateway = await Envoy.start(settings, work_dir=socket.parent, log_path=log_path)
+
+        async def ended() -> str:
+            assert self.gateway is not None
+            return await _child_ended(self.gateway.wait, log_path)
+
+        await start()
+        self._supervise(Part("gateway", "the gateway (Envoy)", ended, start))
 
     async def _close_gateway(self) -> None:
         if self.gateway is not None:
@@ -181,16 +217,16 @@ class Tekton:
 
         self._stack.push_async_callback(stopped)
 
-    def _watch(self, part: str, wait: Callable[[], Awaitable[int]], log_path: Path) -> None:
-        """Notice when a child process ends; stopped before the child is, so that a stop is no failure."""
-
-        async def watch() -> None:
-            code = await wait()
-            how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
-            self._fail(f"{part} ended unexpectedly ({how}); its log is {log_path}")
-
-        task = asyncio.create_task(watch(), name=f"watch {part}")
+    def _supervise(self, part: Part) -> None:
+        """Notice when a part ends by itself; stopped before the part is, so that a stop is no failure."""
+        task = asyncio.create_task(self._supervisor.run(part), name=f"supervise {part.label}")
+        task.add_done_callback(self._supervisor_ended)
         self._stack.push_async_callback(_cancelled, task)
+
+    def _supervisor_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(f"the task to {task.get_name()} failed ({error})", error)
 
     def _fail(self, sentence: str, cause: BaseException | None = None) -> None:
         if not self._failed.done():
@@ -226,14 +262,18 @@ class Tekton:
 
 
 @asynccontextmanager
-async def run(settings: Settings, progress: Progress = lambda phase, text: None) -> AsyncIterator[Tekton]:
+async def run(
+    settings: Settings, progress: Progress = lambda phase, text: None, *, bare: bool = False
+) -> AsyncIterator[Tekton]:
     """Run a control plane for as long as the context is open; a failure half-way stops what was started.
+
+    `bare` runs the server alone, without gateway and embedded database.
 
     Raises:
         ConfigError, EmbeddedPostgresError, GatewayError, ListenError, PartFailedError, SchemaTooNewError, TektonError:
             it cannot start.
     """
-    tekton = Tekton(settings, progress)
+    tekton = Tekton(settings, progress, bare=bare)
     try:
         try:
             await tekton._start()
@@ -266,60 +306,8 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _until_free(host: str, port: int) -> None:
-    settings = GatewaySettings(upstream=(host, port), host=host, port=port)
-    deadline = time.monotonic() + _PORT_PATIENCE
-    while True:
-        try:
-            return check_port_is_free(settings)
-        except PortInUseError:
-            if time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(0.05)
-
-
-async def _answers(host: str, port: int) -> None:
-    """Make the call that a user would make first.
-
-    Raises:
-        PartFailedError: it does not come back well.
-    """
-
-    def status() -> int:
-        with contextlib.closing(http.client.HTTPConnection(host, port, timeout=5)) as connection:
-            connection.request("GET", "/api/health")
-            return connection.getresponse().status
-
-    try:
-        answer = await asyncio.to_thread(status)
-    except (OSError, http.client.HTTPException) as error:
-        raise PartFailedError(f"the gateway does not answer on {host}:{port} ({_reason(error)})") from error
-    if answer != http.HTTPStatus.OK:
-        raise PartFailedError(f"the server does not answer through the gateway (status {answer})")
-
-
-def _reason(error: BaseException) -> str:
-    """Give the driver's own words, on one line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _own_directory(data_dir: Path, name: str) -> Path:
-    directory = data_dir / name
-    try:
-        directory.mkdir(mode=0o700, exist_ok=True)
-        directory.chmod(0o700)
-    except OSError as error:
-        raise unusable(data_dir, error) from error
-    return directory
-
-
-@contextlib.contextmanager
-def _socket_directory(data_dir: Path) -> Iterator[Path]:
-    """Open a private directory for the server's own sockets, short enough for the system's limit."""
-    if len(str(data_dir / "gateway" / "server.sock").encode()) <= _MAX_SOCKET_PATH:
-        yield _own_directory(data_dir, "gateway")
-    else:
-        with tempfile.TemporaryDirectory(prefix="tekton-") as name:
-            yield Path(name)
+async def _child_ended(wait: Callable[[], Awaitable[int]], log_path: Path) -> str:
+    """Wait until a child process ends, and say how."""
+    code = await wait()
+    how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+    return f"{how}; its log is {log_path}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from pathlib import Path
 
@@ -11,9 +12,8 @@ from grpc_health.v1._async import HealthServicer
 
 from tekton.core.ids import Token
 from tekton_server import services
-from tekton_server.host.process import ThisProcess
 from tekton_server.interceptors import chain
-from tekton_server.live.metrics import Calls, Telemetry
+from tekton_server.live.metrics import Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState
 from tekton_server.services import reflection
@@ -24,6 +24,9 @@ MAX_METADATA = 64 * 1024
 GRACE = 1.0
 RECONNECT_AFTER = 1.0
 
+# How often the listeners are connected to from inside, and how long that may take, in seconds.
+PROBE_EVERY = 5.0
+PROBE_WITHIN = 2.0
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -48,13 +51,14 @@ class ListenError(Exception):
 class Server:
     """One grpc.aio server. `start` opens the listeners, `stop` ends every stream in good order."""
 
-    def __init__(self, live: LiveRegistry, state: SystemState) -> None:
+    def __init__(self, live: LiveRegistry, state: SystemState, telemetry: Telemetry) -> None:
         self._live = live
         self._state = state
-        self._telemetry = Telemetry(Calls(), ThisProcess())
-        around = chain(self._revision, live.reach, self._telemetry.calls)
+        self._telemetry = telemetry
+        around = chain(self._revision, live.reach, telemetry.calls)
         self._server = aio.server(interceptors=around, options=_OPTIONS)
         self._health = HealthServicer()
+        self._addresses: list[Path | tuple[str, int]] = []
         self.grpc_port: int | None = None
 
     async def start(self, *, socket: Path | None = None, host: str = "127.0.0.1", port: int | None = None) -> None:
@@ -72,8 +76,10 @@ class Server:
             with contextlib.suppress(FileNotFoundError):
                 socket.unlink()
             self._listen(f"unix:{socket}", str(socket))
+            self._addresses.append(socket)
         if port is not None:
             self.grpc_port = self._listen(f"{_bracketed(host)}:{port}", f"{host}:{port}")
+            self._addresses.append((_callable(host), self.grpc_port))
         await self._server.start()
 
     async def set_serving(self, serving: bool) -> None:
@@ -90,13 +96,43 @@ class Server:
         self._live.end_watches(RECONNECT_AFTER)
         await self._server.stop(GRACE)
 
+    async def abandon(self) -> None:
+        """End a server that cannot be reached; its clients find the next one by themselves."""
+        await self._server.stop(None)
+
+    async def reachable(self) -> None:
+        """Connect to each listener. A connection is all that is asked for: an answer late under load is no outage.
+
+        Raises:
+            ListenError: one is gone.
+        """
+        for address in self._addresses:
+            try:
+                async with asyncio.timeout(PROBE_WITHIN):
+                    _, writer = await _connect(address)
+            except TimeoutError:
+                continue
+            except OSError as error:
+                raise ListenError(f"nothing listens on {_shown(address)} any more") from error
+            writer.close()
+
+    async def unreachable(self) -> str:
+        """Probe the listeners now and then, and return once one is gone, saying which."""
+        while True:
+            await asyncio.sleep(PROBE_EVERY)
+            try:
+                await self.reachable()
+            except ListenError as error:
+                return str(error)
+
     def _listen(self, address: str, shown: str) -> int:
         try:
-            return int(self._server.add_insecure_port(address))
+            port = int(self._server.add_insecure_port(address))
         except RuntimeError as error:
             raise ListenError(
                 f"{shown} cannot be listened on: it is taken or not allowed; choose another with --grpc-port"
             ) from error
+        return port
 
     def _revision(self) -> Token:
         return Token(self._live.view.history_id, self._live.view.revision)
@@ -107,3 +143,18 @@ _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+async def _connect(address: Path | tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if isinstance(address, Path):
+        return await asyncio.open_unix_connection(address)
+    return await asyncio.open_connection(*address)
+
+
+def _shown(address: Path | tuple[str, int]) -> str:
+    return str(address) if isinstance(address, Path) else f"{_bracketed(address[0])}:{address[1]}"
+
+
+def _callable(host: str) -> str:
+    """Give an address to call: every-address is one to listen on only."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -22,6 +22,9 @@ class SystemState:
         self.stopping = False
         self._started = time.monotonic()
         self._checks: dict[str, Check] = {}
+        self._troubles: dict[str, str] = {}
+        self.restarts: dict[str, int] = {}
+        """How often each supervised part was started again."""
 
     @property
     def ready(self) -> bool:
@@ -39,10 +42,20 @@ class SystemState:
         if phase == PHASES[-1]:
             self.ready_at = datetime.now(UTC)
 
-    def add_check(self, part: str, check: Check) -> None:
-        """Have a part looked at whenever health is asked."""
+    def add_check(self, part: str, check: Check = lambda: None) -> None:
+        """Have a part looked at whenever health is asked, beside what its supervisor tells."""
         self._checks[part] = check
+        self.restarts.setdefault(part, 0)
+
+    def trouble(self, part: str, sentence: str) -> None:
+        """A part is down: say so until it is healed."""
+        self._troubles[part] = sentence
+
+    def healed(self, part: str) -> None:
+        """A part was started again and runs."""
+        self._troubles.pop(part, None)
+        self.restarts[part] = self.restarts.get(part, 0) + 1
 
     def health(self) -> dict[str, str | None]:
         """Look at every part."""
-        return {part: check() for part, check in self._checks.items()}
+        return {part: self._troubles.get(part) or check() for part, check in self._checks.items()}

@@ -62,6 +62,10 @@ def _system(state: SystemState) -> Iterator[Metric]:
     for part, trouble in state.health().items():
         parts.add_metric((part,), trouble is None)
     yield parts
+    restarts = CounterMetricFamily("tekton_part_restarts", "How often a part was started again.", labels=("part",))
+    for part, count in state.restarts.items():
+        restarts.add_metric((part,), count)
+    yield restarts
 
 
 def _calls(calls: Calls) -> Iterator[Metric]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from google.api.httpbody_pb2 import HttpBody
 
 from tekton.core.errors import CORE_COMPONENT, UnavailableError
@@ -26,10 +28,22 @@ class SystemServicer(system_grpc.SystemServiceServicer):
         self._telemetry = telemetry
         self._exposition = Exposition(live, state, telemetry)
 
+    async def Index(self, request: pb.IndexRequest, context: Context) -> pb.IndexResponse:
+        """Say where everything is."""
+        return pb.IndexResponse(
+            name="tekton",
+            version=BUILD.version,
+            docs="/docs",
+            openapi="/api/openapi.json",
+            health="/api/health",
+            ready="/api/ready",
+            components="/api/tekton/components",
+        )
+
     async def Health(self, request: pb.HealthRequest, context: Context) -> pb.HealthResponse:
         """Tell how the parts are."""
         parts = self._state.health()
-        wrong = {part: sentence for part, sentence in parts.items() if sentence is not None}
+        wrong = told(parts)
         return pb.HealthResponse(
             status="degraded" if wrong else "healthy",
             checks={part: "failing" if part in wrong else "passing" for part in parts},
@@ -42,6 +56,13 @@ class SystemServicer(system_grpc.SystemServiceServicer):
         if not self._state.ready:
             phase = "stopping" if self._state.stopping else self._state.phase
             raise UnavailableError(f"Tekton is not ready: {phase}", details={"phase": phase})
+        wrong = told(self._state.health())
+        if wrong:
+            # Reads and beats go on; who only wants those goes by health instead.
+            raise UnavailableError(
+                f"Tekton is not ready: {'; '.join(wrong.values())}",
+                details={"phase": self._state.phase, "checks": wrong},
+            )
         return pb.ReadyResponse(
             status="ready",
             uptime=self._state.uptime,
@@ -98,3 +119,8 @@ class SystemServicer(system_grpc.SystemServiceServicer):
     async def Docs(self, request: pb.DocsRequest, context: Context) -> HttpBody:
         """Give the page that shows it."""
         return HttpBody(content_type=openapi.HTML, data=openapi.page())
+
+
+def told(parts: Mapping[str, str | None]) -> dict[str, str]:
+    """Keep the parts that are not well."""
+    return {part: sentence for part, sentence in parts.items() if sentence is not None}

@@ -21,7 +21,12 @@ from tekton_server.storage.data_directory import (
     ServerLeftBehind,
     unusable,
 )
-from tekton_server.storage.socket_directory import PORT, close_socket_directory, open_socket_directory
+from tekton_server.storage.socket_directory import (
+    PORT,
+    clear_socket_directory,
+    close_socket_directory,
+    open_socket_directory,
+)
 from tekton_server.storage.unprivileged import Identity, Mode, choose_identity, own_tree, require_passage
 
 POLL = 0.01
@@ -133,6 +138,16 @@ class EmbeddedPostgres:
                 raise unusable(self.data_dir, error) from error
             raise
 
+    async def restart(self) -> None:
+        """Start again after the server ended by itself, at the same address; after a failure it may be tried again."""
+        child, self._child = self._child, None
+        if child is not None:
+            await self._stop_child(child, 0)
+        self._cluster_lock.release()
+        identity, lock_fd = await self._prepare()
+        self._child = await self._launch(identity, lock_fd)
+        await self._become_ready(self._child)
+
     async def stop(self, deadline: float = 10.0) -> None:
         """Disconnect everybody and end in order; past `deadline` end at once. No process and no socket is left."""
         child, self._child = self._child, None
@@ -182,7 +197,10 @@ class EmbeddedPostgres:
         own_tree(self._cluster, identity.owner)
         clusters.settle_pid_file(self._cluster, identity)
         clusters.write_access_rules(self._cluster, identity)
-        self._sockets = open_socket_directory(self.data_dir, identity)
+        if self._sockets is None:
+            self._sockets = open_socket_directory(self.data_dir, identity)
+        else:
+            clear_socket_directory(self._sockets)
         return identity, lock_fd
 
     async def _launch(self, identity: Identity, lock_fd: int) -> ChildProcess:

@@ -39,10 +39,15 @@ def open_socket_directory(data_dir: Path, identity: Identity) -> Path:
 
 def close_socket_directory(directory: Path) -> None:
     """Remove it with whatever a killed server left; a directory that holds anything else stays."""
-    for name in (SOCKET, f"{SOCKET}.lock"):
-        (directory / name).unlink(missing_ok=True)
+    clear_socket_directory(directory)
     with contextlib.suppress(OSError):
         directory.rmdir()
+
+
+def clear_socket_directory(directory: Path) -> None:
+    """Remove what a killed server left; the caller MUST know it to be gone."""
+    for name in (SOCKET, f"{SOCKET}.lock"):
+        (directory / name).unlink(missing_ok=True)
 
 
 def fits(directory: Path) -> bool:
@@ -78,6 +83,5 @@ def _claim(directory: Path, identity: Identity) -> bool:
     directory.chmod(0o700)
     if directory.stat().st_uid != identity.owner[0]:
         os.chown(directory, *identity.owner, follow_symlinks=False)
-    for name in (SOCKET, f"{SOCKET}.lock"):
-        (directory / name).unlink(missing_ok=True)
+    clear_socket_directory(directory)
     return True

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import make_url, text
 
 from tekton.core.errors import StaleSessionError
+from tekton.v1.lifecycle_service_pb2 import WatchStatesResponse
 from tekton.v1.registry_service_pb2 import WatchRegistryResponse as Phase
 from tekton_server.domain.commands import EndInstance
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import watching
 from tekton_server.services.selector import Selector
+from tekton_server.services.watches import RegistryWatches, StateWatches
 from tekton_server.storage.retention import JournalKept, forget_old
 from tests.support.live import assert_whole, opened, register
 from tests.support.postgres import Cluster
@@ -107,13 +108,13 @@ async def test_a_watcher_whose_token_is_compacted_is_told_at_once_and_starts_ove
         await forget_old(live.store._engine, JournalKept(revisions=5))
     async with opened(url) as live:  # its ring is empty: it resumes from the journal
         for selector in (Selector(), Selector(types=frozenset(("service",)))):
-            watch = watching.registry(live, selector, f"{live.view.history_id}.3")
-            phases = [(await anext(watch)).phase for _ in range(3)]
+            watch = RegistryWatches(live).messages(selector, f"{live.view.history_id}.3")
+            phases = [Phase.FromString(await anext(watch)).phase for _ in range(3)]
             assert phases == [Phase.PHASE_RESET, Phase.PHASE_SNAPSHOT, Phase.PHASE_SNAPSHOT_END]
             await watch.aclose()  # type: ignore[attr-defined]
-            states = watching.states(live, selector, f"{live.view.history_id}.3")
-            assert (await anext(states)).reset
+            states = StateWatches(live).messages(selector, f"{live.view.history_id}.3")
+            assert WatchStatesResponse.FromString(await anext(states)).reset
             await states.aclose()  # type: ignore[attr-defined]
-        watch = watching.registry(live, Selector(), f"{live.view.history_id}.27")
-        assert [e.revision for e in (await anext(watch)).events] == [28, 28, 29, 29, 30, 30]
+        watch = RegistryWatches(live).messages(Selector(), f"{live.view.history_id}.27")
+        assert [e.revision for e in Phase.FromString(await anext(watch)).events] == [28, 28, 29, 29, 30, 30]
         await watch.aclose()  # type: ignore[attr-defined]

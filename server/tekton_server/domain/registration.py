@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -37,6 +38,7 @@ def without_repeats(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+@lru_cache(4096)
 def _host(host: str) -> str:
     host = (host or "localhost").lower()
     try:

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH = 512
 MAX_WAITING = 20_000
+# A batch begins once so many turns of the event loop in a row have brought no new command.
+QUIET_TURNS = 3
 # How long a new command may wait for a database that does not answer before it is refused at once.
 OUTAGE_PATIENCE = 1.0
 # A statement that takes longer than this is a database that does not answer.
@@ -122,14 +124,12 @@ class Writer:
             UnavailableError: as `submit_nowait`; with `details.outcome` "unknown" when the patience ends first.
         """
         future = self.submit_nowait(command, request=request)
+        # The future is this caller's alone, and whoever answers leaves one that is done: no shield is needed.
+        timer = asyncio.get_running_loop().call_later(within, _too_late, future)
         try:
-            return await asyncio.wait_for(asyncio.shield(future), within)
-        except TimeoutError:
-            future.add_done_callback(_consume)
-            raise UnavailableError(
-                "the write did not finish in time and may still happen; read before you try again",
-                details={"outcome": "unknown"},
-            ) from None
+            return await future
+        finally:
+            timer.cancel()
 
     async def run(self) -> None:
         """Commit batches until cancelled.
@@ -140,13 +140,24 @@ class Writer:
         try:
             while True:
                 await self._work_or_probe()
-                # Whoever is already runnable gets into this batch: that is what makes it a group commit.
-                await asyncio.sleep(0)
+                await self._gather()
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
                 self._failures = 0 if await self._attempt(batch) else self._failures + 1
         finally:
             self._closed = True
             self._refuse_waiting(UnavailableError("the server is shutting down; try again"))
+
+    async def _gather(self) -> None:
+        """Let whoever is on the way into this batch: that is what makes it a group commit.
+
+        A call that has arrived takes a few turns of the loop until its command waits; a turn costs next to nothing, and
+        a batch some milliseconds.
+        """
+        quiet, waiting = 0, 0
+        while quiet < QUIET_TURNS and len(self._waiting) < MAX_BATCH:
+            quiet = quiet + 1 if len(self._waiting) == waiting else 0
+            waiting = len(self._waiting)
+            await asyncio.sleep(0)
 
     async def _work_or_probe(self) -> None:
         """Wait for a command; while the database is down an empty batch goes out now and then to see it return."""
@@ -297,6 +308,11 @@ def _not_tried() -> StorageUnavailableError:
     return StorageUnavailableError("the database cannot be reached now; try again", details={"outcome": "none"})
 
 
-def _consume(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
+def _too_late(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(
+            UnavailableError(
+                "the write did not finish in time and may still happen; read before you try again",
+                details={"outcome": "unknown"},
+            )
+        )

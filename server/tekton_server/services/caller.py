@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote
 
 from tekton_server.services.base import Context
@@ -26,6 +27,7 @@ def machine_of(peer: str, metadata: Iterable[tuple[str, str | bytes]]) -> str:
     return _remote(unquote(address).rpartition(":")[0].strip("[]"))
 
 
+@lru_cache(4096)
 def _remote(text: str) -> str:
     try:
         address = ipaddress.ip_address(text.partition("%")[0])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
@@ -30,13 +31,15 @@ from tekton_server.live.leases import Lease, LeaseTable, Timing
 STATES = {state: pb.ComponentState.Value.Value(state.value) for state in ComponentState}
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def timestamp(at: datetime | None) -> Timestamp | None:
     """Convert a time; None stays absent."""
     if at is None:
         return None
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message
+    since = at - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 
 def struct(value: dict[str, Any]) -> Struct:
@@ -54,8 +57,9 @@ def uptime(since: datetime | None, now: datetime) -> tuple[str, float]:
     return f"{hours:02d}:{minute:02d}:{second:02d}", seconds
 
 
+@lru_cache(16)
 def lease_terms(timing: Timing) -> pb.Lease:
-    """Convert the terms of a lease."""
+    """Convert the terms of a lease. The message is shared: put it into another one, which copies it."""
     return pb.Lease(interval_seconds=timing.interval, timeout_seconds=timing.timeout)
 
 
@@ -97,10 +101,9 @@ def instance(record: Instance, history_id: str, lease: Lease | None = None) -> p
     )
 
 
-def summary(found: Component, leases: LeaseTable) -> pb.ComponentSummary:
-    """Convert a component to a row of a list."""
+def lasting_summary(found: Component) -> pb.ComponentSummary:
+    """Convert what changes with the journal only."""
     best = found.best
-    lease = leases.get(best.instance_uuid) if best else None
     return pb.ComponentSummary(
         component_id=found.definition.component_id,
         component_name=found.definition.component_name,
@@ -110,17 +113,30 @@ def summary(found: Component, leases: LeaseTable) -> pb.ComponentSummary:
         host=best.host if best else "",
         port=best.port if best else 0,
         capabilities=found.definition.capabilities,
-        last_heartbeat=timestamp(leases.last_beat(best)) if best else None,
         dependencies=found.definition.dependencies,
         instance_uuid=best.instance_uuid if best else "",
-        suspect=lease.suspect if lease else False,
     )
+
+
+def passing_summary(message: pb.ComponentSummary, found: Component, leases: LeaseTable) -> None:
+    """Fill in what changes with every beat."""
+    best = found.best
+    if best is not None:
+        lease = leases.get(best.instance_uuid)
+        message.suspect = lease is not None and lease.suspect
+        _set_time(message.last_heartbeat, leases.last_beat(best))
 
 
 def component(found: Component, leases: LeaseTable, history_id: str, now: datetime) -> pb.Component:
     """Convert a component with all its instances, newest first."""
+    message = lasting_component(found, history_id)
+    passing_component(message, found, leases, now)
+    return message
+
+
+def lasting_component(found: Component, history_id: str) -> pb.Component:
+    """Convert what changes with the journal only."""
     best = found.best
-    spent, seconds = uptime(_up_since(best), now)
     record = found.definition
     return pb.Component(
         component_id=record.component_id,
@@ -133,21 +149,29 @@ def component(found: Component, leases: LeaseTable, history_id: str, now: dateti
         capabilities=record.capabilities,
         dependencies=record.dependencies,
         health_check=record.health_check,
-        last_heartbeat=timestamp(leases.last_beat(best)) if best else None,
         startup_time=timestamp(best.ready_at) if best else None,
-        uptime=spent,
-        uptime_seconds=seconds,
         metadata=struct(record.metadata),
-        instances=[_with_beat(i, leases, history_id) for i in reversed(found.instances.values())],
+        instances=[instance(one, history_id) for one in reversed(found.instances.values())],
         created_at=timestamp(record.created_at),
         revision=record.revision,
     )
 
 
-def _with_beat(record: Instance, leases: LeaseTable, history_id: str) -> pb.Instance:
-    message = instance(record, history_id, leases.get(record.instance_uuid))
-    message.last_heartbeat.FromDatetime(leases.last_beat(record))
-    return message
+def passing_component(message: pb.Component, found: Component, leases: LeaseTable, now: datetime) -> None:
+    """Fill in what changes with every beat and with time."""
+    best = found.best
+    message.uptime, message.uptime_seconds = uptime(_up_since(best), now)
+    if best is not None:
+        _set_time(message.last_heartbeat, leases.last_beat(best))
+    for shown, record in zip(message.instances, reversed(found.instances.values()), strict=True):
+        lease = leases.get(record.instance_uuid)
+        shown.suspect = lease is not None and lease.suspect
+        _set_time(shown.last_heartbeat, leases.last_beat(record))
+
+
+def _set_time(message: Timestamp, at: datetime) -> None:
+    since = at - _EPOCH
+    message.seconds, message.nanos = since.days * 86_400 + since.seconds, since.microseconds * 1000
 
 
 def _up_since(best: Instance | None) -> datetime | None:

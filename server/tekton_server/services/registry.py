@@ -20,6 +20,7 @@ from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import batch, convert, read, reply, sse
 from tekton_server.services.base import Context, Servicer, now, patience
 from tekton_server.services.caller import machine
+from tekton_server.services.faces import Faces
 from tekton_server.services.selector import Selector
 from tekton_server.services.watches import RegistryWatches
 
@@ -29,6 +30,7 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
 
     def __init__(self, live: LiveRegistry) -> None:
         super().__init__(live)
+        self._faces = Faces(live)
         self._watches, self._events = RegistryWatches(live), sse.RegistryEvents(live)
 
     async def RegisterComponent(
@@ -65,7 +67,7 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         for component in found:
             if after and _key(component) <= after:
                 continue
-            row = convert.summary(component, self.live.leases)
+            row = self._faces.summary(component)
             size += row.ByteSize()
             if page.components and (len(page.components) >= most or size > limits.PAGE_BYTES):
                 page.next_page_token = _token(page.components[-1])
@@ -75,8 +77,7 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
 
     async def GetComponent(self, request: registry_pb.GetComponentRequest, context: Context) -> pb.Component:
         """Read one component."""
-        found = await self.component(request.component_id)
-        return convert.component(found, self.live.leases, self.live.view.history_id, now())
+        return reply.encoded(pb.Component, self._faces.component(await self.component(request.component_id), now()))
 
     async def UpdateComponent(self, request: registry_pb.UpdateComponentRequest, context: Context) -> pb.Component:
         """Change a definition."""

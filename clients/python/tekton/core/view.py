@@ -59,9 +59,9 @@ _BEST_FIRST = {
 
 
 class Component:
-    """A definition with its instances, kept in order of registration."""
+    """A definition with its instances, kept in order of registration. `changes` grows with every change."""
 
-    __slots__ = ("_best", "_leased", "_text", "definition", "instances", "status")
+    __slots__ = ("_best", "_leased", "_text", "changes", "definition", "instances", "status")
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
@@ -70,6 +70,7 @@ class Component:
         self._leased: Counter[ComponentState] = Counter()
         self._best: Instance | None = None
         self._text: tuple[Definition, str] | None = None
+        self.changes = 0
 
     @property
     def text(self) -> str:
@@ -90,6 +91,11 @@ class Component:
             self._best = min(leased, key=lambda i: _BEST_FIRST[i.state], default=newest_first[0])
         return self._best
 
+    def define(self, definition: Definition) -> None:
+        """Replace the definition."""
+        self.definition = definition
+        self.changes += 1
+
     def put(self, instance: Instance) -> None:
         """Add or replace an instance."""
         self._count(self.instances.get(instance.instance_uuid), instance)
@@ -109,6 +115,7 @@ class Component:
 
     def _refresh(self) -> None:
         self._best = None
+        self.changes += 1
         self.status = aggregate(+self._leased, next(reversed(self.instances.values()), None))
 
 
@@ -226,7 +233,7 @@ class View:
         if component is None:
             component = self.components[key] = Component(change.new)
             self._by_state.setdefault(component.status, {})[key] = None
-        component.definition = change.new
+        component.define(change.new)
         self._by_type.setdefault(change.new.component_type, {})[key] = None
         for capability in change.new.capabilities:
             self._by_capability.setdefault(capability, {})[key] = None

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help up setup test check proto baseline demo fix clean
+.PHONY: help up setup test check proto baseline demo bench soak fix clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -44,6 +44,12 @@ baseline: $(READY) ## on purpose only: what the contract is now is what later ch
 
 demo: $(READY) ## three components against a running Tekton: one is killed, a watcher sees it
 	@$(BIN)/python examples/demo.py $(ARGS)
+
+bench: $(READY) ## measure against the bare stack, beside nothing else (options: make bench ARGS="--help")
+	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(READY) ## an hour of load at a tenth of the peak: is the memory flat? (options: make soak ARGS="--soak 600")
+	@$(BIN)/python -m bench --soak 3600 $(ARGS)
 
 fix: $(READY) ## format and repair what can be repaired
 	$(BIN)/ruff format .

@@ -88,6 +88,7 @@ def _drop_internal_headers() -> Json:
                 {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
                 {"remove": "x-tekton-rest"},
                 {"remove": local_replies.REFUSED},
+                {"remove": local_replies.PARAMETER},
                 {"remove": routes.CLIENT_ADDRESS},
                 {"remove": "tekton-error"},
                 {"remove": "tekton-http-status"},

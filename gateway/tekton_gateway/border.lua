@@ -33,7 +33,8 @@ local function json_sent(method, content_type)
   return kind == "application/json" or (method == "PATCH" and kind == "application/merge-patch+json")
 end
 
--- Give the status and the name of the refusal, or nil. `rpc` is for gRPC-Web, and gRPC that a browser may have sent.
+-- Give the status and the name of the refusal, and the parameter it is for; or nil. `rpc` is for gRPC-Web, and gRPC that
+-- a browser may have sent.
 local function refusal(headers, rpc)
   local method, origin = headers:get(":method"), headers:get("origin")
   local authority = (headers:get(":authority") or ""):lower()
@@ -44,7 +45,16 @@ local function refusal(headers, rpc)
   if origin ~= nil and not (origin == "null" and reads) and not same_origin(origin:lower(), authority) then
     return "403", "origin"
   end
-  if not reads and not rpc and not json_sent(method, headers:get("content-type")) then
+  if rpc then
+    return nil
+  end
+  if not reads and not json_sent(method, headers:get("content-type")) then
+    local row = path_of(headers:get(":path"))
+    if row ~= nil and not taken(row, method) then
+      return "404", "method" -- sent as JSON it would be no better
+    end
     return "400", "content-type"
   end
+  local refused, parameter = misplaced(headers:get(":path"), method)
+  return refused ~= nil and "400" or nil, refused, parameter
 end

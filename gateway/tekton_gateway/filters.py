@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tekton.core.errors import TektonError
-from tekton_gateway import contract, local_replies
+from tekton_gateway import contract, local_replies, paths
 from tekton_gateway.settings import GatewaySettings
 
 Json = dict[str, Any]
 
-_LUA = tuple(Path(__file__).with_name(name) for name in ("border.lua", "rest.lua"))
+_LUA = tuple(Path(__file__).with_name(name) for name in ("paths.lua", "border.lua", "words.lua", "rest.lua"))
 _PREFIX = "type.googleapis.com/envoy.extensions.filters.http"
 
 
@@ -36,7 +36,12 @@ def lua_source(settings: GatewaySettings) -> str:
     border = f"local ALLOWED_HOSTS = {{\n{hosts}}}\nlocal ANY_ADDRESS = {str(settings.is_on_every_address).lower()}\n"
     rows = "".join(f"  {_lua_row(status, error)}\n" for status, error in local_replies.fallbacks().items())
     code = "\n".join(path.read_text(encoding="utf-8") for path in _LUA)
-    return f"{border}local FALLBACKS = {{\n{rows}}}\n{code}"
+    names = _lua_set("LISTS", contract.lists()) + _lua_set("MAPS", contract.maps())
+    return f"{border}local FALLBACKS = {{\n{rows}}}\n{names}{paths.lua()}{code}"
+
+
+def _lua_set(variable: str, names: frozenset[str]) -> str:
+    return f"local {variable} = {{ {', '.join(f'{name} = true' for name in sorted(names))} }}\n"
 
 
 def _lua_row(status: str, error: TektonError) -> str:

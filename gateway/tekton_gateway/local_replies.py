@@ -24,8 +24,14 @@ MARK = "x-tekton-transcoder"
 Only there: a reply that Envoy makes while it reads the server's answer does not pass the filter.
 """
 
+ASKED = "x-tekton-asked"
+"""On replies to what there is no path or method for, what that was: the Lua filter puts the path's methods there."""
+
 REFUSED = "x-tekton-refused"
 """The header of a request in which the Lua filter says why it refuses it."""
+
+PARAMETER = "x-tekton-parameter"
+"""And this the header in which it says for which parameter of the query."""
 
 BROKEN = "The server went away during the call; it may have been carried out. Look before you try again."
 TOO_LATE = "The call took longer than its deadline; it may have been carried out."
@@ -44,8 +50,8 @@ class Reply:
     flags: Sequence[str] = ()
     """Only with one of these response flags."""
     and_above: bool = False
-    quotes: bool = False
-    """The message is what the transcoder said."""
+    header: tuple[str, str] | None = None
+    """A header for the Lua filter, which completes the reply."""
     refused: str = ""
     """Only where the Lua filter refused the request for this."""
 
@@ -62,13 +68,14 @@ def render(settings: GatewaySettings) -> Json:
     """Give the local_reply_config: the first mapper that matches decides."""
     table = replies(settings)
     return {
-        "mappers": [_for_grpc(reply) for reply in table] + [_for_rest(reply) for reply in table],
+        "mappers": [_empty(), *(_for_grpc(reply) for reply in table), *(_for_rest(reply) for reply in table)],
         "body_format": {"json_format": errors.UnavailableError("The gateway cannot answer.").body()},
     }
 
 
 def replies(settings: GatewaySettings) -> list[Reply]:
     """Give every reply, the more special before the more general."""
+    unknown = "There is no %REQ(:METHOD)% %PATH(NQ):256% on this gateway."
     unreachable = "The server cannot be reached now; nothing was done. Try again."
     body_limit = f"The request body is over the limit of {settings.max_request_bytes} bytes."
     header_limit = f"The request headers are over the limit of {settings.max_header_kib} KiB."
@@ -77,8 +84,8 @@ def replies(settings: GatewaySettings) -> list[Reply]:
     )
     return [
         *_refusals(),
-        Reply(400, errors.ValidationError("%LOCAL_REPLY_BODY%"), quotes=True),
-        Reply(404, errors.UnknownPathError("There is no %REQ(:METHOD)% %PATH(NQ):256% on this gateway.")),
+        Reply(400, errors.ValidationError("%LOCAL_REPLY_BODY%"), header=(MARK, "1")),
+        Reply(404, errors.UnknownPathError(unknown), header=(ASKED, "%REQ(:METHOD)% %PATH(NQ)%")),
         Reply(408, errors.TektonTimeoutError("The request was not sent in time.")),
         Reply(413, errors.TooLargeError(body_limit)),
         Reply(431, errors.TooLargeError(header_limit)),
@@ -102,10 +109,15 @@ def _refusals() -> list[Reply]:
         "or let the page's own server call."
     )
     content_type = "must be application/json for a %REQ(:METHOD)%: send that header, even without a body"
+    parameter = f"%REQ({PARAMETER})%"
+    misplaced = "stands in the path or in the body of this call: leave it out of the query"
+    bare = "must be written as a name, = and a value"
     return [
         Reply(403, errors.ForbiddenError(host), refused="host"),
         Reply(403, errors.ForbiddenError(origin), refused="origin"),
         Reply(400, errors.ValidationError.of("content-type", content_type, "format"), refused="content-type"),
+        Reply(400, errors.ValidationError.of(parameter, misplaced, "place"), refused="query"),
+        Reply(400, errors.ValidationError.of(parameter, bare, "format"), refused="parameter"),
     ]
 
 
@@ -129,8 +141,14 @@ def fallbacks() -> dict[str, errors.TektonError]:
     return {str(int(code)): error for code, error in known.items()}
 
 
+def _empty() -> Json:
+    """What the Lua filter answers that is no failure says all in its headers."""
+    success = {"status_code_filter": {"comparison": {"op": "LE", "value": _runtime(399)}}}
+    return {"filter": success, "body_format_override": {"text_format_source": {"inline_string": ""}}}
+
+
 def _for_rest(reply: Reply) -> Json:
-    headers = [_header(MARK, "1")] if reply.quotes else []
+    headers = [_header(*reply.header)] if reply.header else []
     if reply.error.retry_after is not None:
         headers.append(_header("retry-after", f"{reply.error.retry_after:.0f}"))
     return {

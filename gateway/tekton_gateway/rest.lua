@@ -7,15 +7,9 @@
 
 local REST = "tekton.rest"
 local MARK = "x-tekton-transcoder"
+local ASKED = "x-tekton-asked"
 local HIDDEN = { "grpc-status", "grpc-message", "grpc-accept-encoding", "grpc-encoding" }
 local HIDDEN_OF_FAILURES = { "grpc-status-details-bin", "tekton-error", "tekton-http-status" }
-local TYPES = {
-  TYPE_INT32 = "an integer", TYPE_INT64 = "an integer", TYPE_UINT32 = "an integer", TYPE_UINT64 = "an integer",
-  TYPE_DOUBLE = "a number", TYPE_FLOAT = "a number", TYPE_BOOL = "true or false", TYPE_STRING = "a string",
-  TYPE_BYTES = "base64", TYPE_ENUM = "one of the documented names",
-  ["type.googleapis.com/google.protobuf.Struct"] = "an object",
-  ["type.googleapis.com/google.protobuf.Timestamp"] = "a time such as 2025-01-31T12:00:00Z",
-}
 
 local function is_grpc(content_type)
   return content_type ~= nil
@@ -55,49 +49,15 @@ local function fail(body, headers, source)
   headers:replace("content-length", tostring(body:setBytes(text)))
 end
 
--- The transcoder's words, as escaped in JSON, become a field, what is wrong with it, and the rule it breaks.
-local function violation(words)
-  local field, value, kind = words:match("^([%w_%.%[%]]+): invalid value (.*) for type (%S+)$")
-  if field then
-    local wanted = "must be " .. (TYPES[kind] or "of another type")
-    return field, #value <= 100 and wanted .. ", not " .. value or wanted, "type"
+-- Put our words into a reply of the gateway. To a HEAD it has no body, nor then the length of one.
+local function reworded(handle, words)
+  local body, headers = whole(handle)
+  local text = words(headers, body ~= nil and body:getBytes(0, body:length()) or "")
+  if text == "" then
+    headers:remove("content-length")
+  else
+    headers:replace("content-length", tostring(body:setBytes(text)))
   end
-  field = words:match("^: invalid value Starting an object on a scalar field for type ([%w_%.]+)$")
-  if field then
-    return field, "must not be an object", "type"
-  end
-  field = words:match('^Could not find field \\"([^\\]*)\\" in the type')
-  if field then
-    return field, "is not a parameter of this call", "unknown"
-  end
-  field = words:match("^The binding value .* of the field ([%w_%.]+) is conflicting with")
-  if field then
-    return field, "is not the same in the path and in the body", "conflict"
-  end
-end
-
-local function explained(reply)
-  local before, words, after = reply:match('^(.-"message":")(.*)(","reason".*)$')
-  if words == nil then
-    return reply
-  end
-  if words == "" or words == "Bad Request" then
-    return before .. "The request is not valid HTTP." .. after -- the codec's words, not the transcoder's
-  end
-  local field, message, rule = violation(words)
-  if field == nil then
-    return before .. "The request is not valid JSON for this call: " .. words:gsub("^: ", "") .. after
-  end
-  local details = '"violations":[{"field":"' .. field .. '","message":"' .. message .. '","rule":"' .. rule .. '"}]'
-  before = before:gsub('"details":{}', function() return '"details":{' .. details .. "}" end)
-  return before .. field .. " " .. message .. after
-end
-
-local function explain(handle, headers)
-  headers:remove(MARK)
-  local body
-  body, headers = whole(handle)
-  headers:replace("content-length", tostring(body:setBytes(explained(body:getBytes(0, body:length())))))
 end
 
 -- The server's words are in the headers where it sent nothing else, and in the trailers otherwise.
@@ -128,13 +88,14 @@ local function answer(handle, headers)
     end
     hide(headers, HIDDEN)
   end
-  -- HTTP/1 clients get no trailers.
-  if handle:streamInfo():protocol() ~= "HTTP/1.1" then
-    local trailers = handle:trailers()
-    if trailers ~= nil then
-      hide(trailers, HIDDEN)
-      hide(trailers, HIDDEN_OF_FAILURES)
-    end
+end
+
+-- Waits for the end of the reply. HTTP/1 clients get no trailers.
+local function clean_trailers(handle)
+  local trailers = handle:streamInfo():protocol() ~= "HTTP/1.1" and handle:trailers() or nil
+  if trailers ~= nil then
+    hide(trailers, HIDDEN)
+    hide(trailers, HIDDEN_OF_FAILURES)
   end
 end
 
@@ -150,25 +111,63 @@ function envoy_on_request(handle)
     return
   end
   local rpc = is_grpc(content_type)
-  local status, refused = refusal(headers, rpc)
+  local status, refused, parameter = refusal(headers, rpc)
   if refused ~= nil then
     headers:replace(REFUSED, refused)
+    headers:replace(PARAMETER, parameter or "")
     handle:respond({ [":status"] = status }, "")
     return
   end
   if rpc then
     return
   end
+  local asked = headers:get(":method")
+  local answered = answered_at_the_door(headers)
+  local metadata = handle:streamInfo():dynamicMetadata()
+  metadata:set(REST, "rest", true)
+  if answered ~= nil then
+    metadata:set(REST, "content_type", answered["content-type"] or "")
+    handle:respond(answered, "")
+    return
+  end
+  if asked == "HEAD" then
+    metadata:set(REST, "head", true)
+  end
   headers:replace("x-tekton-rest", "1")
-  handle:streamInfo():dynamicMetadata():set(REST, "rest", true)
+end
+
+-- What a GET would have sent is counted and dropped: else the codec would send it, and an HTTP/1 client would take it
+-- for the next reply.
+local function drop_body(handle)
+  local body, headers = whole(handle)
+  if body ~= nil and body:length() > 0 then
+    local length = body:length()
+    body:setBytes("") -- sets content-length too
+    headers:replace("content-length", tostring(length))
+  end
 end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
+  local rest = handle:streamInfo():dynamicMetadata():get(REST)
+  local asked = headers:get(ASKED)
   if headers:get(MARK) ~= nil then
-    explain(handle, headers)
-  elseif not is_grpc(headers:get("content-type")) or handle:streamInfo():dynamicMetadata():get(REST) ~= nil then
+    headers:remove(MARK)
+    reworded(handle, explained)
+  elseif asked ~= nil then
+    headers:remove(ASKED)
+    reworded(handle, function(fresh, reply) return tell_methods(fresh, reply, asked) end)
+  elseif rest ~= nil and rest.content_type ~= nil then
+    -- Envoy takes the type from a reply without a body.
+    if rest.content_type ~= "" then
+      headers:replace("content-type", rest.content_type)
+    end
+  elseif rest ~= nil or not is_grpc(headers:get("content-type")) then
     -- The content type alone cannot tell: a REST call that failed at once still has that of gRPC.
     answer(handle, headers)
+    if rest ~= nil and rest.head then
+      drop_body(handle)
+    end
+    clean_trailers(handle)
   end
 end

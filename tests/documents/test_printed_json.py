@@ -15,15 +15,18 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tekton_gateway import contract
+from tests.golden.corpus import CASES
 from tests.support.control_plane import ControlPlane
 from tests.support.shapes import assert_same_types
 
 DOCUMENTS = Path(__file__).parents[2].parent / "shared" / "spec"
 _PRINTED = re.compile(r"\*\*Endpoint:\*\* `(GET|POST) (/api/[^`]+)`(.*?)(?=\n#|\Z)", re.S)
+_EVENT = re.compile(r"```json\n(\{\s*\"event\".*?)```", re.S)
 _BLOCK = re.compile(r"\*\*(Request Body|Response):\*\*\s*```json\n(.*?)```", re.S)
 
 pytestmark = pytest.mark.skipif(
-    not DOCUMENTS.is_dir(), reason="the documents are not beside the repository; tests/rest holds our own corpus"
+    not DOCUMENTS.is_dir(), reason="the documents are not beside the repository; tests/golden holds our own corpus"
 )
 
 
@@ -94,3 +97,33 @@ async def test_the_printed_version_is_what_is_answered(http: httpx.AsyncClient) 
     """The same fields with the same types."""
     block = printed()["GET /api/tekton/version"]
     assert_same_types((await http.get("/api/tekton/version")).json(), block["Response"])
+
+
+def test_the_corpus_has_each_printed_body_of_what_is_served() -> None:
+    """A case asks with every printed field, and its reply has every printed field, of the same JSON types."""
+    served = {f"{verb} {path}" for method in contract.methods() for verb, path in method.rest}
+    here = {endpoint: blocks for endpoint, blocks in printed().items() if endpoint in served}
+    assert len(here) >= 5
+    for endpoint, blocks in here.items():
+        verb, _, path = endpoint.partition(" ")
+        pattern = re.sub(r"\{\w+\}", "[^/?:]+", path) + r"(\?.*)?"
+        cases = [case for case in CASES if case.method == verb and re.fullmatch(pattern, case.path)]
+        for kind, of_case in (("Request Body", [case.body for case in cases]), ("Response", [c.reply for c in cases])):
+            assert kind not in blocks or any(_looks_like(one, blocks[kind]) for one in of_case), f"{kind} of {endpoint}"
+
+
+def test_the_corpus_has_each_printed_event() -> None:
+    """A watch of the corpus tells one with every printed field, of the same JSON types."""
+    events = [json.loads(block) for block in _EVENT.findall(next(DOCUMENTS.glob("001_*.txt")).read_text())]
+    told = [step.data for case in CASES for step in case.events]
+    assert [event["event"] for event in events] == ["heartbeat", "state_change"]
+    for event in events:
+        assert any(_looks_like(one, event) for one in told if one.get("event") == event["event"]), event
+
+
+def _looks_like(actual: Any, like: Any) -> bool:
+    try:
+        assert_same_types(actual, like)
+    except AssertionError:
+        return False
+    return True

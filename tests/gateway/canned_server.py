@@ -131,6 +131,9 @@ class Heartbeat(heartbeat_service_pb2_grpc.HeartbeatServiceServicer):
 class System(system_service_pb2_grpc.SystemServiceServicer):
     """Says that all is well."""
 
+    async def Index(self, request: Any, context: Any) -> Any:
+        return system_service_pb2.IndexResponse(name="tekton", docs="/docs")
+
     async def Health(self, request: Any, context: Any) -> Any:
         return system_service_pb2.HealthResponse(status="healthy")
 

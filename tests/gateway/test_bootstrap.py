@@ -142,7 +142,7 @@ def test_every_reply_of_the_gateway_is_an_error_of_the_table() -> None:
         body = reply.error.body()["error"]
         assert errors.BY_REASON[body["reason"]].number == body["code"]
         assert body["component"] == "tekton_core"
-        assert ("%LOCAL_REPLY_BODY%" in body["message"]) == reply.quotes
+        assert ("%LOCAL_REPLY_BODY%" in body["message"]) == (reply.header == (local_replies.MARK, "1"))
 
 
 def test_the_descriptors_reach_envoy_without_their_comments() -> None:

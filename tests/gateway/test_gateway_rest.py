@@ -137,55 +137,6 @@ async def test_an_unknown_path_or_method_is_404(rest: httpx.AsyncClient, method:
 
 
 @pytest.mark.parametrize(
-    ("query", "field", "message"),
-    [
-        ("nope=1", "nope", "is not a parameter of this call"),
-        ("page_size=abc", "page_size", 'must be an integer, not "abc"'),
-        ("page_size=%C3%A9", "page_size", 'must be an integer, not "\u00e9"'),
-        (f"page_size={'a' * 200}", "page_size", "must be an integer"),
-    ],
-)
-async def test_a_wrong_query_parameter_is_400_and_named(
-    rest: httpx.AsyncClient, query: str, field: str, message: str
-) -> None:
-    """A parameter that nobody knows is refused: ignoring a misspelt filter would answer another question."""
-    error = error_of(await rest.get(f"{COMPONENTS}?{query}"), 400, 1000, "validation_error")
-    assert error["message"] == f"{field} {message}"
-    (violation,) = error["details"]["violations"]
-    assert (violation["field"], violation["message"]) == (field, message)
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ('{"port": "abc"}', "port"),
-        ('{"port": "a\\"b\\n"}', "port"),
-        ('{"port": {"a": 1}}', "port"),
-        ('{"port": 1.5}', "port"),
-        ('{"metadata": 3}', "metadata"),
-        ('{"component_id": 3}', "component_id"),
-        ('{"replace": "maybe"}', "replace"),
-    ],
-)
-async def test_a_field_of_the_wrong_type_is_400_and_named(rest: httpx.AsyncClient, body: str, field: str) -> None:
-    """In the message for people, and in details.violations for programs."""
-    response = await rest.post(COMPONENTS, content=body, headers=JSON)
-    error = error_of(response, 400, 1000, "validation_error")
-    assert error["message"].startswith(f"{field} must ")
-    assert error["details"]["violations"][0]["field"] == field
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"{bad", b"[1]", b'"text"', b"null", b'{"a"', b'{"port": [1]}', b'{"x": "\xff\xfe\\"\n', b'{"a":' * 200, b"\x00"],
-)
-async def test_what_is_not_a_json_object_is_400_with_a_valid_body(rest: httpx.AsyncClient, body: bytes) -> None:
-    """Whatever bytes the client sent, the reply is JSON."""
-    error = error_of(await rest.post(COMPONENTS, content=body, headers=JSON), 400, 1000, "validation_error")
-    assert error["message"].startswith("The request is not valid JSON for this call: ")
-
-
-@pytest.mark.parametrize(
     ("request_head", "status", "code"),
     [
         (b"GARBAGE\r\n\r\n", 400, 1000),
@@ -210,13 +161,6 @@ async def test_what_is_not_a_call_at_all_gets_the_documented_body(
     assert body["error"]["code"] == code
     assert "JSON" not in body["error"]["message"]
     writer.close()
-
-
-async def test_a_body_that_contradicts_the_path_is_400(rest: httpx.AsyncClient) -> None:
-    """The field is named; neither of the two is preferred in silence."""
-    response = await rest.post(f"{COMPONENTS}/vector/heartbeat", json={"component_id": "other"})
-    error = error_of(response, 400, 1000, "validation_error")
-    assert error["details"]["violations"][0]["field"] == "component_id"
 
 
 async def test_a_body_over_the_limit_is_413(rest: httpx.AsyncClient) -> None:
@@ -339,48 +283,3 @@ async def test_clients_cannot_speak_for_the_gateway(rest: httpx.AsyncClient, ser
     assert metadata["x-tekton-rest"] == "1" and metadata["x-tekton-client"] == "127.0.0.1"
     assert metadata["authorization"] == "Bearer x" and metadata["last-event-id"] == "7"
     assert not {"tekton-error", "tekton-http-status", "x-envoy-anything"} & set(metadata)
-
-
-async def test_server_sent_events_arrive_as_they_happen(rest: httpx.AsyncClient) -> None:
-    """The first event is here while the stream goes on."""
-    async with rest.stream("GET", EVENTS) as response:
-        assert response.headers["content-type"] == "text/event-stream"
-        assert await anext(response.aiter_text()) == "event: registry\ndata: first\n\n"
-
-
-@pytest.mark.parametrize("when", ["missing", "late"])
-async def test_a_stream_that_fails_before_its_first_event_is_the_documented_error(
-    rest: httpx.AsyncClient, when: str
-) -> None:
-    """Whether or not the server had sent initial metadata."""
-    response = await rest.get(EVENTS, params={"component_ids": when})
-    error = error_of(response, 400, 1000, "validation_error")
-    assert error["details"]["violations"][0]["field"] == "after_revision"
-
-
-async def test_a_stream_that_fails_after_its_first_event_just_ends(rest: httpx.AsyncClient) -> None:
-    """Its status is sent already; what there is to say the server says as an event."""
-    response = await rest.get(EVENTS, params={"component_ids": "breaks"})
-    assert response.status_code == 200
-    assert response.text == "event: registry\ndata: first\n\n"
-
-
-async def test_a_stream_may_be_silent_for_longer_than_any_timeout(
-    start_gateway: StartGateway, server: CannedServer
-) -> None:
-    """Neither the timeout of unary calls nor that of stalled requests is for streams."""
-    gateway = await start_gateway(unary_timeout=0.2, request_idle_timeout=0.2)
-    async with rest_client(gateway) as rest, rest.stream("GET", EVENTS) as response:
-        events = response.aiter_text()
-        await anext(events)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(anext(events), 1.0)
-
-
-async def test_a_client_that_leaves_ends_its_stream_at_the_server(
-    rest: httpx.AsyncClient, server: CannedServer
-) -> None:
-    """The server does not go on sending to nobody."""
-    async with rest.stream("GET", EVENTS):
-        await server.until_open(1)
-    await server.until_idle()

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import hashlib
-import json
-import shutil
 import struct
-import subprocess
-import tempfile
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from google.api import httpbody_pb2
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from tekton.v1 import component_pb2, registry_service_pb2
 from tekton_gateway import Envoy
-from tekton_gateway.contract import DESCRIPTORS
 from tests.gateway.canned_server import CannedServer
+from tests.support.stock_client import stock_client
 
 pytestmark = pytest.mark.timeout(45)
 
 SERVICE = "/tekton.v1.RegistryService"
 HEADERS = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
 TRAILERS = 0x80
-
-CLIENT = Path(__file__).parents[1] / "grpcweb"
-INSTALLED = Path(__file__).parents[2] / "build"
-INSTALL_DEADLINE = 12.0
 
 
 def framed(message: Message) -> bytes:
@@ -130,73 +119,32 @@ async def test_a_server_stream_that_ends_says_how(rest: httpx.AsyncClient) -> No
         assert last == TRAILERS and trailers_of(trailers)["grpc-status"] == status
 
 
-def stock_client() -> Path:
-    """Give the folder of the client's packages, installed once; skip the test where that cannot be."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("node and npm are not installed")
-    package = (CLIENT / "package.json").read_bytes()
-    packages = INSTALLED / f"grpcweb-{hashlib.sha256(package).hexdigest()[:12]}" / "node_modules"
-    if not packages.exists():
-        packages.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=packages.parent) as folder:
-            shutil.copytree(CLIENT, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
-            install(npm, Path(folder))
-            # Whole or not at all, whatever other runs do meanwhile.
-            try:
-                (Path(folder) / "node_modules").rename(packages)
-            except OSError:
-                if not packages.exists():
-                    raise
-    return packages
-
-
-def install(npm: str, folder: Path) -> None:
-    argv = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
-    try:
-        done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=INSTALL_DEADLINE)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"npm did not install the client within {INSTALL_DEADLINE:g} s")
-    if done.returncode != 0:
-        pytest.skip(f"npm cannot install the client: {done.stderr.strip().splitlines()[-1:]}")
-
-
-@pytest.fixture
-async def answers(gateway: Envoy, tmp_path: Path) -> Any:
-    """Run the stock client once."""
-    (tmp_path / "node_modules").symlink_to(await asyncio.to_thread(stock_client))
-    for file in ("client.js", "package.json"):
-        shutil.copy(CLIENT / file, tmp_path)
-    node = await asyncio.create_subprocess_exec(
-        *("node", "client.js", f"http://127.0.0.1:{gateway.port}", str(DESCRIPTORS)),
-        cwd=tmp_path,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        said, complained = await asyncio.wait_for(node.communicate(), 20)
-    finally:
-        if node.returncode is None:
-            node.kill()
-            await node.wait()
-    assert node.returncode == 0, complained.decode()
-    return json.loads(said)
-
-
-async def test_a_stock_client_from_npm_is_served(answers: dict[str, Any], server: CannedServer) -> None:
+async def test_a_stock_client_from_npm_is_served(gateway: Envoy, server: CannedServer, tmp_path: Path) -> None:
     """Unary calls with their headers, failures with their details, streams to their end and without one."""
-    assert answers["unary"] == {"component_id": "vector", "revision": "h.7"}
-    for name, code, reason in (
-        ("failure", "NotFound", "component_not_found"),
-        ("late_failure", "Unavailable", "unavailable"),
-    ):
-        failure = answers[name]
-        assert failure["code"] == code
-        (detail,) = failure["details"]
-        assert detail["type"] == "google.rpc.ErrorInfo"
-        info = error_details_pb2.ErrorInfo.FromString(base64.b64decode(detail["value"]))
-        assert (info.reason, info.domain) == (reason, "tekton")
-    assert answers["failure"]["message"] == 'no "missing" here\n\u00e9'
-    assert answers["whole_stream"] == ["event: registry\ndata: first\n\n"]
-    assert answers["endless_stream"] == {"historyId": "h"}
-    await server.until_idle()
+    registry = SERVICE.removeprefix("/")
+    async with stock_client(gateway.port, tmp_path) as client:
+        unary = client.call(f"{registry}.RegisterComponent", {"component_id": "vector"})
+        assert (await unary.next())["message"]["component_id"] == "vector"
+        end = (await unary.next())["end"]
+        assert (end["code"], end["metadata"]["tekton-revision"]) == (0, "h.7")
+
+        for component_id, code, reason, message in (
+            ("missing", code_pb2.NOT_FOUND, "component_not_found", 'no "missing" here\n\u00e9'),
+            ("late", code_pb2.UNAVAILABLE, "unavailable", "storage is down"),
+        ):
+            end = (await client.call(f"{registry}.GetComponent", {"component_id": component_id}).next())["end"]
+            assert (end["code"], end["message"]) == (code, message)
+            (detail,) = end["details"]
+            assert detail["type"] == "google.rpc.ErrorInfo"
+            info = error_details_pb2.ErrorInfo.FromString(base64.b64decode(detail["value"]))
+            assert (info.reason, info.domain) == (reason, "tekton")
+
+        whole = client.call(f"{registry}.StreamRegistry", {"component_ids": ["short"]})
+        assert base64.b64decode((await whole.next())["message"]["data"]) == b"event: registry\ndata: first\n\n"
+        assert (await whole.next())["end"]["code"] == 0
+
+        endless = client.call(f"{registry}.WatchRegistry", {})
+        assert (await endless.next())["message"]["history_id"] == "h"
+        endless.cancel()
+        assert (await endless.next())["end"]["code"] == code_pb2.CANCELLED
+        await server.until_idle()

@@ -1,58 +1,52 @@
-// Calls a gateway by gRPC-Web, and prints what came back as JSON: node client.js BASE_URL DESCRIPTOR_SET
+// Calls a gateway by gRPC-Web, as it is told line by line in JSON: node client.js BASE_URL DESCRIPTOR_SET
+//   reads   {"call": 1, "rpc": "package.Service.Method", "request": {…}} and {"cancel": 1}
+//   prints  {"call": 1, "message": {…}} for each message, and then {"call": 1, "end": {"code", "message", "details", "metadata"}}
 import { readFileSync } from "node:fs";
-import { createFileRegistry, fromBinary, toJson } from "@bufbuild/protobuf";
+import { createInterface } from "node:readline";
+import { createFileRegistry, fromBinary, fromJson, toJson } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-node";
 
 const [baseUrl, descriptors] = process.argv.slice(2);
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(descriptors)));
-const client = createClient(
-  registry.getService("tekton.v1.RegistryService"),
-  createGrpcWebTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: true }),
-);
+const transport = createGrpcWebTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: true });
+const printing = { registry, alwaysEmitImplicit: true, useProtoFieldName: true };
+const open = new Map();
 
-async function unary() {
-  let revision;
-  const reply = await client.registerComponent(
-    { componentId: "vector" },
-    { onHeader: (headers) => (revision = headers.get("tekton-revision")) },
-  );
-  return { component_id: reply.componentId, revision };
-}
+const say = (call, what) => console.log(JSON.stringify({ call, ...what }));
+const base64 = ({ type, value }) => ({ type, value: Buffer.from(value).toString("base64") });
 
-async function failure(componentId) {
+async function answer(call, rpc, request, stop) {
+  const [, name, last] = rpc.match(/^(.+)\.(\w+)$/);
+  const service = registry.getService(name);
+  const method = service.methods.find((one) => one.name === last);
+  const metadata = {};
+  const note = (headers) => headers.forEach((value, key) => (metadata[key] = value));
+  const options = { signal: stop.signal, onHeader: note, onTrailer: note };
   try {
-    await client.getComponent({ componentId });
+    const input = fromJson(method.input, request, { registry });
+    const said = createClient(service, transport)[method.localName](input, options);
+    for await (const message of method.methodKind === "unary" ? [said] : said) {
+      say(call, { message: toJson(method.output, message, printing) });
+    }
+    say(call, { end: { code: 0, message: "", details: [], metadata } });
   } catch (error) {
-    const { code, rawMessage, details } = ConnectError.from(error);
-    const shown = details.map(({ type, value }) => ({ type, value: Buffer.from(value).toString("base64") }));
-    return { code: Code[code], message: rawMessage, details: shown };
+    const failed = ConnectError.from(error);
+    note(failed.metadata);
+    say(call, { end: { code: failed.code, message: failed.rawMessage, details: failed.details.map(base64), metadata } });
   }
+  open.delete(call);
 }
 
-async function wholeStream() {
-  const parts = [];
-  for await (const body of client.streamRegistry({ componentIds: ["short"] })) {
-    parts.push(Buffer.from(body.data).toString());
-  }
-  return parts;
-}
-
-// The server sends one message and then waits: it must be here before the stream ends.
-async function endlessStream() {
-  const stop = new AbortController();
-  for await (const reply of client.watchRegistry({}, { signal: stop.signal })) {
-    setTimeout(() => stop.abort());
-    return toJson(registry.getMessage(reply.$typeName), reply);
-  }
-}
-
-const answers = {
-  unary: await unary(),
-  failure: await failure("missing"),
-  late_failure: await failure("late"),
-  whole_stream: await wholeStream(),
-  endless_stream: await endlessStream(),
-};
-console.log(JSON.stringify(answers));
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const { call, rpc, request, cancel } = JSON.parse(line);
+    if (cancel) {
+      open.get(cancel)?.abort();
+      return;
+    }
+    open.set(call, new AbortController());
+    answer(call, rpc, request, open.get(call));
+  })
+  .on("close", () => open.forEach((stop) => stop.abort()));

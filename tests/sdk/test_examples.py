@@ -77,5 +77,5 @@ def test_the_demo_says_in_one_sentence_that_tekton_is_not_running(server: Server
     demo, nowhere = [sys.executable, str(EXAMPLES / "demo.py")], {"TEKTON_PORT": str(free_port())}
     played = subprocess.run(demo, env=server.environment | nowhere, capture_output=True, text=True, timeout=40)
     assert played.returncode == 1
-    assert "is `tekton up` running there?" in played.stdout
+    assert "Start it with `tekton up`" in played.stdout
     assert len(played.stdout.splitlines()) == 1

@@ -220,7 +220,7 @@ async def test_a_cancelled_start_leaves_nothing(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     starting = asyncio.create_task(server.start())
     async with asyncio.timeout(10):
-        while not (data_dir / "postgres" / "postmaster.pid").exists():
+        while server._child is None or not (data_dir / "postgres" / "postmaster.pid").exists():
             await asyncio.sleep(0)
     pid = server.pid
     starting.cancel()

@@ -11,6 +11,7 @@ PATTERNS = {
     "<clock>": r"\d{2,}:\d\d:\d\d",
     "<day>": r"\d{4}-\d\d-\d\d",
     "<text>": r".+",
+    "<token>": r"[0-9a-f]{8}\.\d{1,18}",
 }
 
 

@@ -161,10 +161,47 @@ def test_no_text_holds_control_characters(field: str, bad: str) -> None:
     assert (field, "characters") in found
 
 
-@pytest.mark.parametrize("bad", ["\x00", "\n", "\x1b"], ids=ascii)
+# Soft hyphen, Arabic letter mark, zero-width space, marks, embeddings, overrides, isolates, word joiner, byte order
+# mark, interlinear annotation, tags.
+INVISIBLE = [
+    "\u00ad", "\u061c", "\u200b", "\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2060",
+    "\u2066", "\u2067", "\u2068", "\u2069", "\ufeff", "\ufff9", "\U000e0001", "\U000e0061",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", INVISIBLE, ids=ascii)
+@pytest.mark.parametrize("field", TEXTS)
+def test_no_text_holds_invisible_format_characters(field: str, bad: str) -> None:
+    """U+202E turns the rest of a line in a list around; the others make two names of one look."""
+    found = violations({field: "a" + bad + "b"}, ValidationError)
+    assert (field, "characters") in found
+
+
+@pytest.mark.parametrize("bad", ["\x00", "\n", "\x1b", "\u202e", "\u2066", "\u200b"], ids=ascii)
 @pytest.mark.parametrize("field", ["capabilities", "dependencies"])
 def test_no_item_of_a_list_holds_control_characters(field: str, bad: str) -> None:
     assert violations({field: ("fine", "a" + bad)}, ValidationError) == [(f"{field}[1]", "characters")]
+
+
+JOINED = ["نمی\u200cشود", "क्\u200dष", "\U0001f469\u200d\U0001f4bb", "\u2764\ufe0f\u200d\U0001f525"]
+
+
+@pytest.mark.parametrize("name", JOINED, ids=ascii)
+def test_a_joiner_stands_where_a_script_needs_it(name: str) -> None:
+    """Persian, the scripts of India and emoji of several parts cannot be written without."""
+    check_registration(msgspec.structs.replace(a_registration(), component_name=name, capabilities=(name,)))
+
+
+@pytest.mark.parametrize("name", ["vector\u200dsearch", "\u200cname", "é\u200d\u200d", "name\u200d"], ids=ascii)
+def test_a_joiner_that_joins_nothing_is_refused(name: str) -> None:
+    """It would only make two names of one look."""
+    assert violations({"component_name": name}, ValidationError) == [("component_name", "characters")]
+
+
+def test_a_character_that_nobody_sees_is_named() -> None:
+    """By its number and its place, or it could not be found."""
+    with pytest.raises(ValidationError, match=r"reason must not contain .*: U\+202E at index 4"):
+        check_text("reason", "safe\u202egpj.exe", 128)
 
 
 def test_several_malformed_fields_are_named_at_once() -> None:

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 Q = TypeVar("Q")
 R = TypeVar("R")
 
+# How long a client that was never answered tries again where nobody listens, in seconds.
+CONNECT_TIMEOUT = 2.0
 # A watch hears at least a bookmark every few seconds; one that is silent for so long is dead without knowing it.
 SILENCE = 45.0
 
@@ -43,14 +45,25 @@ class Stubs:
 
 
 class Calls:
-    """Everything a client asks. `timeout` bounds each call with all its retries, in seconds."""
+    """Everything a client asks. `timeout` bounds each call with all its retries, in seconds.
 
-    def __init__(self, target: Target, timeout: float) -> None:
+    Where nobody listens, who was never answered is told so after `connect_timeout`: most likely Tekton is not running,
+    or is somewhere else. Who was answered once waits for the whole timeout: most likely Tekton is being restarted.
+    """
+
+    def __init__(self, target: Target, timeout: float, connect_timeout: float = CONNECT_TIMEOUT) -> None:
         self.target = target
         self.timeout = timeout
+        self.connect_timeout = min(timeout, connect_timeout)
+        self.reached = False
         self._open: Stubs | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+
+    @property
+    def patience(self) -> float:
+        """How long to try again, in seconds."""
+        return self.timeout if self.reached else self.connect_timeout
 
     async def ask(
         self, method: Callable[[Stubs], aio.UnaryUnaryMultiCallable[Q, R]], request: Q, *, retry: bool = True
@@ -60,25 +73,39 @@ class Calls:
         Raises:
             TektonError: the class the server raised; UnavailableError or TektonTimeoutError when it did not answer.
         """
-        loop = asyncio.get_running_loop()
+        call, loop = method(self._stubs()), asyncio.get_running_loop()
         deadline = loop.time() + self.timeout
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type((UnavailableError, TektonTimeoutError)),
-            stop=tenacity.stop_before_delay(self.timeout) if retry else tenacity.stop_after_attempt(1),
+            stop=self._impatient if retry else tenacity.stop_after_attempt(1),
             wait=_pause,
             before_sleep=_note,
             reraise=True,
         )
-        async for attempt in retrying:
-            with attempt:
-                return await self._once(method, request, max(0.001, deadline - loop.time()))
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    return await self._once(call, request, max(0.001, deadline - loop.time()))
+        except TektonError as error:
+            # Without the frames of the attempts, which tell the caller nothing.
+            raise error.with_traceback(None) from None
         raise AssertionError("tenacity ends with an answer or with an error")
 
-    async def _once(self, method: Callable[[Stubs], aio.UnaryUnaryMultiCallable[Q, R]], request: Q, within: float) -> R:
+    def _impatient(self, state: tenacity.RetryCallState) -> bool:
+        return tenacity.stop_before_delay(self.patience)(state)
+
+    async def _once(self, call: aio.UnaryUnaryMultiCallable[Q, R], request: Q, within: float) -> R:
         try:
-            return await method(self._stubs())(request, timeout=within)
+            answer = await call(request, timeout=within)
         except aio.AioRpcError as error:
-            raise from_rpc(error, self.target) from None
+            raise self._failed(error) from None
+        self.reached = True
+        return answer
+
+    def _failed(self, error: aio.AioRpcError) -> TektonError:
+        # Where nobody listens, nothing comes back. A server or a gateway on the way sends metadata with its refusal.
+        self.reached = self.reached or bool(error.initial_metadata() or error.trailing_metadata())
+        return from_rpc(error, self.target)
 
     async def stream(
         self, method: Callable[[Stubs], aio.UnaryStreamMultiCallable[Q, R]], request: Q
@@ -95,9 +122,10 @@ class Calls:
                     message = await call.read()
                 if message is aio.EOF:
                     return
+                self.reached = True
                 yield cast(R, message)
         except aio.AioRpcError as error:
-            raise from_rpc(error, self.target) from None
+            raise self._failed(error) from None
         except TimeoutError:
             raise unreachable(self.target, f"nothing came for {SILENCE:.0f} s") from None
         finally:

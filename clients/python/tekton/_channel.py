@@ -14,8 +14,9 @@ DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 8010
 _LARGEST_PORT = 65535
 
-# gRPC waits up to two minutes before it dials again, by default; a restarted Tekton should be found at once.
-_REDIAL = 2.0
+# gRPC waits up to two minutes before it dials again, by default; a restarted Tekton should be found at once, and a call
+# that fails because nobody listens must have dialled while it was made.
+_REDIAL = 1.0
 
 # What a server binds to listen everywhere is no address to call.
 _WILDCARDS = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}
@@ -56,7 +57,7 @@ def _port(port: int | None) -> int:
 
 
 def async_channel(target: Target) -> aio.Channel:
-    """Make the channel of an event loop. Call it while the loop runs."""
+    """Make the channel of a client on its event loop, on a connection of its own. Call it while the loop runs."""
     return aio.insecure_channel(str(target), options=_options(target, _REDIAL))
 
 
@@ -65,8 +66,7 @@ def thread_channel(target: Target, redial: float = _REDIAL) -> grpc.Channel:
 
     `redial` is the longest wait between two attempts to connect, in seconds.
     """
-    options = [*_options(target, redial), ("grpc.use_local_subchannel_pool", 1)]
-    return grpc.insecure_channel(str(target), options=options)
+    return grpc.insecure_channel(str(target), options=_options(target, redial))
 
 
 def _options(target: Target, redial: float) -> Options:
@@ -75,6 +75,8 @@ def _options(target: Target, redial: float) -> Options:
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.max_reconnect_backoff_ms", int(redial * 1000)),
+        # A connection that is shared in the process would make a new client wait out the pause of an older one.
+        ("grpc.use_local_subchannel_pool", 1),
     ]
     if target.host in _LOOPBACK:
         # An HTTP proxy set for the outside world cannot reach this machine's own loopback.

@@ -1,4 +1,4 @@
-"""TektonClient: being a component on top of reading what is there."""
+"""TektonClient: being a component on top of reading and registering."""
 
 from __future__ import annotations
 
@@ -7,33 +7,40 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from tekton import _convert
+from tekton import _convert, _free_form, _given
+from tekton._calls import CONNECT_TIMEOUT
 from tekton._channel import Target
-from tekton._heart import heart_of
 from tekton._heartbeat_task import HeartbeatTask, on_this_loop
 from tekton._lease import KeptLease, LeaseLost, Phase
-from tekton._reader import Reader
-from tekton._results import RegistrationResult
-from tekton.core.errors import StaleSessionError, TektonError, TektonTimeoutError, UnavailableError, ValidationError
-from tekton.core.ids import lookup_key, new_uuid
-from tekton.core.lifecycle import ComponentRegistration, ComponentState
-from tekton.v1 import heartbeat_service_pb2, lifecycle_service_pb2, registry_service_pb2
+from tekton._registrar import Registrar
+from tekton.core.errors import ValidationError
+from tekton.core.ids import is_uuid, lookup_key
+from tekton.core.lifecycle import ComponentState
+from tekton.v1 import heartbeat_service_pb2, lifecycle_service_pb2
 
 
-class TektonClient(Reader):
+class TektonClient(Registrar):
     """A connection to Tekton for one event loop. Making it does nothing yet; the first call connects.
 
     host, port: where Tekton is; TEKTON_HOST and TEKTON_PORT by default, then localhost:8010.
     timeout: the longest a call may take in seconds, its retries included.
+    connect_timeout: how long, in seconds and at most `timeout`, a client that Tekton has never answered tries again
+        where nobody listens. One that was answered once rides out a restart of Tekton for the whole timeout instead.
 
     Every call raises the class of error that the server raised, UnavailableError when Tekton could not be asked, and
-    TektonTimeoutError when it did not answer in time.
+    TektonTimeoutError when it did not answer in time. A watch of a client that Tekton has never answered ends like a
+    call; otherwise watches and heartbeats try again for ever, with jitter.
     """
 
-    def __init__(self, host: str | None = None, port: int | None = None, *, timeout: float = 10.0) -> None:
-        super().__init__(Target.of(host, port), timeout)
-        self._heart = heart_of(self.target)
-        self._registered: dict[str, KeptLease] = {}
+    def __init__(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        timeout: float = 10.0,
+        connect_timeout: float = CONNECT_TIMEOUT,
+    ) -> None:
+        super().__init__(Target.of(host, port), timeout, connect_timeout)
         self._heartbeats: list[HeartbeatTask] = []
 
     def __repr__(self) -> str:
@@ -55,42 +62,6 @@ class TektonClient(Reader):
             self._forget(lease)
         await super().close()
 
-    async def register_component(self, registration: ComponentRegistration) -> RegistrationResult:
-        """Register an instance: `success, uuid = await client.register_component(registration)`.
-
-        The result also has message, fencing_token, lease and error. A refusal gives (False, None) with the error; where
-        nobody could be asked it raises. Registering again with the same instance_uuid gives the same instance; once
-        that has ended, it becomes a new one and `registration.instance_uuid` changes.
-
-        Raises:
-            UnavailableError, TektonTimeoutError: Tekton did not answer within the timeout.
-        """
-        try:
-            request = _convert.register_request(registration)
-            answer = await self._register(request)
-        except TektonError as error:
-            if not _is_refusal(error):
-                raise
-            return RegistrationResult.refused(error)
-        registration.instance_uuid = answer.instance_uuid
-        lease = self._heart.leases.add(KeptLease(answer.component_id, answer.instance_uuid))
-        lease.granted(request, answer)
-        self._registered[lookup_key(answer.component_id)] = lease
-        return RegistrationResult(
-            answer.instance_uuid, answer.message, fencing_token=answer.fencing_token, lease=lease.terms
-        )
-
-    async def _register(
-        self, request: registry_service_pb2.RegisterComponentRequest
-    ) -> registry_service_pb2.RegisterComponentResponse:
-        # The uuid makes the call safe to repeat.
-        request.instance_uuid = request.instance_uuid or new_uuid()
-        try:
-            return await self._calls.ask(lambda stubs: stubs.registry.RegisterComponent, request)
-        except StaleSessionError:
-            request.instance_uuid = new_uuid()
-            return await self._calls.ask(lambda stubs: stubs.registry.RegisterComponent, request)
-
     def start_heartbeat(
         self,
         component_id: str,
@@ -109,17 +80,21 @@ class TektonClient(Reader):
 
         Raises:
             ValueError: this client did not register such a component, or its lease is over.
-            ValidationError: there is no such state, or the interval or a metric is no finite number.
+            ValidationError: there is no such state, the interval or a metric is no finite number, or an argument has a
+                wrong type.
         """
-        limit = _convert.interval(interval)
-        lease = self._registered.get(lookup_key(component_id))
+        limit = _given.interval(interval)
+        if on_lease_lost is not None and not callable(on_lease_lost):
+            message = f"must be a function of one argument, not {_given.shown(on_lease_lost)}"
+            raise ValidationError.of("on_lease_lost", message, "type")
+        lease = self._registered.get(lookup_key(_given.text("component_id", component_id)))
         if lease is None or lease.phase is Phase.ENDED:
             raise ValueError(f"{component_id!r} is not registered through this client; call register_component first")
         self._heart.keep(
             lease,
             limit=limit,
-            state=_convert.state_text(state),
-            metrics=_convert.figures(metrics),
+            state=_given.state_text(state),
+            metrics=_given.figures(metrics),
             on_lost=on_this_loop(on_lease_lost),
         )
         heartbeat = HeartbeatTask(self._heart, lease)
@@ -141,15 +116,18 @@ class TektonClient(Reader):
         `known_only` leaves it alone.
 
         Raises:
-            ValidationError: there is no such state, or a metric is no finite number.
+            ValidationError: there is no such state, a metric is no finite number, or these are no id and no uuid.
         """
-        lease = self._heart.leases.find(instance_uuid)
+        lease = self._heart.leases.find(_given.text("instance_uuid", instance_uuid))
         if lease is None and known_only:
             return
+        if lease is None and not is_uuid(instance_uuid):
+            # The server would refuse the stream that all leases of the process share.
+            raise ValidationError.of("instance_uuid", "must be a uuid in lower case", "format")
         self._heart.keep(
-            lease or KeptLease(component_id, instance_uuid),
-            state=_convert.state_text(state),
-            metrics=None if metrics is None else _convert.figures(metrics),
+            lease or KeptLease(_given.text("component_id", component_id), instance_uuid),
+            state=_given.state_text(state),
+            metrics=None if metrics is None else _given.figures(metrics),
         )
 
     async def send_heartbeat(
@@ -168,20 +146,20 @@ class TektonClient(Reader):
         Raises:
             ComponentNotFoundError, StaleSessionError, ValidationError: the beat did not count.
         """
-        lease = self._heart.leases.find(instance_uuid)
-        figures = _convert.figures(metrics)
+        lease = self._heart.leases.find(_given.text("instance_uuid", instance_uuid))
+        figures = _given.figures(metrics)
         request = heartbeat_service_pb2.SendHeartbeatRequest(
-            component_id=component_id,
+            component_id=_given.text("component_id", component_id),
             instance_uuid=lease.instance_uuid if lease else instance_uuid,
-            state=_convert.state_text(state),
+            state=_given.state_text(state),
             metrics=figures,
-            health=_convert.words(health),
+            health=_given.words(health),
             fencing_token=lease.fencing_token if lease else "",
         )
         answer = await self._calls.ask(lambda stubs: stubs.heartbeat.SendHeartbeat, request, retry=False)
         if lease is not None:
             lease.acknowledged(_convert.state_name(answer.status))
-            self._heart.report(lease, metrics=figures or None, health=_convert.words(health) or None)
+            self._heart.report(lease, metrics=figures or None, health=_given.words(health) or None)
         return _convert.plain(answer)
 
     async def update_component_state(
@@ -199,12 +177,12 @@ class TektonClient(Reader):
             InvalidTransitionError: the state cannot be reached; `details.allowed` lists those that can.
             ComponentNotFoundError, StaleSessionError, ValidationError: as they say.
         """
-        lease = self._heart.leases.find(instance_uuid)
+        lease = self._heart.leases.find(_given.text("instance_uuid", instance_uuid))
         request = lifecycle_service_pb2.UpdateComponentStateRequest(
-            component_id=component_id,
+            component_id=_given.text("component_id", component_id),
             instance_uuid=lease.instance_uuid if lease else instance_uuid,
-            state=_convert.state_text(state),
-            metadata=_convert.struct("metadata", metadata),
+            state=_given.state_text(state),
+            metadata=_free_form.struct("metadata", metadata),
             fencing_token=lease.fencing_token if lease else "",
         )
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.UpdateComponentState, request)
@@ -214,35 +192,3 @@ class TektonClient(Reader):
                 self._heart.release(lease)
                 self._forget(lease)
         return _convert.plain(answer)
-
-    async def deregister_component(self, component_id: str, instance_uuid: str) -> None:
-        """End an instance: it walks to `stopped`, and its heartbeat ends first.
-
-        Raises:
-            ComponentNotFoundError, StaleSessionError, ValidationError: as they say.
-        """
-        if not instance_uuid:
-            # The server would take this for the whole component.
-            raise ValidationError.of("instance_uuid", "is required", "required")
-        lease = self._heart.leases.find(instance_uuid)
-        if lease is not None:
-            self._heart.release(lease)
-        request = registry_service_pb2.DeregisterComponentRequest(
-            component_id=component_id,
-            instance_uuid=lease.instance_uuid if lease else instance_uuid,
-            fencing_token=lease.fencing_token if lease else "",
-        )
-        await self._calls.ask(lambda stubs: stubs.registry.DeregisterComponent, request)
-        if lease is not None:
-            self._forget(lease)
-
-    def _forget(self, lease: KeptLease) -> None:
-        self._heart.leases.forget(lease)
-        key = lookup_key(lease.component_id)
-        if self._registered.get(key) is lease:
-            del self._registered[key]
-
-
-def _is_refusal(error: TektonError) -> bool:
-    """Whether Tekton judged the request, rather than failed at it."""
-    return not isinstance(error, UnavailableError | TektonTimeoutError) and error.grpc_status != "INTERNAL"

@@ -74,8 +74,8 @@ def bare(code: grpc.StatusCode, sentence: str, target: Target) -> TektonError:
 def unreachable(target: Target, why: str) -> errors.UnavailableError:
     """Say that Tekton cannot be asked, where it was looked for, and what to do."""
     error = errors.UnavailableError(
-        f"Tekton does not answer at {target}: is `tekton up` running there? "
-        "TEKTON_HOST and TEKTON_PORT say where to look",
+        f"Tekton does not answer at {target}: is it running? "
+        "Start it with `tekton up`, or set TEKTON_HOST and TEKTON_PORT to where it runs",
         details={"target": str(target), "cause": why[:500]},
     )
     _at_own_pace(error)

@@ -34,6 +34,7 @@ class HeartStream:
         self.patience = _FIRST_PATIENCE
         self.leases: dict[int, KeptLease] = {}
         self._target = target
+        self._claims: list[pb.LeaseClaim] = []
         self._closed = False
         self._tell_heard = heard
         self._tell_ended = ended
@@ -41,16 +42,17 @@ class HeartStream:
         self._call = HeartbeatServiceStub(channel).Connect(self._messages())
         threading.Thread(target=self._read, name=f"tekton heart of {target}, reading", daemon=True).start()
 
-    def hello(self, leases: list[KeptLease]) -> None:
-        """Claim leases; their handles come with the Welcome."""
-        for lease in leases:
-            lease.stream, lease.handle = self, 0
-        claims = [
-            pb.LeaseClaim(
-                component_id=lease.component_id, instance_uuid=lease.instance_uuid, fencing_token=lease.fencing_token
-            )
-            for lease in leases
-        ]
+    def claim(self, lease: KeptLease) -> None:
+        """Claim a lease with the next `hello`; its handle comes with the Welcome."""
+        claim = pb.LeaseClaim(
+            component_id=lease.component_id, instance_uuid=lease.instance_uuid, fencing_token=lease.fencing_token
+        )
+        lease.stream, lease.handle = self, 0
+        self._claims.append(claim)
+
+    def hello(self) -> None:
+        """Say which leases are claimed, if any are."""
+        claims, self._claims = self._claims, []
         for start in range(0, len(claims), LEASES_PER_HELLO):
             part = claims[start : start + LEASES_PER_HELLO]
             self._outbox.put(pb.ConnectRequest(hello=pb.Hello(leases=part, client=CLIENT)))

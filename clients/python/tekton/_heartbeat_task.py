@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from tekton import _convert
+from tekton import _given
 from tekton._heart import Heart
 from tekton._lease import KeptLease, LeaseLost, Phase
 from tekton.core.lifecycle import ComponentState
@@ -54,6 +54,14 @@ class HeartbeatTask:
         return self._lease.state
 
     @property
+    def fault(self) -> Exception | None:
+        """What went wrong in this process in keeping the lease; None again with the next beat that is confirmed.
+
+        One that lasts for the timeout of the lease ends it; `on_lease_lost` is told so with the reason `fault`.
+        """
+        return self._lease.fault
+
+    @property
     def running(self) -> bool:
         """Whether the lease is being kept."""
         return self._lease.phase in (Phase.HELD, Phase.LOST)
@@ -69,9 +77,9 @@ class HeartbeatTask:
         Raises:
             ValidationError: there is no such state, a metric is no finite number, or a word of health too long.
         """
-        figures = None if metrics is None else _convert.figures(metrics)
-        words = None if health is None else _convert.words(health)
-        self._heart.report(self._lease, state=_convert.state_text(state), metrics=figures, health=words)
+        figures = None if metrics is None else _given.figures(metrics)
+        words = None if health is None else _given.words(health)
+        self._heart.report(self._lease, state=_given.state_text(state), metrics=figures, health=words)
 
     async def stop(self) -> bool:
         """Say goodbye, so that the instance walks to `stopped`, and wait until that is recorded, 5 seconds at most.

@@ -21,6 +21,7 @@ from tekton._reregister import Reregistration
 from tekton.core.backoff import full_jitter
 from tekton.core.errors import TektonError, ValidationError
 from tekton.v1 import heartbeat_service_pb2 as pb
+from tekton.v1.component_pb2 import Lease as Terms
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,31 @@ class Keeper:
             "the lease of %s (%s) is over: %s: %s", lost.component_id, lost.instance_uuid, lost.reason, lost.message
         )
         if lease.on_lost is not None:
-            lease.on_lost(lost)
+            try:
+                lease.on_lost(lost)
+            except Exception:
+                log.exception("what on_lease_lost of %s called failed", lost.component_id)
+
+    def _alone(self, lease: KeptLease, work: Callable[..., object], *arguments: object) -> None:
+        """Do something for one lease: a fault in it is that lease's, and the others go on.
+
+        The lease rests and is tried again; one that is at fault for as long as it lasts is given up.
+        """
+        try:
+            work(*arguments)
+        except Exception as fault:
+            given_up = lease.faulted(fault, time.monotonic())
+            log.log(
+                logging.ERROR if lease.faults == 1 or given_up else logging.DEBUG,
+                "a fault in keeping the lease of %s (%s); the others go on",
+                lease.component_id,
+                lease.instance_uuid,
+                exc_info=fault,
+            )
+            if given_up:
+                what = f"this process could not beat for it: {type(fault).__name__}: {fault}"
+                lost = LeaseLost(lease.component_id, lease.instance_uuid, "fault", what)
+                self._end(lease, None if lease.phase is Phase.LEAVING else lost)
 
     # Timers.
 
@@ -130,13 +155,14 @@ class Keeper:
         # Stands if a fault cuts this short, so that the fault is not repeated in a tight loop.
         self.tick_at, self._ticked_at = now + 1.0, now
         active = self._leases.active()
-        for lease in active:
+        awake = [lease for lease in active if lease.rests_until <= now]
+        for lease in awake:
             if lease.phase is Phase.LOST and not lease.asking and now >= lease.retry_at:
-                self._register_again(lease)
+                self._alone(lease, self._register_again, lease)
         if self._stream is not None and now - self._stream.heard > self._stream.patience:
             log.warning("the heartbeat stream to %s is silent, opening another", self._target)
             self._disconnect()
-        self._converse([lease for lease in active if lease.phase in (Phase.HELD, Phase.LEAVING)], now)
+        self._converse([lease for lease in awake if lease.phase in (Phase.HELD, Phase.LEAVING)], now)
         self.tick_at = max(now + _TICK, self._next_timer(active, now))
 
     def _converse(self, leases: list[KeptLease], now: float) -> None:
@@ -145,12 +171,13 @@ class Keeper:
         stream = self._stream
         if stream is None:
             return
-        unclaimed = [lease for lease in leases if lease.stream is not stream]
-        if unclaimed:
-            stream.hello(unclaimed)
+        for lease in leases:
+            if lease.stream is not stream:
+                self._alone(lease, stream.claim, lease)
+        stream.hello()
         for lease in leases:
             if lease.handle and lease.due <= now and lease.phase is Phase.HELD:
-                stream.beat(lease, now)
+                self._alone(lease, stream.beat, lease, now)
         leaving = [lease for lease in leases if lease.handle and lease.phase is Phase.LEAVING and not lease.parted]
         if leaving:
             stream.goodbye(leaving)
@@ -159,10 +186,14 @@ class Keeper:
         timers = [now + 60.0]
         if self._stream is not None:
             timers.append(self._stream.heard + self._stream.patience)
-            timers += [lease.due for lease in active if lease.handle and lease.phase is Phase.HELD]
+            timers += [
+                max(lease.due, lease.rests_until) for lease in active if lease.handle and lease.phase is Phase.HELD
+            ]
+            timers += [lease.rests_until for lease in active if lease.rests_until > now]
         else:
             timers.append(self._connect_at)
-        timers += [lease.retry_at for lease in active if lease.phase is Phase.LOST and not lease.asking]
+        lost = [lease for lease in active if lease.phase is Phase.LOST and not lease.asking]
+        timers += [max(lease.retry_at, lease.rests_until) for lease in lost]
         return min(timers)
 
     # The stream.
@@ -241,19 +272,27 @@ class Keeper:
             lease = self._leases.find(grant.instance_uuid)
             if lease is None or lease.stream is not stream:
                 continue
-            stream.leases[grant.handle] = lease
-            lease.agree(welcome.lease)
-            lease.bind(grant.handle, _convert.state_name(grant.state), now)
+            self._alone(lease, self._bind, stream, lease, grant, welcome.lease, now)
         self._settle(stream)
         self._soon()
+
+    def _bind(self, stream: HeartStream, lease: KeptLease, grant: pb.Grant, terms: Terms, now: float) -> None:
+        stream.leases[grant.handle] = lease
+        lease.agree(terms)
+        lease.bind(grant.handle, _convert.state_name(grant.state), now)
 
     def _acked(self, stream: HeartStream, ack: pb.Ack) -> None:
         self._attempt = 0
         lease = stream.leases.get(ack.handle)
-        if lease is not None and lease.ack(ack, _convert.state_name(ack.state)):
+        if lease is not None:
+            self._alone(lease, self._counted, stream, lease, ack)
+
+    def _counted(self, stream: HeartStream, lease: KeptLease, ack: pb.Ack) -> None:
+        if lease.ack(ack, _convert.state_name(ack.state)):
             lease.due = min(lease.due, time.monotonic() + lease.interval * random.random())
             self._settle(stream)
             self._soon()
+        lease.recovered()
 
     def _settle(self, stream: HeartStream) -> None:
         bound = stream.leases.values()
@@ -266,6 +305,10 @@ class Keeper:
         lease = self._leases.find(lost.instance_uuid)
         if lease is None or lease.phase in (Phase.IDLE, Phase.ENDED) or lease.instance_uuid != lost.instance_uuid:
             return
+        self._alone(lease, self._given_up, lease, lost)
+        self._soon()
+
+    def _given_up(self, lease: KeptLease, lost: pb.LeaseLost) -> None:
         self._unbind(lease)
         final = _FINAL.get(lost.reason)
         if lease.phase is Phase.LEAVING:
@@ -276,13 +319,16 @@ class Keeper:
         else:
             log.warning("the lease of %s is lost, registering again: %s", lease.component_id, lost.message)
             lease.phase, lease.retry_at, lease.failures = Phase.LOST, 0.0, 0
-        self._soon()
 
     def _register_again(self, lease: KeptLease) -> None:
-        lease.asking = True
         Reregistration(
-            self._open_channel(), self._target, lease, lambda done: self._post(partial(self._registered, lease, done))
+            self._open_channel(),
+            self._target,
+            lease,
+            lambda done: self._post(partial(self._alone, lease, self._registered, lease, done)),
         )
+        # Its end is told on this thread, so never before this.
+        lease.asking = True
 
     def _registered(self, lease: KeptLease, done: Reregistration) -> None:
         lease.asking = False

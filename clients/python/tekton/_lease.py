@@ -12,6 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from tekton._results import Lease
+from tekton.core.backoff import full_jitter
 from tekton.core.ids import lookup_key
 from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1.component_pb2 import Lease as TermsMessage
@@ -39,7 +40,8 @@ class LeaseLost(NamedTuple):
     """A lease that ended without being asked to.
 
     reason: superseded (a newer instance took its place), fenced, taken_over (another process beats for the instance),
-        refused (a new registration was refused), ended or unknown_instance (and it cannot be registered again here).
+        refused (a new registration was refused), ended or unknown_instance (and it cannot be registered again here),
+        fault (this process failed to beat for it for as long as it lasts).
     """
 
     component_id: str
@@ -84,6 +86,11 @@ class KeptLease:
         self.retry_at = 0.0
         self.failures = 0
         self.asking = False
+        # A fault of this process in keeping it: since when and how often in a row, and when to try again.
+        self.fault: Exception | None = None
+        self.faulty_since = 0.0
+        self.faults = 0
+        self.rests_until = 0.0
 
     @property
     def interval(self) -> float:
@@ -153,6 +160,22 @@ class KeptLease:
         if self.claim_sequence and ack.sequence >= self.claim_sequence:
             self.claim, self.claim_sequence = "", 0
         return self.agree(ack.lease)
+
+    def faulted(self, fault: Exception, now: float) -> bool:
+        """Note a fault and rest a while; tell whether it lasted for as long as the lease does.
+
+        The figures may be what is at fault, so they are dropped: being alive comes first.
+        """
+        self.faulty_since = self.faulty_since if self.fault else now
+        self.fault = fault
+        self.metrics, self.health = {}, {}
+        self.rests_until = now + full_jitter(self.faults, base=0.2, ceiling=self.terms.interval)
+        self.faults += 1
+        return now - self.faulty_since > self.terms.timeout
+
+    def recovered(self) -> None:
+        """Forget the faults."""
+        self.fault, self.faults = None, 0
 
 
 class KeptLeases:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import Any
 
-from tekton import _convert, _watch
+from tekton import _convert, _given, _watch
 from tekton._calls import Calls
 from tekton._channel import Target
 from tekton._peer import ComponentClient
@@ -25,9 +25,9 @@ class Reader:
     registry: the registry as watched from here; `registry.lookup(component_id)` is the look-up without any waiting.
     """
 
-    def __init__(self, target: Target, timeout: float) -> None:
+    def __init__(self, target: Target, timeout: float, connect_timeout: float) -> None:
         self.target = target
-        self._calls = Calls(target, timeout)
+        self._calls = Calls(target, timeout, connect_timeout)
         self.registry = WatchedRegistry(self._calls)
 
     async def close(self) -> None:
@@ -39,7 +39,12 @@ class Reader:
         """Find a component that is ready or degraded; None when there is none.
 
         It answers from the watched registry, without a call. Only None is asked of Tekton first, since a watch may lag.
+
+        Raises:
+            ValidationError: the id is no text.
         """
+        if type(component_id) is not str:
+            _given.text("component_id", component_id)
         if not self.registry.ready:
             await self.registry.synced()
         found = self.registry.lookup(component_id)
@@ -63,7 +68,11 @@ class Reader:
         """List the components that have a capability: the ready ones, then the degraded.
 
         It answers from the watched registry; only an empty list is asked of Tekton first.
+
+        Raises:
+            ValidationError: the capability is no text.
         """
+        _given.text("capability", capability)
         if not self.registry.ready:
             await self.registry.synced()
         found = self.registry.providers(capability)
@@ -87,7 +96,9 @@ class Reader:
         Raises:
             ComponentNotFoundError: there is no such component.
         """
-        request = lifecycle_service_pb2.GetComponentStatusRequest(component_id=component_id)
+        request = lifecycle_service_pb2.GetComponentStatusRequest(
+            component_id=_given.text("component_id", component_id)
+        )
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.GetComponentStatus, request)
         return _convert.plain(answer)
 
@@ -100,21 +111,33 @@ class Reader:
         return _convert.plain(await self._get(component_id))
 
     async def _get(self, component_id: str) -> component_pb2.Component:
-        request = registry_service_pb2.GetComponentRequest(component_id=component_id)
+        request = registry_service_pb2.GetComponentRequest(component_id=_given.text("component_id", component_id))
         return await self._calls.ask(lambda stubs: stubs.registry.GetComponent, request)
 
     async def list_components(
-        self, *, status: str | ComponentState = "", type: str = "", capability: str = "", q: str = ""
+        self,
+        *,
+        status: str | ComponentState = "",
+        type: str = "",
+        capability: str = "",
+        q: str = "",
+        page_size: int = 0,
     ) -> AsyncIterator[dict[str, Any]]:
         """Iterate over the components for which all filters hold, in order of their ids, read page by page.
 
         q: a text in the id, name, type or a capability, whatever its case.
+        page_size: the most components to ask for at once, 1,000 at most and by default; the next page is asked for when
+            the iteration comes to it.
 
         Raises:
-            ValidationError: there is no such status.
+            ValidationError: there is no such status, or a filter or the page size is refused.
         """
         request = registry_service_pb2.ListComponentsRequest(
-            status=_convert.state_text(status), type=type, capability=capability, q=q
+            status=_given.state_text(status),
+            type=_given.text("type", type),
+            capability=_given.text("capability", capability),
+            q=_given.text("q", q),
+            page_size=_given.page_size(page_size),
         )
         async for page in self._pages(request):
             for row in page.components:
@@ -140,16 +163,18 @@ class Reader:
     ) -> AsyncGenerator[RegistryEvent, None]:
         """Watch the registry: the present, a `snapshot_end`, then every change; it reconnects and does not end.
 
+        component_ids, component_types, capabilities: what to see of it; what leaves the filter arrives as removed.
         after: a resume token; what came after it follows, without a snapshot.
 
         Raises:
             ValidationError, CompactedError: the token or a filter was refused.
+            UnavailableError: nobody listens, and Tekton never answered this client.
         """
         request = registry_service_pb2.WatchRegistryRequest(
-            after_revision=after,
-            component_ids=component_ids,
-            component_types=component_types,
-            capabilities=capabilities,
+            after_revision=_given.text("after", after),
+            component_ids=_given.selection("component_ids", component_ids),
+            component_types=_given.selection("component_types", component_types),
+            capabilities=_given.selection("capabilities", capabilities),
         )
         return _watch.registry_events(self._calls, request)
 
@@ -160,8 +185,14 @@ class Reader:
 
         Gives {event: "state_change", component_id, previous_state, new_state, timestamp, metadata}, and instance_uuid,
         reason, implied and revision. An event "reset" says that changes may be missing before it.
+
+        Raises:
+            ValidationError: the token or a filter was refused.
+            UnavailableError: nobody listens, and Tekton never answered this client.
         """
         request = lifecycle_service_pb2.WatchStatesRequest(
-            after_revision=after, component_ids=component_ids, component_types=component_types
+            after_revision=_given.text("after", after),
+            component_ids=_given.selection("component_ids", component_ids),
+            component_types=_given.selection("component_types", component_types),
         )
         return _watch.state_changes(self._calls, request)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 from collections.abc import Iterable
 
+from tekton import _given
 from tekton._calls import Calls
 from tekton._errors import unreachable
 from tekton._peer import ComponentClient
@@ -51,7 +53,13 @@ class WatchedRegistry:
         return self._trouble
 
     def lookup(self, component_id: str) -> ComponentClient | None:
-        """Find a component that is ready or degraded; None says only that the view holds none."""
+        """Find a component that is ready or degraded; None says only that the view holds none.
+
+        Raises:
+            ValidationError: the id is no text.
+        """
+        if type(component_id) is not str:
+            _given.text("component_id", component_id)
         # The replace is lookup_key, written out for speed.
         found = self._found.get(component_id.replace("-", "_"))
         return found if found is not None else self._find(lookup_key(component_id))
@@ -67,21 +75,28 @@ class WatchedRegistry:
         """Return once the view was complete. The first call starts the watch.
 
         Raises:
-            UnavailableError: the first snapshot did not come within the client's timeout.
+            UnavailableError: the first snapshot did not come within the client's timeout, or nobody listens within its
+                connect_timeout and it was never answered.
         """
         if self._ready.is_set():
             return
-        task = self._started()
+        task, waited = self._started(), self._calls.patience
         ready = asyncio.ensure_future(self._ready.wait())
         try:
-            await asyncio.wait((task, ready), timeout=self._calls.timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((task, ready), timeout=self._calls.patience, return_when=asyncio.FIRST_COMPLETED)
+            if self._calls.patience > waited:
+                # It was reached meanwhile, and a large snapshot takes its time.
+                rest = self._calls.patience - waited
+                await asyncio.wait((task, ready), timeout=rest, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ready.cancel()
         if task.done() and not self._closed:
             task.result()
         self._check_open()
         if not self._ready.is_set():
-            raise self._trouble or unreachable(self._calls.target, "the snapshot did not come")
+            # A copy, since each that waits raises its own and none shows the frames of the watch.
+            trouble = copy.copy(self._trouble)
+            raise trouble or unreachable(self._calls.target, "the snapshot did not come")
 
     async def close(self) -> None:
         """End the watch and forget the view."""

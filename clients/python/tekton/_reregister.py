@@ -56,6 +56,8 @@ class Reregistration:
             self.error = unreachable(self._target, "the channel was closed")
         except grpc.RpcError as failure:
             self.error = from_rpc(failure, self._target)
-        if self.answer is not None or isinstance(self.error, StaleSessionError):
-            self._lease.next_uuid = ""
-        self._tell(self)
+        finally:
+            # Whatever happened: a lease that waits for ever for its answer is never registered again.
+            if self.answer is not None or isinstance(self.error, StaleSessionError):
+                self._lease.next_uuid = ""
+            self._tell(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -40,7 +41,7 @@ async def resumed(
 ) -> AsyncGenerator[M | None, None]:
     """Yield a watch's messages for ever; None says that it was cut and what was incomplete comes again.
 
-    `note` is told why, each time.
+    `note` is told why, each time; when it raises, the watch ends.
 
     Raises:
         TektonError: a first connection that resumes from a token of the caller's, or asks for something invalid, was
@@ -84,15 +85,31 @@ def registry_messages(
     return resumed(open_after, request.after_revision, note=note)
 
 
+def _unless_nobody_listens(calls: Calls) -> Callable[[TektonError], None]:
+    """Make a `note` that ends a watch of who was never answered when its time to connect is over."""
+    give_up = time.monotonic() + calls.connect_timeout
+
+    def note(error: TektonError) -> None:
+        if not calls.reached and time.monotonic() >= give_up:
+            raise error.with_traceback(None) from None
+
+    return note
+
+
 _INSIDE_SNAPSHOT = registry_pb.WatchRegistryResponse.PHASE_SNAPSHOT
 
 
 async def registry_events(
     calls: Calls, request: registry_pb.WatchRegistryRequest
 ) -> AsyncGenerator[RegistryEvent, None]:
-    """Watch the registry event by event."""
+    """Watch the registry event by event.
+
+    Raises:
+        UnavailableError: nobody listens, and Tekton never answered this client.
+    """
     phase, revision = 0, 0
-    async with contextlib.aclosing(registry_messages(calls, request)) as messages:
+    watched = registry_messages(calls, request, _unless_nobody_listens(calls))
+    async with contextlib.aclosing(watched) as messages:
         async for message in messages:
             if message is None:
                 if phase == _INSIDE_SNAPSHOT:
@@ -136,7 +153,11 @@ def _event(event: registry_pb.RegistryEvent, token: str) -> RegistryEvent:
 
 
 async def state_changes(calls: Calls, request: lifecycle_pb.WatchStatesRequest) -> AsyncGenerator[dict[str, Any], None]:
-    """Watch state changes as the documented JSON objects."""
+    """Watch state changes as the documented JSON objects.
+
+    Raises:
+        UnavailableError: nobody listens, and Tekton never answered this client.
+    """
 
     def open_after(token: str) -> AsyncGenerator[lifecycle_pb.WatchStatesResponse, None]:
         again = lifecycle_pb.WatchStatesRequest()
@@ -144,7 +165,8 @@ async def state_changes(calls: Calls, request: lifecycle_pb.WatchStatesRequest) 
         again.after_revision = token
         return calls.stream(lambda stubs: stubs.lifecycle.WatchStates, again)
 
-    async with contextlib.aclosing(resumed(open_after, request.after_revision)) as messages:
+    watched = resumed(open_after, request.after_revision, note=_unless_nobody_listens(calls))
+    async with contextlib.aclosing(watched) as messages:
         async for message in messages:
             if message is None:
                 continue

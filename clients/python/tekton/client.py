@@ -26,6 +26,7 @@ from tekton.core.errors import (
     ValidationError,
 )
 from tekton.core.lifecycle import ComponentRegistration
+from tekton.core.records import Definition, Instance
 
 __all__ = [
     "AlreadyExistsError",
@@ -33,7 +34,9 @@ __all__ = [
     "ComponentNotFoundError",
     "ComponentRegistration",
     "ConflictError",
+    "Definition",
     "HeartbeatTask",
+    "Instance",
     "InvalidTransitionError",
     "Lease",
     "LeaseLost",

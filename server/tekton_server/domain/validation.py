@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,12 +9,10 @@ import msgspec
 
 from tekton.core.errors import RegistrationError, TektonError, ValidationError
 from tekton.core.ids import COMPONENT_ID, SEMVER, is_uuid, lookup_key
+from tekton.core.text import refused_character
 from tekton.core.view import Definition
 from tekton_server.domain import limits
 from tekton_server.domain.commands import RegisterComponent
-
-# Control characters, lone surrogates, and the separators that end a line; not the joiners of emoji or wide spaces.
-_CONTROL = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 Violation = dict[str, Any]
 
@@ -43,7 +40,7 @@ def check_definition(definition: Definition) -> None:
 
 
 def check_text(field: str, text: str, chars: int) -> None:
-    """Refuse a text that is too long or holds control characters.
+    """Refuse a text that is too long or holds control, format or line-ending characters.
 
     Raises:
         ValidationError: naming the field.
@@ -121,8 +118,8 @@ def _broken_rules(command: RegisterComponent) -> Iterator[Violation]:
 def _text(field: str, text: str, chars: int) -> Iterator[Violation]:
     if len(text) > chars:
         yield violation(field, f"must have at most {chars} characters", "max_length", limit=chars)
-    elif not text.isprintable() and any(unicodedata.category(c) in _CONTROL for c in text):
-        yield violation(field, "must not contain control characters", "characters")
+    elif refused := refused_character(text):
+        yield violation(field, f"must not contain control or invisible characters: {refused}", "characters")
 
 
 def _items(field: str, items: Sequence[str]) -> Iterator[Violation]:

@@ -131,6 +131,7 @@ class ComponentRegistration:
     """What a component says of itself when it registers.
 
     `instance_uuid` identifies the instance and makes registering repeatable; a fresh one is made when none is given.
+    Any collection of names that can be read twice does for a list; a set is sorted. `metadata` holds JSON values.
     """
 
     component_id: str

@@ -13,6 +13,7 @@ async def find_component(component_id: str) -> ComponentClient | None:
 
     Raises:
         UnavailableError, TektonTimeoutError: Tekton could not be asked.
+        ValidationError: the argument is no text.
     """
     return await get_default_client().find_component(component_id)
 
@@ -22,5 +23,6 @@ async def find_components_by_capability(capability: str) -> list[ComponentClient
 
     Raises:
         UnavailableError, TektonTimeoutError: Tekton could not be asked.
+        ValidationError: the argument is no text.
     """
     return await get_default_client().find_components_by_capability(capability)

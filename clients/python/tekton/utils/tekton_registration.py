@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection
+from typing import Any, cast
 
-from tekton._convert import names
 from tekton._log import log_failure
 from tekton._results import RegistrationResult
 from tekton.client import get_default_client
@@ -20,8 +19,8 @@ async def register_with_tekton(
     component_name: str,
     component_type: str,
     version: str,
-    capabilities: Sequence[str] | None = None,
-    dependencies: Sequence[str] | None = None,
+    capabilities: Collection[str] | None = None,
+    dependencies: Collection[str] | None = None,
     host: str | None = None,
     port: int = 0,
     health_check: str | None = None,
@@ -29,10 +28,12 @@ async def register_with_tekton(
 ) -> RegistrationResult:
     """Register this process as an instance and keep it alive from now on: `success, instance_uuid = await ...`.
 
+    capabilities, dependencies: names, in a list or any other collection that can be read twice.
     host, port: where the component listens; host is localhost by default. The beats come from a thread of their own and
     go on until `deregister_component`, the end of the process, or a newer instance.
 
-    Gives (False, None) when Tekton refuses or does not answer; `error` and `message` of the result say why.
+    Gives (False, None) when an argument cannot be sent, Tekton refuses, or does not answer; `error` and `message` of
+    the result say why.
     """
     client = get_default_client()
     try:
@@ -41,12 +42,13 @@ async def register_with_tekton(
             component_name=component_name,
             component_type=component_type,
             version=version,
-            capabilities=names("capabilities", capabilities),
-            dependencies=names("dependencies", dependencies),
-            host=host or "localhost",
+            # Taken as they are: what is wrong with them is told together with all the rest.
+            capabilities=[] if capabilities is None else cast(list[str], capabilities),
+            dependencies=[] if dependencies is None else cast(list[str], dependencies),
+            host="localhost" if host is None else host,
             port=port,
-            health_check=health_check or "",
-            metadata=metadata or {},
+            health_check="" if health_check is None else health_check,
+            metadata={} if metadata is None else metadata,
         )
         result = await client.register_component(registration)
     except TektonError as error:

@@ -65,7 +65,9 @@ class ErrorReason(_message.Message):
         no_route: ErrorReason._Value.ValueType  # 14
         """no_route: 1009, HTTP 404, NOT_FOUND. No model fits the task."""
         unknown_path: ErrorReason._Value.ValueType  # 15
-        """unknown_path: 1009, HTTP 404, NOT_FOUND. There is no such path or method on the gateway."""
+        """unknown_path: 1009, HTTP 404, NOT_FOUND. There is no such path or method on the gateway; details.allowed names the
+        methods of a path that there is.
+        """
         model_unavailable: ErrorReason._Value.ValueType  # 16
         """model_unavailable: 1010, HTTP 503, UNAVAILABLE."""
         already_exists: ErrorReason._Value.ValueType  # 17
@@ -129,7 +131,9 @@ class ErrorReason(_message.Message):
     no_route: ErrorReason.Value.ValueType  # 14
     """no_route: 1009, HTTP 404, NOT_FOUND. No model fits the task."""
     unknown_path: ErrorReason.Value.ValueType  # 15
-    """unknown_path: 1009, HTTP 404, NOT_FOUND. There is no such path or method on the gateway."""
+    """unknown_path: 1009, HTTP 404, NOT_FOUND. There is no such path or method on the gateway; details.allowed names the
+    methods of a path that there is.
+    """
     model_unavailable: ErrorReason.Value.ValueType  # 16
     """model_unavailable: 1010, HTTP 503, UNAVAILABLE."""
     already_exists: ErrorReason.Value.ValueType  # 17

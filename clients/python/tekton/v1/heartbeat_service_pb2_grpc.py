@@ -85,7 +85,7 @@ class HeartbeatServiceServicer:
     def WatchHeartbeats(self, request, context):
         """WatchHeartbeats streams beats as they arrive, newest per instance when the watcher is slow: beats have no history.
         Native gRPC and gRPC-Web only; StreamHeartbeats is its twin for REST.
-        Errors: none.
+        Errors: validation_error for a component_id that cannot be one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,7 +93,7 @@ class HeartbeatServiceServicer:
 
     def StreamHeartbeats(self, request, context):
         """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
-        Errors: none.
+        Errors: validation_error for a component_id that cannot be one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

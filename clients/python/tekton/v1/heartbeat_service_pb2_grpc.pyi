@@ -49,11 +49,11 @@ class HeartbeatServiceStub:
     WatchHeartbeats: _grpc.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchHeartbeatsRequest, _heartbeat_service_pb2.HeartbeatEvent]
     """WatchHeartbeats streams beats as they arrive, newest per instance when the watcher is slow: beats have no history.
     Native gRPC and gRPC-Web only; StreamHeartbeats is its twin for REST.
-    Errors: none.
+    Errors: validation_error for a component_id that cannot be one.
     """
     StreamHeartbeats: _grpc.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchHeartbeatsRequest, _httpbody_pb2.HttpBody]
     """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
-    Errors: none.
+    Errors: validation_error for a component_id that cannot be one.
     """
 
 @_typing.type_check_only
@@ -76,11 +76,11 @@ class HeartbeatServiceAsyncStub(HeartbeatServiceStub):
     WatchHeartbeats: _aio.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchHeartbeatsRequest, _heartbeat_service_pb2.HeartbeatEvent]  # type: ignore[assignment]
     """WatchHeartbeats streams beats as they arrive, newest per instance when the watcher is slow: beats have no history.
     Native gRPC and gRPC-Web only; StreamHeartbeats is its twin for REST.
-    Errors: none.
+    Errors: validation_error for a component_id that cannot be one.
     """
     StreamHeartbeats: _aio.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchHeartbeatsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
-    Errors: none.
+    Errors: validation_error for a component_id that cannot be one.
     """
 
 class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -118,7 +118,7 @@ class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_heartbeat_service_pb2.HeartbeatEvent], _abc.AsyncIterator[_heartbeat_service_pb2.HeartbeatEvent]]:
         """WatchHeartbeats streams beats as they arrive, newest per instance when the watcher is slow: beats have no history.
         Native gRPC and gRPC-Web only; StreamHeartbeats is its twin for REST.
-        Errors: none.
+        Errors: validation_error for a component_id that cannot be one.
         """
 
     @_abc_1.abstractmethod
@@ -128,7 +128,7 @@ class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
-        Errors: none.
+        Errors: validation_error for a component_id that cannot be one.
         """
 
 def add_HeartbeatServiceServicer_to_server(servicer: HeartbeatServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etekton/v1/system_service.proto\x12\ttekton.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rHealthRequest\"\x9e\x02\n\x0eHealthResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x35\n\x06\x63hecks\x18\x02 \x03(\x0b\x32%.tekton.v1.HealthResponse.ChecksEntry\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32&.tekton.v1.HealthResponse.DetailsEntry\x1a-\n\x0b\x43hecksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x0e\n\x0cReadyRequest\"w\n\rReadyResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0e\n\x06uptime\x18\x02 \x01(\x01\x12.\n\nready_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0euptime_seconds\x18\x04 \x01(\x01\"\x10\n\x0eVersionRequest\"]\n\x0fVersionResponse\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nbuild_date\x18\x03 \x01(\t\x12\x12\n\ngit_commit\x18\x04 \x01(\t\"\x13\n\x11\x41piVersionRequest\"b\n\x12\x41piVersionResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\nbuild_date\x18\x02 \x01(\t\x12\x12\n\ngit_commit\x18\x03 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x04 \x01(\t\"\x10\n\x0eMetricsRequest\"\xb1\x03\n\x0fMetricsResponse\x12\x13\n\x0b\x63pu_percent\x18\x01 \x01(\x01\x12\x16\n\x0ememory_percent\x18\x02 \x01(\x01\x12\x1a\n\x12\x61\x63tive_connections\x18\x03 \x01(\x05\x12\x1b\n\x13requests_per_second\x18\x04 \x01(\x01\x12\x1a\n\x12request_latency_ms\x18\x05 \x01(\x01\x12\x16\n\x0erequests_total\x18\x06 \x01(\x01\x12\x1c\n\x14request_errors_total\x18\x07 \x01(\x01\x12\x16\n\x0euptime_seconds\x18\x08 \x01(\x01\x12\x11\n\tmemory_mb\x18\t \x01(\x01\x12\x0f\n\x07threads\x18\n \x01(\x05\x12\x12\n\ncomponents\x18\x0b \x01(\x05\x12\x11\n\tinstances\x18\x0c \x01(\x05\x12\x0e\n\x06leases\x18\r \x01(\x05\x12\x10\n\x08suspects\x18\x0e \x01(\x05\x12\x10\n\x08sessions\x18\x0f \x01(\x05\x12\x10\n\x08watchers\x18\x10 \x01(\x05\x12\x16\n\x0ewrites_waiting\x18\x11 \x01(\x05\x12\x10\n\x08revision\x18\x12 \x01(\x03\x12\x13\n\x0b\x64\x61tabase_up\x18\x13 \x01(\x08\"\x13\n\x11\x45xpositionRequest\"\x10\n\x0eOpenApiRequest\"\r\n\x0b\x44ocsRequest2\xbb\x05\n\rSystemService\x12R\n\x06Health\x12\x18.tekton.v1.HealthRequest\x1a\x19.tekton.v1.HealthResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/api/health\x12N\n\x05Ready\x12\x17.tekton.v1.ReadyRequest\x1a\x18.tekton.v1.ReadyResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/api/ready\x12V\n\x07Version\x12\x19.tekton.v1.VersionRequest\x1a\x1a.tekton.v1.VersionResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/version\x12\x66\n\nApiVersion\x12\x1c.tekton.v1.ApiVersionRequest\x1a\x1d.tekton.v1.ApiVersionResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/api/tekton/version\x12V\n\x07Metrics\x12\x19.tekton.v1.MetricsRequest\x1a\x1a.tekton.v1.MetricsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/metrics\x12R\n\nExposition\x12\x1c.tekton.v1.ExpositionRequest\x1a\x14.google.api.HttpBody\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/metrics\x12U\n\x07OpenApi\x12\x19.tekton.v1.OpenApiRequest\x1a\x14.google.api.HttpBody\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/openapi.json\x12\x43\n\x04\x44ocs\x12\x16.tekton.v1.DocsRequest\x1a\x14.google.api.HttpBody\"\r\x82\xd3\xe4\x93\x02\x07\x12\x05/docsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etekton/v1/system_service.proto\x12\ttekton.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0e\n\x0cIndexRequest\"\x80\x01\n\rIndexResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04\x64ocs\x18\x03 \x01(\t\x12\x0f\n\x07openapi\x18\x04 \x01(\t\x12\x0e\n\x06health\x18\x05 \x01(\t\x12\r\n\x05ready\x18\x06 \x01(\t\x12\x12\n\ncomponents\x18\x07 \x01(\t\"\x0f\n\rHealthRequest\"\x9e\x02\n\x0eHealthResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x35\n\x06\x63hecks\x18\x02 \x03(\x0b\x32%.tekton.v1.HealthResponse.ChecksEntry\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32&.tekton.v1.HealthResponse.DetailsEntry\x1a-\n\x0b\x43hecksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x0e\n\x0cReadyRequest\"w\n\rReadyResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0e\n\x06uptime\x18\x02 \x01(\x01\x12.\n\nready_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0euptime_seconds\x18\x04 \x01(\x01\"\x10\n\x0eVersionRequest\"]\n\x0fVersionResponse\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nbuild_date\x18\x03 \x01(\t\x12\x12\n\ngit_commit\x18\x04 \x01(\t\"\x13\n\x11\x41piVersionRequest\"b\n\x12\x41piVersionResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\nbuild_date\x18\x02 \x01(\t\x12\x12\n\ngit_commit\x18\x03 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x04 \x01(\t\"\x10\n\x0eMetricsRequest\"\xb1\x03\n\x0fMetricsResponse\x12\x13\n\x0b\x63pu_percent\x18\x01 \x01(\x01\x12\x16\n\x0ememory_percent\x18\x02 \x01(\x01\x12\x1a\n\x12\x61\x63tive_connections\x18\x03 \x01(\x05\x12\x1b\n\x13requests_per_second\x18\x04 \x01(\x01\x12\x1a\n\x12request_latency_ms\x18\x05 \x01(\x01\x12\x16\n\x0erequests_total\x18\x06 \x01(\x01\x12\x1c\n\x14request_errors_total\x18\x07 \x01(\x01\x12\x16\n\x0euptime_seconds\x18\x08 \x01(\x01\x12\x11\n\tmemory_mb\x18\t \x01(\x01\x12\x0f\n\x07threads\x18\n \x01(\x05\x12\x12\n\ncomponents\x18\x0b \x01(\x05\x12\x11\n\tinstances\x18\x0c \x01(\x05\x12\x0e\n\x06leases\x18\r \x01(\x05\x12\x10\n\x08suspects\x18\x0e \x01(\x05\x12\x10\n\x08sessions\x18\x0f \x01(\x05\x12\x10\n\x08watchers\x18\x10 \x01(\x05\x12\x16\n\x0ewrites_waiting\x18\x11 \x01(\x05\x12\x10\n\x08revision\x18\x12 \x01(\x03\x12\x13\n\x0b\x64\x61tabase_up\x18\x13 \x01(\x08\"\x13\n\x11\x45xpositionRequest\"\x10\n\x0eOpenApiRequest\"\r\n\x0b\x44ocsRequest2\x82\x06\n\rSystemService\x12\x45\n\x05Index\x12\x17.tekton.v1.IndexRequest\x1a\x18.tekton.v1.IndexResponse\"\t\x82\xd3\xe4\x93\x02\x03\x12\x01/\x12R\n\x06Health\x12\x18.tekton.v1.HealthRequest\x1a\x19.tekton.v1.HealthResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/api/health\x12N\n\x05Ready\x12\x17.tekton.v1.ReadyRequest\x1a\x18.tekton.v1.ReadyResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/api/ready\x12V\n\x07Version\x12\x19.tekton.v1.VersionRequest\x1a\x1a.tekton.v1.VersionResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/version\x12\x66\n\nApiVersion\x12\x1c.tekton.v1.ApiVersionRequest\x1a\x1d.tekton.v1.ApiVersionResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/api/tekton/version\x12V\n\x07Metrics\x12\x19.tekton.v1.MetricsRequest\x1a\x1a.tekton.v1.MetricsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/metrics\x12R\n\nExposition\x12\x1c.tekton.v1.ExpositionRequest\x1a\x14.google.api.HttpBody\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/metrics\x12U\n\x07OpenApi\x12\x19.tekton.v1.OpenApiRequest\x1a\x14.google.api.HttpBody\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/openapi.json\x12\x43\n\x04\x44ocs\x12\x16.tekton.v1.DocsRequest\x1a\x14.google.api.HttpBody\"\r\x82\xd3\xe4\x93\x02\x07\x12\x05/docsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEALTHRESPONSE_CHECKSENTRY']._serialized_options = b'8\001'
   _globals['_HEALTHRESPONSE_DETAILSENTRY']._loaded_options = None
   _globals['_HEALTHRESPONSE_DETAILSENTRY']._serialized_options = b'8\001'
+  _globals['_SYSTEMSERVICE'].methods_by_name['Index']._loaded_options = None
+  _globals['_SYSTEMSERVICE'].methods_by_name['Index']._serialized_options = b'\202\323\344\223\002\003\022\001/'
   _globals['_SYSTEMSERVICE'].methods_by_name['Health']._loaded_options = None
   _globals['_SYSTEMSERVICE'].methods_by_name['Health']._serialized_options = b'\202\323\344\223\002\r\022\013/api/health'
   _globals['_SYSTEMSERVICE'].methods_by_name['Ready']._loaded_options = None
@@ -54,36 +56,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYSTEMSERVICE'].methods_by_name['OpenApi']._serialized_options = b'\202\323\344\223\002\023\022\021/api/openapi.json'
   _globals['_SYSTEMSERVICE'].methods_by_name['Docs']._loaded_options = None
   _globals['_SYSTEMSERVICE'].methods_by_name['Docs']._serialized_options = b'\202\323\344\223\002\007\022\005/docs'
-  _globals['_HEALTHREQUEST']._serialized_start=135
-  _globals['_HEALTHREQUEST']._serialized_end=150
-  _globals['_HEALTHRESPONSE']._serialized_start=153
-  _globals['_HEALTHRESPONSE']._serialized_end=439
-  _globals['_HEALTHRESPONSE_CHECKSENTRY']._serialized_start=346
-  _globals['_HEALTHRESPONSE_CHECKSENTRY']._serialized_end=391
-  _globals['_HEALTHRESPONSE_DETAILSENTRY']._serialized_start=393
-  _globals['_HEALTHRESPONSE_DETAILSENTRY']._serialized_end=439
-  _globals['_READYREQUEST']._serialized_start=441
-  _globals['_READYREQUEST']._serialized_end=455
-  _globals['_READYRESPONSE']._serialized_start=457
-  _globals['_READYRESPONSE']._serialized_end=576
-  _globals['_VERSIONREQUEST']._serialized_start=578
-  _globals['_VERSIONREQUEST']._serialized_end=594
-  _globals['_VERSIONRESPONSE']._serialized_start=596
-  _globals['_VERSIONRESPONSE']._serialized_end=689
-  _globals['_APIVERSIONREQUEST']._serialized_start=691
-  _globals['_APIVERSIONREQUEST']._serialized_end=710
-  _globals['_APIVERSIONRESPONSE']._serialized_start=712
-  _globals['_APIVERSIONRESPONSE']._serialized_end=810
-  _globals['_METRICSREQUEST']._serialized_start=812
-  _globals['_METRICSREQUEST']._serialized_end=828
-  _globals['_METRICSRESPONSE']._serialized_start=831
-  _globals['_METRICSRESPONSE']._serialized_end=1264
-  _globals['_EXPOSITIONREQUEST']._serialized_start=1266
-  _globals['_EXPOSITIONREQUEST']._serialized_end=1285
-  _globals['_OPENAPIREQUEST']._serialized_start=1287
-  _globals['_OPENAPIREQUEST']._serialized_end=1303
-  _globals['_DOCSREQUEST']._serialized_start=1305
-  _globals['_DOCSREQUEST']._serialized_end=1318
-  _globals['_SYSTEMSERVICE']._serialized_start=1321
-  _globals['_SYSTEMSERVICE']._serialized_end=2020
+  _globals['_INDEXREQUEST']._serialized_start=135
+  _globals['_INDEXREQUEST']._serialized_end=149
+  _globals['_INDEXRESPONSE']._serialized_start=152
+  _globals['_INDEXRESPONSE']._serialized_end=280
+  _globals['_HEALTHREQUEST']._serialized_start=282
+  _globals['_HEALTHREQUEST']._serialized_end=297
+  _globals['_HEALTHRESPONSE']._serialized_start=300
+  _globals['_HEALTHRESPONSE']._serialized_end=586
+  _globals['_HEALTHRESPONSE_CHECKSENTRY']._serialized_start=493
+  _globals['_HEALTHRESPONSE_CHECKSENTRY']._serialized_end=538
+  _globals['_HEALTHRESPONSE_DETAILSENTRY']._serialized_start=540
+  _globals['_HEALTHRESPONSE_DETAILSENTRY']._serialized_end=586
+  _globals['_READYREQUEST']._serialized_start=588
+  _globals['_READYREQUEST']._serialized_end=602
+  _globals['_READYRESPONSE']._serialized_start=604
+  _globals['_READYRESPONSE']._serialized_end=723
+  _globals['_VERSIONREQUEST']._serialized_start=725
+  _globals['_VERSIONREQUEST']._serialized_end=741
+  _globals['_VERSIONRESPONSE']._serialized_start=743
+  _globals['_VERSIONRESPONSE']._serialized_end=836
+  _globals['_APIVERSIONREQUEST']._serialized_start=838
+  _globals['_APIVERSIONREQUEST']._serialized_end=857
+  _globals['_APIVERSIONRESPONSE']._serialized_start=859
+  _globals['_APIVERSIONRESPONSE']._serialized_end=957
+  _globals['_METRICSREQUEST']._serialized_start=959
+  _globals['_METRICSREQUEST']._serialized_end=975
+  _globals['_METRICSRESPONSE']._serialized_start=978
+  _globals['_METRICSRESPONSE']._serialized_end=1411
+  _globals['_EXPOSITIONREQUEST']._serialized_start=1413
+  _globals['_EXPOSITIONREQUEST']._serialized_end=1432
+  _globals['_OPENAPIREQUEST']._serialized_start=1434
+  _globals['_OPENAPIREQUEST']._serialized_end=1450
+  _globals['_DOCSREQUEST']._serialized_start=1452
+  _globals['_DOCSREQUEST']._serialized_end=1465
+  _globals['_SYSTEMSERVICE']._serialized_start=1468
+  _globals['_SYSTEMSERVICE']._serialized_end=2238
 # @@protoc_insertion_point(module_scope)

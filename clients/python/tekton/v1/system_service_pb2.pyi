@@ -20,6 +20,69 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class IndexRequest(_message.Message):
+    """IndexRequest has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IndexRequest: _TypeAlias = IndexRequest  # noqa: Y015
+
+@_typing.final
+class IndexResponse(_message.Message):
+    """IndexResponse names what answers at this address, and the paths to begin with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    DOCS_FIELD_NUMBER: _builtins.int
+    OPENAPI_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
+    COMPONENTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """name is "tekton"."""
+    version: _builtins.str
+    """version is the semantic version."""
+    docs: _builtins.str
+    """docs is the path of the page that shows every call."""
+    openapi: _builtins.str
+    """openapi is the path of the OpenAPI document."""
+    health: _builtins.str
+    """health is the path that tells how the parts are."""
+    ready: _builtins.str
+    """ready is the path that tells whether Tekton serves."""
+    components: _builtins.str
+    """components is the path of the registry."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.str = ...,
+        docs: _builtins.str = ...,
+        openapi: _builtins.str = ...,
+        health: _builtins.str = ...,
+        ready: _builtins.str = ...,
+        components: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["components", b"components", "docs", b"docs", "health", b"health", "name", b"name", "openapi", b"openapi", "ready", b"ready", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IndexResponse: _TypeAlias = IndexResponse  # noqa: Y015
+
+@_typing.final
 class HealthRequest(_message.Message):
     """HealthRequest has no fields."""
 

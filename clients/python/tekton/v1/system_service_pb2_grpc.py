@@ -36,6 +36,11 @@ class SystemServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.Index = channel.unary_unary(
+                '/tekton.v1.SystemService/Index',
+                request_serializer=tekton_dot_v1_dot_system__service__pb2.IndexRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_system__service__pb2.IndexResponse.FromString,
+                _registered_method=True)
         self.Health = channel.unary_unary(
                 '/tekton.v1.SystemService/Health',
                 request_serializer=tekton_dot_v1_dot_system__service__pb2.HealthRequest.SerializeToString,
@@ -81,6 +86,15 @@ class SystemServiceStub:
 class SystemServiceServicer:
     """SystemService answers for the control plane itself.
     """
+
+    def Index(self, request, context):
+        """Index says where everything is, to somebody who has only the address. REST answers 200, and 303 to a browser, which
+        asks for text/html: the gateway sends it to the page at /docs.
+        Errors: none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def Health(self, request, context):
         """Health tells how the parts are. REST answers 200 unless the process itself is broken: a database that is down must
@@ -150,6 +164,11 @@ class SystemServiceServicer:
 
 def add_SystemServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Index': grpc.unary_unary_rpc_method_handler(
+                    servicer.Index,
+                    request_deserializer=tekton_dot_v1_dot_system__service__pb2.IndexRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_system__service__pb2.IndexResponse.SerializeToString,
+            ),
             'Health': grpc.unary_unary_rpc_method_handler(
                     servicer.Health,
                     request_deserializer=tekton_dot_v1_dot_system__service__pb2.HealthRequest.FromString,
@@ -201,6 +220,33 @@ def add_SystemServiceServicer_to_server(servicer, server):
 class SystemService:
     """SystemService answers for the control plane itself.
     """
+
+    @staticmethod
+    def Index(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.SystemService/Index',
+            tekton_dot_v1_dot_system__service__pb2.IndexRequest.SerializeToString,
+            tekton_dot_v1_dot_system__service__pb2.IndexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Health(request,

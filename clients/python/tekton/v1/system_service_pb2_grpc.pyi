@@ -34,6 +34,11 @@ class SystemServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SystemServiceAsyncStub: ...
+    Index: _grpc.UnaryUnaryMultiCallable[_system_service_pb2.IndexRequest, _system_service_pb2.IndexResponse]
+    """Index says where everything is, to somebody who has only the address. REST answers 200, and 303 to a browser, which
+    asks for text/html: the gateway sends it to the page at /docs.
+    Errors: none.
+    """
     Health: _grpc.UnaryUnaryMultiCallable[_system_service_pb2.HealthRequest, _system_service_pb2.HealthResponse]
     """Health tells how the parts are. REST answers 200 unless the process itself is broken: a database that is down must
     not get Tekton restarted.
@@ -73,6 +78,11 @@ class SystemServiceAsyncStub(SystemServiceStub):
     """SystemService answers for the control plane itself."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    Index: _aio.UnaryUnaryMultiCallable[_system_service_pb2.IndexRequest, _system_service_pb2.IndexResponse]  # type: ignore[assignment]
+    """Index says where everything is, to somebody who has only the address. REST answers 200, and 303 to a browser, which
+    asks for text/html: the gateway sends it to the page at /docs.
+    Errors: none.
+    """
     Health: _aio.UnaryUnaryMultiCallable[_system_service_pb2.HealthRequest, _system_service_pb2.HealthResponse]  # type: ignore[assignment]
     """Health tells how the parts are. REST answers 200 unless the process itself is broken: a database that is down must
     not get Tekton restarted.
@@ -109,6 +119,17 @@ class SystemServiceAsyncStub(SystemServiceStub):
 
 class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
     """SystemService answers for the control plane itself."""
+
+    @_abc_1.abstractmethod
+    def Index(
+        self,
+        request: _system_service_pb2.IndexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_system_service_pb2.IndexResponse, _abc.Awaitable[_system_service_pb2.IndexResponse]]:
+        """Index says where everything is, to somebody who has only the address. REST answers 200, and 303 to a browser, which
+        asks for text/html: the gateway sends it to the page at /docs.
+        Errors: none.
+        """
 
     @_abc_1.abstractmethod
     def Health(

@@ -15,9 +15,11 @@ _ABOUT = """\
 The JSON face of the gRPC contract tekton.v1, on the same port.
 
 Names are snake_case, states lower case, times RFC 3339 in UTC, 64-bit numbers text. Every failure has one body, \
-ErrorBody; beside the errors an operation names, any call may be refused by the gateway or end in a fault of ours. \
-Paths under /events and others that answer text/event-stream never end by themselves: a browser reads them with \
-EventSource, and Last-Event-ID resumes them."""
+ErrorBody; an operation lists its own failures and those that the gateway answers by itself. A path that is not here \
+is 404 (unknown_path), and so is a method that a path does not take: `details.allowed` and the header Allow say which \
+it takes, and so does OPTIONS. Where there is a GET, HEAD answers as it would, without the body; for an event stream \
+at once, without opening it. Paths under /events and others that answer text/event-stream never end by themselves: a \
+browser reads them with EventSource, and Last-Event-ID resumes them."""
 
 
 def build() -> Json:

@@ -6,12 +6,13 @@ The grammar is "Errors: none." or "Errors: reason words, reason words; reason wo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tekton.core.errors import (
     ALL,
     BY_REASON,
+    ForbiddenError,
     TektonError,
     TektonTimeoutError,
     TooLargeError,
@@ -22,8 +23,7 @@ from tekton.core.errors import (
 Json = dict[str, Any]
 
 _MARK = re.compile(r"\s*\bErrors(?: of the call)?:\s*")
-# Whatever is called, these may be the answer: from the gateway, or because of a fault of ours.
-_ALWAYS = (ValidationError, TektonError, UnavailableError, TektonTimeoutError)
+_Row = tuple[int, type[TektonError], str]
 BODY = "ErrorBody"
 
 
@@ -52,14 +52,28 @@ def named(errors: str | None) -> list[type[TektonError]]:
     return [BY_REASON[word] for word in first_words]
 
 
-def responses(errors: str | None, *, with_body: bool) -> Json:
-    """Give the failures of a call by HTTP status: those its comment names, and those that every call may meet."""
-    own = named(errors)
-    every = [*own, *_ALWAYS, *((TooLargeError,) if with_body else ())]
-    by_status: dict[int, list[type[TektonError]]] = {}
-    for cls in dict.fromkeys(every):
-        by_status.setdefault(cls.http_status, []).append(cls)
+def responses(errors: str | None, *, with_body: bool, streams: bool = False) -> Json:
+    """Give the failures of a call by HTTP status: those its comment names, and those that any such call may meet."""
+    by_status: dict[int, dict[type[TektonError], str]] = {}
+    for cls in named(errors):
+        by_status.setdefault(cls.http_status, {})[cls] = _sentence(cls)
+    for status, cls, sentence in _met_by_all(with_body=with_body, streams=streams):
+        by_status.setdefault(status, {})[cls] = f"{_sentence(cls)} {sentence}".strip()
     return {str(status): _response(by_status[status]) for status in sorted(by_status)}
+
+
+def _met_by_all(*, with_body: bool, streams: bool) -> Iterator[_Row]:
+    """Give what may answer whatever is called: the gateway before it asks the server, or a fault of ours."""
+    body = "the content type is not `application/json`, the body is no JSON object of this call, or " * with_body
+    parameter = "a parameter is unknown, has the wrong type or stands in the wrong place."
+    yield 400, ValidationError, f"So it is where {body}{parameter}"
+    yield 403, ForbiddenError, "Pages of others may not: `Host` must be a name of the gateway, and `Origin` the same."
+    yield 413, TooLargeError, "Here it is the body."
+    yield 431, TooLargeError, "Here it is the headers, with path and query."
+    yield 500, TektonError, ""
+    yield 503, UnavailableError, ""
+    if not streams:  # they have no deadline
+        yield 504, TektonTimeoutError, ""
 
 
 def examples() -> dict[str, Json]:
@@ -73,10 +87,10 @@ def _example(cls: type[TektonError]) -> Json:
     return {"summary": sentence, "value": cls(sentence).body()} | statuses
 
 
-def _response(classes: Iterable[type[TektonError]]) -> Json:
-    reasons = [cls.default_reason for cls in classes]
-    lines = [f"`{cls.default_reason}` ({cls.number}): {_sentence(cls)}" for cls in classes]
-    return {
+def _response(sentences: Mapping[type[TektonError], str]) -> Json:
+    reasons = [cls.default_reason for cls in sentences]
+    lines = [f"`{cls.default_reason}` ({cls.number}): {sentence}" for cls, sentence in sentences.items()]
+    response: Json = {
         "description": "\n\n".join(lines),
         "content": {
             "application/json": {
@@ -85,6 +99,10 @@ def _response(classes: Iterable[type[TektonError]]) -> Json:
             }
         },
     }
+    if any(cls.retry_after is not None for cls in sentences):
+        about = "After how many seconds to try again."
+        response["headers"] = {"Retry-After": {"description": about, "schema": {"type": "integer"}}}
+    return response
 
 
 def _sentence(cls: type[TektonError]) -> str:

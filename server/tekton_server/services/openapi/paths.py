@@ -28,7 +28,7 @@ MEDIA = {
 _RESUME = "after_revision"
 _HTTP_BODY = "google.api.HttpBody"
 _PARAMETER = re.compile(r"\{([a-z0-9_.]+)(?:=[^}]*)?\}")
-_SUCCESS = re.compile(r"\b2\d\d\b")
+_SUCCESS = re.compile(r"\b[23]\d\d\b")
 _Field = pb.FieldDescriptorProto
 
 
@@ -81,7 +81,9 @@ class _Operation:
             rendered["parameters"] = parameters
         if self._body:
             rendered["requestBody"] = {"content": {JSON: {"schema": self._body_schema()}}}
-        rendered["responses"] = self._success() | failures.responses(self._errors, with_body=bool(self._body))
+        rendered["responses"] = self._success() | failures.responses(
+            self._errors, with_body=bool(self._body), streams=self._method.server_streaming
+        )
         return rendered
 
     def _path_parameters(self) -> Iterator[Json]:
@@ -126,7 +128,7 @@ class _Operation:
         media = JSON if reply != _HTTP_BODY else EVENTS if self._method.server_streaming else self._media()
         schema = self._schemas.message(reply) if reply != _HTTP_BODY else {} if media == JSON else {"type": "string"}
         content = {media: {"schema": schema}}
-        return {status: {"description": self._status(status), "content": content} for status in self._statuses()}
+        return {status: _success(status, content) for status in self._statuses()}
 
     def _media(self) -> str:
         return MEDIA[f"{self._service}.{self._method.name}"]
@@ -136,5 +138,9 @@ class _Operation:
         _, _, told = self._about.partition("REST answers ")
         return sorted(_SUCCESS.findall(re.split(r"\.\s", told)[0])) or ["200"]
 
-    def _status(self, status: str) -> str:
-        return {"201": "Created", "202": "Accepted"}.get(status, "OK")
+
+def _success(status: str, content: Json) -> Json:
+    if status.startswith("3"):
+        where = {"description": "Where it is.", "schema": {"type": "string"}}
+        return {"description": "See Other", "headers": {"Location": where}}
+    return {"description": {"201": "Created", "202": "Accepted"}.get(status, "OK"), "content": content}

@@ -74,8 +74,10 @@ function parameters(operation) {
 function answers(operation) {
   const wins = [], failures = [];
   for (const [status, answer] of Object.entries(operation.responses)) {
-    const [media, content] = Object.entries(answer.content)[0];
-    if (status < "400") {
+    const [media, content] = Object.entries(answer.content || {})[0] || [];
+    if (status < "400" && !content) {
+      wins.push(el("h3", null, `${status} ${answer.description} `));
+    } else if (status < "400") {
       wins.push(el("h3", null, `${status} ${answer.description} `, el("small", null, media)), shape(content.schema));
     } else {
       for (const line of answer.description.split("\n\n")) {

@@ -1,0 +1,16 @@
+"""The table of DESIGN §10 in its order."""
+
+from __future__ import annotations
+
+from bench.model import Goal
+from bench.rows import beats, calls, leases, views
+from bench.rows.row import Row
+
+ROWS: tuple[Row, ...] = (
+    *calls.ROWS,
+    *beats.ROWS,
+    *views.ROWS,
+    *leases.ROWS,
+    Row("mesh", "commit to Envoy routing to it, p99", Goal(250, "ms", at_most=True), None),
+    Row("plan", "start plan, 10,000 components", Goal(1000, "ms", at_most=True), None),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from tekton.core.view import Commit
 from tekton_server.live.audience import Audience, Member
 from tekton_server.live.fanout import Folded
 from tekton_server.services import encodings
-from tekton_server.services.encodings import Encodings
+from tekton_server.services.encodings import Encodings, Portion
 from tekton_server.services.selector import Selector
 
 
@@ -32,31 +33,39 @@ def folded(revision: int) -> Folded:
     return Folded(Commit(revision, datetime.now(UTC), ()), {}, {})
 
 
+def joined(portion: Portion) -> bytes:
+    """A message that is its events and nothing else."""
+    return b"".join(portion.events)
+
+
 def test_each_commit_is_encoded_once_for_a_filter_however_many_watch() -> None:
-    """Equal filters are one filter."""
+    """Equal filters are one filter, and who stands at the same revision gets the very same message."""
     encode = Counted()
-    shared = Encodings(encode)
+    shared = Encodings(encode, joined)
     by_type = [Selector(types=frozenset(("service",))) for _ in range(3)]
-    for revision in (1, 2):
-        one = folded(revision)
-        first = shared.of(one, Selector())
-        assert all(shared.of(one, Selector()) is first for _ in range(10))
-        assert all(len(shared.of(one, selector)) == 3 for selector in by_type)
-    assert encode.calls == [(1, Selector()), (1, by_type[0]), (2, Selector()), (2, by_type[0])]
+    two = [folded(1), folded(2)]
+    (first,) = shared.messages(two, Selector())
+    assert len(first) == 6 * 1024
+    assert all(shared.messages(list(two), Selector())[0] is first for _ in range(10))
+    assert all(len(shared.messages(two, selector)) == 1 for selector in by_type)
+    assert encode.calls == [(1, Selector()), (2, Selector()), (1, by_type[0]), (2, by_type[0])]
+    shared.messages(two[1:], Selector())
+    assert len(encode.calls) == 4, "who stands at another revision shares the events all the same"
 
 
 def test_the_oldest_encodings_are_forgotten_by_count_and_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watcher that comes late has its commits encoded again."""
     monkeypatch.setattr(encodings, "MOST_BYTES", 7 * 1024)
     encode = Counted()
-    shared = Encodings(encode)
+    shared = Encodings(encode, joined)
     for revision in (1, 2, 3):
-        shared.of(folded(revision), Selector())
-    assert len(shared._known) == 2 and shared._bytes == 6 * 1024
-    monkeypatch.setattr(encodings, "MOST_COMMITS", 1)
-    shared.of(folded(4), Selector())
-    assert [revision for revision, _ in shared._known] == [4]
-    shared.of(folded(1), Selector())
+        shared.messages([folded(revision)], Selector())
+    for memo in (shared._events, shared._messages):
+        assert len(memo._known) == 2 and memo._bytes == 6 * 1024
+    monkeypatch.setattr(encodings, "MOST_KEPT", 1)
+    shared.messages([folded(4)], Selector())
+    assert [revision for revision, _ in shared._events._known] == [4]
+    shared.messages([folded(1)], Selector())
     assert [revision for revision, _ in encode.calls] == [1, 2, 3, 4, 1]
 
 
@@ -68,7 +77,7 @@ async def test_many_watchers_wake_in_slices_with_other_work_between() -> None:
     async def watch() -> None:
         with Member(audience) as member:
             started.release()
-            await member.wait(60)
+            await member.wait(time.monotonic() + 60)
             order.append("watcher")
 
     started = asyncio.Semaphore(0)
@@ -83,9 +92,24 @@ async def test_many_watchers_wake_in_slices_with_other_work_between() -> None:
     assert order.index("call") < 500 and len(order) == 1001 and len(audience) == 0
 
 
-async def test_a_wait_ends_by_its_patience_and_leaves_nothing_behind() -> None:
-    """Neither a timer nor a future survives it."""
-    with Member(Audience()) as member:
-        await member.wait(0)
-        assert member._waiting is None
+async def test_waits_end_by_their_patience_and_leave_nothing_behind() -> None:
+    """Whoever waits shortest is woken first, by the one timer that all share; the last to leave takes it away."""
+    audience: Audience[Member] = Audience()
+    order: list[float] = []
+
+    async def watch(patience: float) -> None:
+        with Member(audience) as member:
+            await member.wait(time.monotonic() + patience)
+            order.append(patience)
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(watch(patience) for patience in (0.06, 0.0, 0.03)))
+    assert order == [0.0, 0.03, 0.06] and len(audience) == 0 and audience._timer is None
+    with Member(audience) as member:
+        waiting = asyncio.create_task(member.wait(time.monotonic() + 60))
+        await asyncio.sleep(0)
+        assert audience._timer is not None
+        waiting.cancel()
+        await asyncio.wait([waiting])
         member.wake()
+    assert audience._timer is None

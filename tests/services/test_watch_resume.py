@@ -18,7 +18,7 @@ from tekton.core.lifecycle import ComponentState
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.domain.commands import EndInstance, RemoveComponent, ReportState, UpdateComponent
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import convert, watching
+from tekton_server.services import convert, encodings
 from tekton_server.services.selector import Selector
 from tekton_server.services.watches import RegistryWatches
 from tests.support.live import opened, register
@@ -181,7 +181,7 @@ def test_reliable_resumed_watches_deliver_every_change_once_and_in_order(
 ) -> None:
     """Random commands, cut anywhere, also inside a revision; where a filter asks for a reset the state is the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watching, "MESSAGE_BYTES", message_bytes)
+        patch.setattr(encodings, "MESSAGE_BYTES", message_bytes)
         patch.setattr(registry.live.hub, "_size", ring)
         registry.runner.run(compared(registry, steps, selector))
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tekton.core.errors import RegistrationError, TektonError, ValidationError
+from tekton_server.domain import validation
 from tekton_server.domain.validation import check_metadata, check_registration, check_text, levels
 from tests.unit.paper import a_registration, uuid_of
 
@@ -297,3 +298,44 @@ def test_any_text_is_accepted_or_refused_never_raised_on(text: str, chars: int) 
     assert len(text) <= chars
     assert "\x00" not in text
     assert text.encode().decode() == text
+
+
+TEXTS = st.one_of(
+    st.sampled_from(["", " ", "a", "a b", "A", "1.0.0", "1.0", "a\u202e", "\x00", "\u200d", "ä\u200d"]), st.text()
+)
+LISTS = st.lists(TEXTS | st.sampled_from(["self-one", "self_one", "other"]), max_size=4).map(tuple)
+MAYBE_WRONG = st.fixed_dictionaries(
+    {},
+    optional={
+        "component_id": TEXTS | st.sampled_from(["self-one", "a" * 64]),
+        "component_name": TEXTS,
+        "component_type": TEXTS | st.just("ui"),
+        "version": TEXTS,
+        "host": TEXTS,
+        "port": st.integers(-1, 65537),
+        "health_check": TEXTS,
+        "capabilities": LISTS,
+        "dependencies": LISTS,
+        "metadata": st.dictionaries(TEXTS, TEXTS, max_size=2),
+        "instance_uuid": TEXTS,
+        "expected_revision": st.none() | st.integers(-1, 1),
+    },
+)
+
+
+@given(MAYBE_WRONG)
+def test_the_quick_look_never_passes_what_the_close_one_refuses(fields: dict[str, Any]) -> None:
+    """It may only be wrong in the other direction, where the close look follows."""
+    command = msgspec.structs.replace(a_registration(), **fields)
+    if validation._in_order(command):
+        assert not [
+            *validation._malformed_definition(command),
+            *validation._malformed(command),
+            *validation._broken_rules(command),
+        ]
+
+
+def test_the_quick_look_passes_what_is_usual() -> None:
+    """Or it would be of no use."""
+    assert validation._in_order(a_registration())
+    assert not validation._in_order(msgspec.structs.replace(a_registration(), capabilities=("",)))

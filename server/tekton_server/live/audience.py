@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Generic, Self, TypeVar
@@ -17,6 +19,7 @@ class Member:
     def __init__(self, audience: Audience[Any]) -> None:
         self._audience = audience
         self._waiting: asyncio.Future[None] | None = None
+        self.until = math.inf
 
     def __enter__(self) -> Self:
         self._audience.join(self)
@@ -30,20 +33,27 @@ class Member:
         """Whether the source ends its watches."""
         return self._audience.closed
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits now."""
+        return self._waiting is not None
+
     def wake(self) -> None:
         """Have `wait` return."""
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    async def wait(self, patience: float) -> None:
-        """Wait to be woken, at most so many seconds. Nothing happens between the caller's last look and the wait."""
-        loop = asyncio.get_running_loop()
-        self._waiting = loop.create_future()
-        timer = loop.call_later(patience, self.wake)
+    async def wait(self, until: float) -> None:
+        """Wait to be woken, until so many monotonic seconds at the latest.
+
+        Nothing may happen between the caller's last look and the wait.
+        """
+        waiting = self._waiting = asyncio.get_running_loop().create_future()
+        self.until = until
+        self._audience.expects(until)
         try:
-            await self._waiting
+            await waiting
         finally:
-            timer.cancel()
             self._waiting = None
 
 
@@ -51,10 +61,14 @@ MemberT = TypeVar("MemberT", bound=Member)
 
 
 class Audience(Generic[MemberT]):
-    """The watchers of one source."""
+    """The watchers of one source. One timer wakes all whose patience ends: most waits end long before, and making and
+    cancelling a timer for each would cost more than the rest of the wait.
+    """
 
     def __init__(self) -> None:
         self._members: dict[MemberT, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = math.inf
         self.closed = False
 
     def __len__(self) -> int:
@@ -70,6 +84,31 @@ class Audience(Generic[MemberT]):
     def leave(self, member: MemberT) -> None:
         """Remove a watcher."""
         self._members.pop(member, None)
+        if not self._members and self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._rings_at = None, math.inf
+
+    def expects(self, until: float) -> None:
+        """See to it that a member that waits until then is woken then."""
+        if until < self._rings_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._rings_at = until
+            delay = max(0.0, until - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._ring)
+
+    def _ring(self) -> None:
+        """Wake those whose patience has ended, and set the timer for the next of the others."""
+        self._timer, self._rings_at = None, math.inf
+        now = time.monotonic()
+        following = math.inf
+        for member in self._members:
+            if member.until <= now:
+                member.wake()
+            elif member.waits:
+                following = min(following, member.until)
+        if following < math.inf:
+            self.expects(following)
 
     def wake(self) -> None:
         """Wake everybody, a slice at once and a slice in each of the loop's next turns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -68,7 +69,7 @@ class BeatWatcher(Member):
     async def next(self, patience: float) -> list[BeatEvent]:
         """Wait for beats and give all that are pending; none after `patience` seconds, or at the end."""
         if not self._pending and not self.ended:
-            await self.wait(patience)
+            await self.wait(time.monotonic() + patience)
         events = list(self._pending.values())
         self._pending.clear()
         return events

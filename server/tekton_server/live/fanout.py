@@ -98,8 +98,8 @@ class Watcher(Member):
         """Whether what comes next is no longer in the ring, so that filters cannot judge it."""
         return self.revision + 1 < self._hub._first
 
-    async def next(self, patience: float) -> list[Folded]:
-        """Wait for commits and give those that are pending, bounded; none after `patience` seconds, or at the end.
+    async def next(self, until: float) -> list[Folded]:
+        """Wait for commits, until so many monotonic seconds, and give those that are pending, bounded; none at the end.
 
         Raises:
             SlowWatcherError: the watcher fell out of the ring; the error says where to resume.
@@ -108,7 +108,7 @@ class Watcher(Member):
         hub = self._hub
         if self.revision >= hub.revision and not self.ended:
             self._catching_up = False
-            await self.wait(patience)
+            await self.wait(until)
         if self.revision + 1 < hub._first:
             commits = await self._from_store()
         else:

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -27,10 +28,16 @@ log = logging.getLogger(__name__)
 
 TICK = 0.1
 FLUSH_INTERVAL = 0.5
+# How many beats go into one statement.
+FLUSH_PART = 2000
 # A wheel that runs this late was stopped, and so perhaps was everything: nobody is judged before a full timeout.
 LATE = 2.0
 
 Clock = Callable[[], float]
+
+
+# Shared by all that have nothing to say; a mapping is replaced, never changed.
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -58,8 +65,8 @@ class Lease:
         self.sequence = 0
         self.claimed = ""
         self.claims_in_flight = 0
-        self.metrics: Mapping[str, float] = {}
-        self.health: Mapping[str, str] = {}
+        self.metrics: Mapping[str, float] = _NOTHING
+        self.health: Mapping[str, str] = _NOTHING
         self.session: LeaseHolder | None = None
         self.suspect = False
         self.judging: asyncio.Future[Any] | None = None
@@ -139,6 +146,18 @@ class LeaseTable:
         if self._feed.active:
             self._feed.publish(event())
 
+    def beat_all(self, leases: Collection[Lease], event: Callable[[Lease], BeatEvent]) -> None:
+        """Renew many leases at once."""
+        now, at, dirty = self._clock(), datetime.now(UTC), self._dirty
+        for lease in leases:
+            lease.beat_seconds = now
+            lease.beat_at = at
+            lease.suspect = False
+            dirty[lease.instance_uuid] = lease
+        if self._feed.active:
+            for lease in leases:
+                self._feed.publish(event(lease))
+
     def epoch(self, lease: Lease) -> int:
         """Start a new session epoch of a lease: it grows over restarts too, since it follows the time in ms."""
         lease.session_epoch = max(lease.session_epoch + 1, time.time_ns() // 1_000_000)
@@ -168,12 +187,25 @@ class LeaseTable:
             await self.flush()
 
     async def flush(self) -> None:
-        """Store every beat since the last flush; what could not be stored stays for the next."""
+        """Store every beat since the last flush; what could not be stored stays for the next.
+
+        In parts, between which others have their turn: a hundred thousand beats at once would hold up every call.
+        """
         dirty, self._dirty = self._dirty, {}
         ended, self._ended = self._ended, {}
-        beats = [FlushedBeat(lease.instance_uuid, lease.session_epoch, lease.beat_at) for lease in dirty.values()]
         try:
-            await self._store.flush(beats, ended)
+            while dirty:
+                part = list(islice(dirty.values(), FLUSH_PART))
+                await self._store.flush(
+                    [FlushedBeat(lease.instance_uuid, lease.session_epoch, lease.beat_at) for lease in part]
+                )
+                for lease in part:
+                    del dirty[lease.instance_uuid]
+            while ended:
+                gone = list(islice(ended, FLUSH_PART))
+                await self._store.forget(gone)
+                for instance_uuid in gone:
+                    del ended[instance_uuid]
         except BaseException as error:
             self._dirty = dirty | self._dirty
             self._ended = ended | self._ended

@@ -99,11 +99,10 @@ class Session(LeaseHolder):
         Raises:
             ValidationError: a handle was never given.
         """
-        pulse = Pulse()
-        for handle in handles:
-            lease = self._lease(handle)
-            if lease is not None:
-                self._pulses.renew(lease, pulse)
+        known = self._leases
+        self._pulses.renew_all(
+            [lease for handle in handles if (lease := known.get(handle) or self._lease(handle)) is not None]
+        )
         self.outbox.ack(Ack(sequence))
 
     async def goodbye(self, handles: Sequence[int], reason: str) -> None:

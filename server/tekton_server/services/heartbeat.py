@@ -15,7 +15,7 @@ from tekton_server.domain.validation import check_text
 from tekton_server.live.leases import Lease
 from tekton_server.live.pulses import Claim, Pulse, Pulses
 from tekton_server.live.sessions import Session
-from tekton_server.services import convert, read, sse
+from tekton_server.services import convert, read, reply, sse
 from tekton_server.services.base import Context, Servicer, patience
 from tekton_server.services.frames import frame
 
@@ -92,7 +92,7 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
     async def StreamHeartbeats(self, request: pb.WatchHeartbeatsRequest, context: Context) -> AsyncIterator[HttpBody]:
         """Watch beats as server-sent events."""
         async for body in sse.heartbeats(self._beats(_wanted(request))):
-            yield body
+            yield reply.encoded(HttpBody, body)
 
     async def _beats(self, component_id: str) -> AsyncIterator[pb.HeartbeatEvent | None]:
         with self.live.feed.watch(component_id) as watcher:

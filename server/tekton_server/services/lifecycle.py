@@ -45,4 +45,4 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         """Watch state changes as server-sent events."""
         token = sse.last_event_id(context.invocation_metadata()) or request.after_revision
         async for body in self._events.bodies(Selector.of(request), token):
-            yield body
+            yield reply.encoded(HttpBody, body)

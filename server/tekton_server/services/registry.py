@@ -107,7 +107,7 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         """Watch the registry as server-sent events."""
         token = sse.last_event_id(context.invocation_metadata()) or request.after_revision
         async for body in self._events.bodies(Selector.of(request), token):
-            yield body
+            yield reply.encoded(HttpBody, body)
 
 
 def _selected(view: View, request: registry_pb.ListComponentsRequest) -> Iterator[Component]:

@@ -19,7 +19,7 @@ from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton_server.live.fanout import Folded
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import changes, convert, watching
-from tekton_server.services.encodings import Encodings
+from tekton_server.services.encodings import Encodings, cut
 from tekton_server.services.selector import Selector
 from tekton_server.services.watching import Began, Committed, Step
 
@@ -41,22 +41,22 @@ class _Events:
         self._live = live
         self._name = name
         self._found = found
-        self._encodings = Encodings(self._frames)
+        self._encodings = Encodings(self._frames, lambda portion: _body(b"".join(portion.events)))
 
     def _follow(self, selector: Selector, token: str, *, snapshot: bool) -> AsyncIterator[Step]:
         return watching.follow(self._live, selector, token, self._encodings, snapshot=snapshot, unbroken=True)
 
     async def _bodies(
         self, steps: AsyncIterator[Step], began: Callable[[Began], Iterable[bytes]]
-    ) -> AsyncIterator[HttpBody]:
+    ) -> AsyncIterator[bytes]:
         yield _body(_OPENING)
         async for step in steps:
             if isinstance(step, Began):
-                for part in watching.cut(began(step)):
+                for part in cut(began(step)):
                     yield _body(b"".join(part))
             elif isinstance(step, Committed):
-                for portion in watching.portions(step.commits):
-                    yield _body(b"".join(portion.events))
+                for body in step.messages:
+                    yield body
             else:
                 yield _body(KEEP_ALIVE + self._standing("bookmark", step.revision))
         yield _body(_end())
@@ -83,7 +83,7 @@ class RegistryEvents(_Events):
             live, "registry", lambda folded, selector: changes.registry_events(folded, selector, live.view)
         )
 
-    def bodies(self, selector: Selector, token: str) -> AsyncIterator[HttpBody]:
+    def bodies(self, selector: Selector, token: str) -> AsyncIterator[bytes]:
         """Watch; see `watching.follow` for what is raised."""
         return self._bodies(self._follow(selector, token, snapshot=True), self._snapshot)
 
@@ -102,7 +102,7 @@ class StateEvents(_Events):
     def __init__(self, live: LiveRegistry) -> None:
         super().__init__(live, "state_change", changes.state_changes)
 
-    def bodies(self, selector: Selector, token: str) -> AsyncIterator[HttpBody]:
+    def bodies(self, selector: Selector, token: str) -> AsyncIterator[bytes]:
         """Watch; see `watching.follow` for what is raised."""
         return self._bodies(self._follow(selector, token, snapshot=False), self._opening)
 
@@ -110,7 +110,7 @@ class StateEvents(_Events):
         yield self._standing("reset" if began.reset else "bookmark", began.revision)
 
 
-async def heartbeats(messages: AsyncIterator[heartbeat_pb.HeartbeatEvent | None]) -> AsyncIterator[HttpBody]:
+async def heartbeats(messages: AsyncIterator[heartbeat_pb.HeartbeatEvent | None]) -> AsyncIterator[bytes]:
     """Render a watch of beats; None is a pause without any."""
     yield _body(_OPENING)
     async for message in messages:
@@ -145,5 +145,7 @@ def _end() -> bytes:
     return _frame("end", '{"reason":"shutting_down"}')
 
 
-def _body(data: bytes) -> HttpBody:
-    return HttpBody(content_type="text/event-stream", data=data)
+def _body(data: bytes) -> bytes:
+    """Give a part of the stream as the message that carries it, encoded."""
+    encoded: bytes = HttpBody(content_type="text/event-stream", data=data).SerializeToString()
+    return encoded

@@ -10,7 +10,7 @@ from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.live.fanout import Folded
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import changes, convert, watching
-from tekton_server.services.encodings import Encodings
+from tekton_server.services.encodings import Encodings, Portion, cut
 from tekton_server.services.selector import Selector
 from tekton_server.services.watching import Began, Committed
 
@@ -25,7 +25,7 @@ class RegistryWatches:
 
     def __init__(self, live: LiveRegistry) -> None:
         self._live = live
-        self._encodings = Encodings(self._encode)
+        self._encodings = Encodings(self._encode, self._live_message)
 
     def messages(self, selector: Selector, token: str) -> AsyncIterator[bytes]:
         """Watch; see `watching.follow` for what is raised."""
@@ -37,8 +37,8 @@ class RegistryWatches:
                 for message in self._snapshot(step):
                     yield message
             elif isinstance(step, Committed):
-                for revision, events, complete in watching.portions(step.commits):
-                    yield self._message(Registry.PHASE_LIVE, revision, events, complete=complete)
+                for message in step.messages:
+                    yield message
             else:
                 yield self._message(Registry.PHASE_BOOKMARK, step.revision)
 
@@ -47,9 +47,12 @@ class RegistryWatches:
             yield self._message(Registry.PHASE_RESET, began.revision, token=False)
         history_id = self._live.view.history_id
         events = (_piece(convert.registry_event(record, began.revision, history_id)) for record in began.records)
-        for part in watching.cut(events):
+        for part in cut(events):
             yield self._message(Registry.PHASE_SNAPSHOT, began.revision, part, token=False)
         yield self._message(Registry.PHASE_SNAPSHOT_END, began.revision)
+
+    def _live_message(self, portion: Portion) -> bytes:
+        return self._message(Registry.PHASE_LIVE, portion.revision, portion.events, complete=portion.complete)
 
     def _message(
         self,
@@ -83,7 +86,7 @@ class StateWatches:
 
     def __init__(self, live: LiveRegistry) -> None:
         self._live = live
-        self._encodings = Encodings(_encode_states)
+        self._encodings = Encodings(_encode_states, self._live_message)
 
     def messages(self, selector: Selector, token: str) -> AsyncIterator[bytes]:
         """Watch; see `watching.follow` for what is raised."""
@@ -95,10 +98,13 @@ class StateWatches:
                 # A watch that begins anew is told from where on it sees everything; one that resumes knows.
                 yield self._message(step.revision, reset=step.reset)
             elif isinstance(step, Committed):
-                for revision, events, complete in watching.portions(step.commits):
-                    yield self._message(revision, events, complete=complete)
+                for message in step.messages:
+                    yield message
             else:
                 yield self._message(step.revision)
+
+    def _live_message(self, portion: Portion) -> bytes:
+        return self._message(portion.revision, portion.events, complete=portion.complete)
 
     def _message(
         self, revision: int, events: Iterable[bytes] = (), *, reset: bool = False, complete: bool = True

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from tekton.core.errors import CompactedError, SlowWatcherError, ValidationError
 from tekton.core.ids import Token
 from tekton.core.view import DefinitionChange, InstanceChange
-from tekton_server.live.fanout import Folded
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import changes
 from tekton_server.services.encodings import Encodings
@@ -17,8 +16,6 @@ from tekton_server.services.selector import Selector
 
 # A watcher that has had nothing for this long gets a bookmark, however busy the registry is.
 BOOKMARK_AFTER = 15.0
-# A message stays well under what gateways and clients take by default.
-MESSAGE_BYTES = 900_000
 
 
 class Began(NamedTuple):
@@ -30,9 +27,9 @@ class Began(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """Commits that the filter lets something of through: their revisions, and their events as they are sent."""
+    """Commits that the filter lets something of through, as the messages that are sent."""
 
-    commits: Sequence[tuple[int, Sequence[bytes]]]
+    messages: Sequence[bytes]
 
 
 class Quiet(NamedTuple):
@@ -110,60 +107,11 @@ class _Follower:
                 yield Began(watcher.revision, records, reset)
             self._heard_at = time.monotonic()
             while not watcher.ended:
-                commits = self._encoded(await watcher.next(self._patience()))
-                if commits:
+                commits = await watcher.next(self._heard_at + BOOKMARK_AFTER)
+                messages = self._encodings.messages(commits, selector) if commits else ()
+                if messages:
                     self._heard_at = time.monotonic()
-                    yield Committed(commits)
-                elif self._patience() == 0.0 and not watcher.ended:
+                    yield Committed(messages)
+                elif time.monotonic() >= self._heard_at + BOOKMARK_AFTER and not watcher.ended:
                     self._heard_at = time.monotonic()
                     yield Quiet(watcher.revision)
-
-    def _patience(self) -> float:
-        return max(0.0, self._heard_at + BOOKMARK_AFTER - time.monotonic())
-
-    def _encoded(self, folded: list[Folded]) -> list[tuple[int, Sequence[bytes]]]:
-        found = ((one.commit.revision, self._encodings.of(one, self._selector)) for one in folded)
-        return [(revision, events) for revision, events in found if events]
-
-
-class Portion(NamedTuple):
-    """What goes into one message. `complete`: all of the last revision is told with it."""
-
-    revision: int
-    events: Sequence[bytes]
-    complete: bool
-
-
-def portions(commits: Iterable[tuple[int, Sequence[bytes]]]) -> Iterator[Portion]:
-    """Put whole commits together until a message is full; split only a commit that alone is more than one message."""
-    held: list[bytes] = []
-    size, last = 0, 0
-    for revision, events in commits:
-        weight = sum(map(len, events))
-        if held and size + weight > MESSAGE_BYTES:
-            yield Portion(last, held, complete=True)
-            held, size = [], 0
-        if weight > MESSAGE_BYTES:
-            *parts, events = cut(events)
-            for part in parts:
-                yield Portion(revision, part, complete=False)
-            weight = sum(map(len, events))
-        held.extend(events)
-        size += weight
-        last = revision
-    if held:
-        yield Portion(last, held, complete=True)
-
-
-def cut(events: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
-    """Cut events into parts that fit into a message each; one that is larger stands alone."""
-    part: list[bytes] = []
-    size = 0
-    for event in events:
-        if part and size + len(event) > MESSAGE_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(event)
-        size += len(event)
-    if part:
-        yield part

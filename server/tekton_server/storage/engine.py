@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
@@ -56,3 +56,12 @@ async def connect(url: URL, settings: dict[str, str]) -> asyncpg.Connection[Any]
         dsn, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT, server_settings=settings
     )
     return connection
+
+
+async def driver(connection: AsyncConnection) -> asyncpg.Connection[Any]:
+    """Give the driver's connection. One that died in the pool, during an outage, is thrown away for a new one."""
+    while True:
+        found: asyncpg.Connection[Any] | None = (await connection.get_raw_connection()).driver_connection
+        if found is not None and not found.is_closed():
+            return found
+        await connection.invalidate()

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from tekton.core.ids import lookup_key
+from tekton.core.lifecycle import ComponentState
 from tekton.core.view import (
     Cause,
     Change,
@@ -24,6 +25,11 @@ from tekton.core.view import (
 from tekton_server.storage.requests import Answered, RequestKey
 
 _encode = msgspec.json.Encoder().encode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_STATES = {state.value: state for state in ComponentState}
+# Records are frozen, so that all that say nothing can say it with the same object.
+_NOTHING: dict[str, Any] = {}
+_TimeT = TypeVar("_TimeT", datetime, datetime | None)
 _decode_cause = msgspec.json.Decoder(Cause).decode
 _decode_definition = msgspec.json.Decoder(Definition).decode
 _decode_instance = msgspec.json.Decoder(Instance).decode
@@ -89,18 +95,62 @@ def instance_rows(instances: Mapping[str, Instance | None]) -> str:
     return _encode(rows).decode()
 
 
-def definition_of(row: Mapping[str, Any]) -> Definition:
-    """Read a row of the components table."""
-    fields = {name: row[name] for name in Definition.__struct_fields__}
-    fields["capabilities"] = tuple(fields["capabilities"])
-    fields["dependencies"] = tuple(fields["dependencies"])
-    return Definition(**fields)
+class Reader:
+    """Reads rows of the current-state tables. What many records say alike is kept once, or a large registry would hold
+    the same few texts a hundred thousand times.
+    """
 
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._lists: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._times: dict[datetime, datetime] = {}
 
-def instance_of(row: Mapping[str, Any]) -> Instance:
-    """Read a row of the instances table."""
-    fields = {name: row[name] for name in Instance.__struct_fields__}
-    return msgspec.convert(fields | {"instance_uuid": str(row["instance_uuid"])}, Instance)
+    def definition(self, row: Mapping[str, Any]) -> Definition:
+        """Read a row of the components table."""
+        return Definition(
+            component_id=self._text(row["component_id"]),
+            component_name=self._text(row["component_name"]),
+            component_type=self._text(row["component_type"]),
+            capabilities=self._list(row["capabilities"]),
+            dependencies=self._list(row["dependencies"]),
+            health_check=self._text(row["health_check"]),
+            metadata=_decode_object(row["metadata"]) if row["metadata"] != "{}" else _NOTHING,
+            created_at=self._time(row["created_at"]),
+            revision=row["revision"],
+        )
+
+    def instance(self, row: Mapping[str, Any]) -> Instance:
+        """Read a row of the instances table."""
+        return Instance(
+            instance_uuid=str(row["instance_uuid"]),
+            component_id=self._text(row["component_id"]),
+            version=self._text(row["version"]),
+            host=self._text(row["host"]),
+            port=row["port"],
+            machine=self._text(row["machine"]),
+            state=_STATES[row["state"]],
+            state_since=self._time(row["state_since"]),
+            reason=self._text(row["reason"]),
+            registered_at=self._time(row["registered_at"]),
+            ready_at=self._time(row["ready_at"]),
+            ended_at=self._time(row["ended_at"]),
+            leased=row["leased"],
+            granted=row["granted"],
+            revision=row["revision"],
+            fingerprint=row["fingerprint"],
+        )
+
+    def _text(self, text: str) -> str:
+        return self._texts.setdefault(text, text)
+
+    def _list(self, items: Sequence[str]) -> tuple[str, ...]:
+        if not items:
+            return ()
+        found = tuple(map(self._text, items))
+        return self._lists.setdefault(found, found)
+
+    def _time(self, at: _TimeT) -> _TimeT:
+        return self._times.setdefault(at, at) if at is not None else at
 
 
 def commits_of(rows: Iterable[Mapping[str, Any]]) -> list[Commit]:

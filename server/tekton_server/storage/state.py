@@ -9,15 +9,30 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import asyncpg
-from sqlalchemy import func, select, update
+from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tekton.core.view import Cause, Commit, DefinitionChange, InstanceChange, View
 from tekton_server.storage import rows
+from tekton_server.storage.engine import driver
 from tekton_server.storage.errors import translated
 from tekton_server.storage.journal import Head, read_after, read_head
-from tekton_server.storage.tables import components, histories, instances, journal, leases, tombstones
+from tekton_server.storage.tables import histories
+
+# A registry is read in parts, so that a large one does not take its memory twice.
+_PREFETCH = 2000
+_COMPONENTS = """
+SELECT component_id, component_name, component_type, capabilities, dependencies, health_check,
+       metadata::text AS metadata, created_at, revision
+FROM components
+"""
+# An order: the view shows instances in order of registration.
+_INSTANCES = """
+SELECT instance_uuid, component_id, version, host, port, machine, state, state_since, reason, registered_at, ready_at,
+       ended_at, leased, granted, revision, fingerprint
+FROM instances ORDER BY granted
+"""
 
 
 class Beat(NamedTuple):
@@ -53,12 +68,8 @@ class Store:
         """Load the view and the stored beats in one REPEATABLE READ transaction; the first load makes the history."""
         with translated():
             await self._found_history()
-            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-            async with self._engine.connect() as connection:
-                await connection.execution_options(**options)
-                return Loaded(
-                    await _load_view(connection), await _load_beats(connection), await _load_graves(connection)
-                )
+        async with self._driver() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            return Loaded(await _load_view(connection), await _load_beats(connection), await _load_graves(connection))
 
     async def head(self) -> Head:
         """Read the end of the journal."""
@@ -74,7 +85,7 @@ class Store:
     async def _driver(self) -> AsyncIterator[asyncpg.Connection[Any]]:
         with translated():
             async with self._engine.connect() as connection:
-                yield await _open_driver(connection)
+                yield await driver(connection)
 
     async def new_history(self) -> None:
         """Begin another history: what revisions, resume tokens and fencing tokens meant before no longer holds."""
@@ -89,34 +100,24 @@ class Store:
             await connection.execute(statement.on_conflict_do_nothing())
 
 
-async def _open_driver(connection: AsyncConnection) -> asyncpg.Connection[Any]:
-    """Give the driver's connection. One that died in the pool, during an outage, is thrown away for a new one."""
-    while True:
-        driver: asyncpg.Connection[Any] | None = (await connection.get_raw_connection()).driver_connection
-        if driver is not None and not driver.is_closed():
-            return driver
-        await connection.invalidate()
-
-
-async def _load_view(connection: AsyncConnection) -> View:
-    history_id = (await connection.execute(select(histories.c.history_id))).scalar_one()
-    revision = (await connection.execute(select(func.coalesce(func.max(journal.c.revision), 0)))).scalar_one()
-    view = View(history_id, revision)
-    loaded = Cause("loaded")
-    for row in (await connection.execute(select(components))).mappings():
-        view.apply(DefinitionChange(None, rows.definition_of(dict(row)), loaded))
-    # An order: the view shows instances in order of registration.
-    for row in (await connection.execute(select(instances).order_by(instances.c.granted))).mappings():
-        view.apply(InstanceChange(None, rows.instance_of(dict(row)), loaded))
+async def _load_view(connection: asyncpg.Connection[Any]) -> View:
+    history_id = await connection.fetchval("SELECT history_id FROM histories")
+    view = View(history_id, await connection.fetchval("SELECT coalesce(max(revision), 0) FROM journal"))
+    loaded, reader = Cause("loaded"), rows.Reader()
+    async for row in connection.cursor(_COMPONENTS, prefetch=_PREFETCH):
+        view.apply(DefinitionChange(None, reader.definition(row), loaded))
+    async for row in connection.cursor(_INSTANCES, prefetch=_PREFETCH):
+        view.apply(InstanceChange(None, reader.instance(row), loaded))
     return view
 
 
-async def _load_beats(connection: AsyncConnection) -> dict[str, Beat]:
-    found = await connection.execute(select(leases.c.instance_uuid, leases.c.session_epoch, leases.c.last_heartbeat))
-    return {str(uuid): Beat(epoch, last) for uuid, epoch, last in found}
+async def _load_beats(connection: asyncpg.Connection[Any]) -> dict[str, Beat]:
+    found = connection.cursor("SELECT instance_uuid, session_epoch, last_heartbeat FROM leases", prefetch=_PREFETCH)
+    return {str(uuid): Beat(epoch, last) async for uuid, epoch, last in found}
 
 
-async def _load_graves(connection: AsyncConnection) -> dict[str, Grave]:
-    columns = (tombstones.c.instance_uuid, tombstones.c.component_id, tombstones.c.reason, tombstones.c.recorded_at)
-    found = await connection.execute(select(*columns))
-    return {str(uuid): Grave(component_id, reason, at) for uuid, component_id, reason, at in found}
+async def _load_graves(connection: asyncpg.Connection[Any]) -> dict[str, Grave]:
+    found = connection.cursor(
+        "SELECT instance_uuid, component_id, reason, recorded_at FROM tombstones", prefetch=_PREFETCH
+    )
+    return {str(uuid): Grave(component_id, reason, at) async for uuid, component_id, reason, at in found}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 COMPONENT_ID = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -25,6 +26,7 @@ def lookup_key(component_id: str) -> str:
     return component_id.replace("-", "_")
 
 
+@lru_cache(4096)
 def is_loopback(host: str) -> bool:
     """Tell whether a host in lower case means the machine it is used on, whichever that is.
 

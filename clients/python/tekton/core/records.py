@@ -33,7 +33,9 @@ def address_of(host: str, port: int, machine: str = "") -> Address | None:
     if not port:
         return None
     # No host has a space in it, so a qualified one is never the name of another.
-    return (f"localhost {machine}".rstrip() if is_loopback(host) else host, port)
+    if is_loopback(host):
+        host = f"localhost {machine}" if machine else "localhost"
+    return (host, port)
 
 
 class Instance(msgspec.Struct, frozen=True, gc=False, kw_only=True):

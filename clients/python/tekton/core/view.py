@@ -67,7 +67,8 @@ class Component:
         self.definition = definition
         self.instances: dict[str, Instance] = {}
         self.status = ComponentState.UNKNOWN
-        self._leased: Counter[ComponentState] = Counter()
+        # How many leased instances are in each state; only kept where there is more than one instance.
+        self._leased: dict[ComponentState, int] | None = None
         self._best: Instance | None = None
         self._text: tuple[Definition, str] | None = None
         self.changes = 0
@@ -98,25 +99,34 @@ class Component:
 
     def put(self, instance: Instance) -> None:
         """Add or replace an instance."""
-        self._count(self.instances.get(instance.instance_uuid), instance)
+        old = self.instances.get(instance.instance_uuid)
         self.instances[instance.instance_uuid] = instance
-        self._refresh()
+        self._refresh(old, instance)
 
     def drop(self, instance_uuid: str) -> None:
         """Forget an instance."""
-        self._count(self.instances.pop(instance_uuid, None), None)
-        self._refresh()
+        self._refresh(self.instances.pop(instance_uuid, None), None)
 
-    def _count(self, old: Instance | None, new: Instance | None) -> None:
-        if old is not None and old.leased:
-            self._leased[old.state] -= 1
-        if new is not None and new.leased:
-            self._leased[new.state] += 1
-
-    def _refresh(self) -> None:
+    def _refresh(self, old: Instance | None, new: Instance | None) -> None:
         self._best = None
         self.changes += 1
-        self.status = aggregate(+self._leased, next(reversed(self.instances.values()), None))
+        if len(self.instances) < 2:
+            # Most components are one instance: its state is the component's, with a lease and without.
+            self._leased = None
+            self.status = next((one.state for one in self.instances.values()), ComponentState.UNKNOWN)
+            return
+        if self._leased is None:
+            self._leased = dict(Counter(one.state for one in self.instances.values() if one.leased))
+        else:
+            self._count(self._leased, old, -1)
+            self._count(self._leased, new, 1)
+        held = (state for state, count in self._leased.items() if count)
+        self.status = aggregate(held, next(reversed(self.instances.values())))
+
+    @staticmethod
+    def _count(leased: dict[ComponentState, int], instance: Instance | None, by: int) -> None:
+        if instance is not None and instance.leased:
+            leased[instance.state] = leased.get(instance.state, 0) + by
 
 
 def search_text(text: str) -> str:

@@ -2,6 +2,6 @@
 
 from tekton_gateway.envoy import Envoy
 from tekton_gateway.failures import GatewayError, PortInUseError
-from tekton_gateway.settings import GatewaySettings
+from tekton_gateway.settings import Collector, GatewaySettings
 
-__all__ = ["Envoy", "GatewayError", "GatewaySettings", "PortInUseError"]
+__all__ = ["Collector", "Envoy", "GatewayError", "GatewaySettings", "PortInUseError"]

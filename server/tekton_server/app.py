@@ -6,28 +6,38 @@ import asyncio
 import contextlib
 import gc
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from socket import gethostname
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import make_url
 
-from tekton_gateway import Envoy, GatewaySettings
+from tekton_gateway import Collector, Envoy, GatewaySettings
 from tekton_server.config import ConfigError, Settings, resolve
+from tekton_server.database import database_of
 from tekton_server.host.process import ThisProcess
 from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import PHASES, SystemState
-from tekton_server.premises import NoAnswerError, answers, own_directory, ports_are_free, reason, socket_directory
+from tekton_server.observed import Observed, observed
+from tekton_server.premises import (
+    NoAnswerError,
+    answers,
+    look_at_failpoints,
+    own_directory,
+    ports_are_free,
+    reason,
+    socket_directory,
+)
+from tekton_server.rotation import keep_short
 from tekton_server.server import Server
 from tekton_server.storage.data_directory import DataDirectoryLock
+from tekton_server.storage.database import Database
 from tekton_server.storage.embedded import EmbeddedPostgres
-from tekton_server.storage.engine import create_engine, parse_url
-from tekton_server.storage.errors import StorageClosedError, StorageUnavailableError
+from tekton_server.storage.engine import create_engine
+from tekton_server.storage.errors import StorageUnavailableError, is_full
 from tekton_server.storage.migrate import migrate
 from tekton_server.supervision import Part, Supervisor
 
@@ -58,6 +68,7 @@ class Tekton:
         self._stack = AsyncExitStack()
         self._supervisor = Supervisor(self.state, self._fail)
         self._telemetry = Telemetry(Calls(), ThisProcess())
+        self._observed = Observed()
         self._host = resolve(settings.host)
         # An address that only stands for all of this machine's is none that others can call.
         self._shown = gethostname() if self._host in ("0.0.0.0", "::") else settings.host
@@ -76,12 +87,16 @@ class Tekton:
 
     async def _start(self) -> None:
         lock = await self._environment()
-        url = await self._database(lock)
-        engine = create_engine(url)
+        look_at_failpoints()
+        self._observed = observed(self.settings.otlp_endpoint)
+        self._on_stop("the export of traces", self._observed.stop)
+        database = await self._database(lock)
+        engine = create_engine(database)
         self._on_stop("the pool of connections", engine.dispose)
-        await self._migrate(engine)
+        await self._migrate(database)
         self._step("startup", "loading the registry")
-        self.live = await LiveRegistry.open(engine, url, self.settings.timing, self.settings.retention)
+        timing, retention = self.settings.timing, self.settings.retention
+        self.live = await LiveRegistry.open(engine, database, timing, retention, self._observed.parts)
         _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
@@ -101,7 +116,7 @@ class Tekton:
             self._step("environment", "the server alone, with a database elsewhere")
             if self.settings.database_url is None:
                 raise ConfigError("a server alone needs a database: set --database-url or TEKTON_DATABASE_URL.")
-            await ports_are_free(self._host, self._direct_port or self.settings.port, None)
+            await ports_are_free(self._host, None, self._direct_port)
         else:
             self._step("environment", f"data directory {self.settings.data_path}")
             lock = DataDirectoryLock(self.settings.data_path)
@@ -115,16 +130,12 @@ class Tekton:
         """The server's own port beside the gateway; where there is none, it takes the gateway's place."""
         return (self.settings.grpc_port or self.settings.port) if self._bare else self.settings.grpc_port
 
-    async def _database(self, lock: DataDirectoryLock | None) -> URL:
+    async def _database(self, lock: DataDirectoryLock | None) -> Database:
         if self.settings.database_url is not None:
-            try:
-                # The shorter scheme is what many hosters print.
-                url = parse_url(re.sub("^postgres:", "postgresql:", self.settings.database_url))
-            except ValueError as error:
-                raise ConfigError(f"the setting database_url (--database-url) is wrong: {error}") from error
-            self.database = url.set(drivername="postgresql").render_as_string(hide_password=True)
+            database = database_of(self.settings)
+            self.database = database.shown
             self._step("dependencies", f"connecting to {self.database}")
-            return url
+            return database
         self._step("dependencies", "starting PostgreSQL")
         postgres = EmbeddedPostgres(
             self.settings.data_path, lock=lock, on_progress=lambda text: self._progress("dependencies", text)
@@ -132,19 +143,17 @@ class Tekton:
         await postgres.start()
         self._on_stop("PostgreSQL", lambda: postgres.stop(_PART_DEADLINE))
         ended = partial(_child_ended, postgres.wait, postgres.log_path)
-        self._supervise(Part("database", "PostgreSQL", ended, postgres.restart))
-        return make_url(postgres.connection.url())
+        self._supervise(Part("database", "PostgreSQL", ended, postgres.restart, patient=is_full))
+        return Database(make_url(postgres.connection.url()), self.settings.terms)
 
-    async def _migrate(self, engine: AsyncEngine) -> None:
+    async def _migrate(self, database: Database) -> None:
         try:
-            await migrate(engine)
+            await migrate(database)
         except StorageUnavailableError as error:
             if self.settings.database_url is None:
                 raise
-            wrong, remedy = "cannot be used", "start it, or leave database_url out to use the embedded one"
-            if isinstance(error, StorageClosedError):
-                wrong, remedy = "does not let Tekton in", "correct the address, or what its user may do"
-            raise ConfigError(f"the database at {self.database} {wrong} ({reason(error)}); {remedy}") from error
+            why = f"the database at {self.database} {error.problem} ({reason(error)}); {error.remedy}"
+            raise ConfigError(why) from error
 
     async def _serve(self) -> None:
         self._step("startup", "starting the server")
@@ -172,7 +181,8 @@ class Tekton:
             raise PartFailedError(str(error)) from error
 
     async def _new_server(self, socket: Path | None) -> Server:
-        server = Server(self.live, self.state, self._telemetry)
+        trusted = self.settings.networks
+        server = Server(self.live, self.state, self._telemetry, self._observed.interceptor, trusted)
         await server.start(socket=socket, host=self._host, port=self._direct_port)
         return server
 
@@ -185,14 +195,18 @@ class Tekton:
         await self.server.stop()
 
     async def _open_gateway(self, socket: Path) -> None:
+        logs = own_directory(self.settings.data_path, "logs")
+        collector = self.settings.collector
         settings = GatewaySettings(
             upstream=socket,
             host=self._host,
             port=self.settings.port,
             admin=socket.with_name("admin.sock"),
             allowed_hosts=(self._shown, *self.settings.allowed_hosts),
+            collector=Collector(*collector) if collector else None,
+            access_log=logs / "access.log" if collector else None,
         )
-        log_path = own_directory(self.settings.data_path, "logs") / "envoy.log"
+        log_path = logs / "envoy.log"
 
         async def start() -> None:
             self.gateway = await Envoy.start(settings, work_dir=socket.parent, log_path=log_path)
@@ -203,6 +217,16 @@ class Tekton:
 
         await start()
         self._supervise(Part("gateway", "the gateway (Envoy)", ended, start))
+        kept, children = self.settings.logs, (logs / "postgres.log", log_path)
+        task = asyncio.create_task(
+            keep_short(children, kept.max_bytes, kept.keep, self._rotate),
+            name="keep the logs short",
+        )
+        self._stack.push_async_callback(_cancelled, task)
+
+    def _rotate(self) -> None:
+        if self.gateway is not None:
+            self.gateway.rotate()
 
     async def _close_gateway(self) -> None:
         if self.gateway is not None:
@@ -237,8 +261,7 @@ class Tekton:
             self._failed.set_exception(failure)
 
     def _database_trouble(self) -> str | None:
-        since = self.live.writer.down_since
-        return None if since is None else "the database does not answer"
+        return self.live.writer.trouble
 
     def _step(self, phase: str, text: str) -> None:
         if phase not in PHASES:

@@ -6,24 +6,28 @@ import difflib
 import ipaddress
 import json
 import os
+import re
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NoReturn, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
+
+from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, DatabaseTerms, Logs
 
 if TYPE_CHECKING:
     from tekton_server.live.housekeeping import Retention
     from tekton_server.live.leases import Timing
+    from tekton_server.storage.database import Terms
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
-Keep = Annotated[float, msgspec.Meta(ge=60, le=366 * 86400)]
 Text = Annotated[str, msgspec.Meta(pattern=r"^[^\0]+\Z")]
 HostName = Annotated[str, msgspec.Meta(pattern=r"(?a)^(\w[\w-]*(\.[\w-]+)*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\Z")]
+CollectorUrl = Annotated[str, msgspec.Meta(pattern=r"(?a)^https?://([\w.-]+|\[[0-9A-Fa-f:.]+\]):[1-9]\d{0,4}/?\Z")]
 
 CONFIG_NAMES = ("config/tekton.json", "~/.tekton/tekton.json", "~/.tekton/config.json")
 CONFIG_VARIABLE = "TEKTON_CONFIG_FILE"
@@ -31,12 +35,17 @@ CONFIG_VARIABLE = "TEKTON_CONFIG_FILE"
 ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "host": ("TEKTON_HOST",),
     "port": ("TEKTON_PORT", "TEKTON_CORE_PORT"),
+    "allowed_hosts": ("TEKTON_ALLOWED_HOSTS",),
     "grpc_port": ("TEKTON_GRPC_PORT",),
+    "trusted_proxies": ("TEKTON_TRUSTED_PROXIES",),
     "data_dir": ("TEKTON_DATA_DIR",),
     "database_url": ("TEKTON_DATABASE_URL",),
+    "database_password_file": ("TEKTON_DATABASE_PASSWORD_FILE",),
     "insecure": ("TEKTON_INSECURE",),
     "log_level": ("TEKTON_LOG_LEVEL",),
     "log_format": ("TEKTON_LOG_FORMAT",),
+    "otlp_endpoint": ("TEKTON_OTLP_ENDPOINT",),
+    **VARIABLES,
 }
 # What the documents print in tekton.json and nothing here reads.
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
@@ -49,19 +58,21 @@ _WANTED: Mapping[str, str] = {
     "port": "a whole number from 1 to 65535",
     "allowed_hosts": "a list of host names without scheme and port, such as tekton.example.com",
     "grpc_port": "a whole number from 1 to 65535",
+    "trusted_proxies": "a list of networks such as 10.0.0.0/8, or of addresses",
     "data_dir": "the path of a directory",
     "database_url": "an address such as postgresql://user:password@host:5432/name",
+    "database_password_file": "the path of a file with the database's password and nothing else",
     "insecure": "true or false",
     "log_level": "debug, info, warning or error",
     "log_format": "console or json",
-    "heartbeat_interval": "a number of seconds over 0, at most a day",
-    "heartbeat_timeout": "a number of seconds over 0, at most a day",
-    "instance_retention": "a number of seconds from a minute to a year",
-    "component_retention": "a number of seconds from a minute to a year",
+    "otlp_endpoint": "the address of an OpenTelemetry collector that takes OTLP over gRPC, such as http://localhost:4317",
+    **WANTED,
 }
 # Their values never appear in a message.
 _SECRET = frozenset({"database_url"})
 _ANY_CASE = frozenset({"log_level", "log_format", "insecure"})
+# In the environment their items are told apart by commas; as a flag each item is one.
+_LISTS: Mapping[str, str] = {"allowed_hosts": "--allowed-host", "trusted_proxies": "--trusted-proxy"}
 
 Warn = Callable[[str], None]
 
@@ -70,36 +81,46 @@ class ConfigError(Exception):
     """A setting is wrong; the text is one sentence with the remedy."""
 
 
-class Components(msgspec.Struct, frozen=True, kw_only=True):
-    """The `components` section. Times in seconds."""
-
-    heartbeat_interval: Seconds = 10.0
-    heartbeat_timeout: Seconds = 30.0
-    instance_retention: Keep = 3600.0
-    component_retention: Keep = 72 * 3600.0
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set. `port` is the gateway's; `grpc_port` None opens no direct gRPC port.
 
-    `allowed_hosts` are further names by which HTTP clients may call.
+    `allowed_hosts` are further names by which HTTP clients may call. `trusted_proxies` are the networks of the gateways
+    whose word for a client's address counts on the direct port.
     """
 
     host: Text = "127.0.0.1"
     port: Port = 8010
     allowed_hosts: tuple[HostName, ...] = ()
     grpc_port: Port | None = None
+    trusted_proxies: tuple[Text, ...] = ()
     data_dir: Text = "~/.tekton/data"
     database_url: Text | None = None
+    database_password_file: Text | None = None
     log_level: LogLevel = "info"
     log_format: LogFormat = "console"
+    otlp_endpoint: CollectorUrl | None = None
     insecure: bool = False
     components: Components = Components()
+    database: DatabaseTerms = DatabaseTerms()
+    logs: Logs = Logs()
 
     @property
     def data_path(self) -> Path:
         """The data directory as an absolute path."""
         return Path(self.data_dir).expanduser().absolute()
+
+    @property
+    def networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """Where gateways that are believed call from."""
+        return tuple(map(ipaddress.ip_network, self.trusted_proxies))
+
+    @property
+    def collector(self) -> tuple[str, int, bool] | None:
+        """Where traces go: host, port, and whether by TLS."""
+        if self.otlp_endpoint is None:
+            return None
+        url = urlsplit(self.otlp_endpoint)
+        return url.hostname or "", url.port or 0, url.scheme == "https"
 
     @property
     def timing(self) -> Timing:
@@ -108,6 +129,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         from tekton_server.live.leases import Timing
 
         return Timing(self.components.heartbeat_interval, self.components.heartbeat_timeout)
+
+    @property
+    def terms(self) -> Terms:
+        """How the database is used."""
+        from tekton_server.storage.database import Terms
+
+        return Terms(**msgspec.structs.asdict(self.database))
 
     @property
     def retention(self) -> Retention:
@@ -136,10 +164,74 @@ def load(
         ConfigError: naming the setting and the remedy.
     """
     given = _from_file(config or environ.get(CONFIG_VARIABLE), warn) | dict(_from_environment(environ))
-    given |= {name: _Given(value, _flag(name)) for name, value in flags.items() if value is not None}
-    settings = Settings(**_converted(given, Settings))
+    given |= _from_flags(flags)
+    settings = Settings(**_converted(given))
     _check(settings, given)
+    if _tells_password(flags.get("database_url")):
+        warn("every user of this machine can read the password in --database-url; set TEKTON_DATABASE_URL instead")
     return settings
+
+
+class Origin(NamedTuple):
+    """Where the value of a setting is from: `kind` is flag, environment, file or default, `where` its name there."""
+
+    name: str
+    value: Any
+    kind: str
+    where: str
+
+
+class Explained(NamedTuple):
+    """Every setting with its origin, the file that was read, and everything that is wrong or suspicious."""
+
+    settings: Sequence[Origin]
+    file: Path | None
+    problems: Sequence[str]
+
+
+def explain(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, config: str | None = None) -> Explained:
+    """Gather the settings as `load` does, and refuse nothing: a wrong value is a problem and shown as it was given."""
+    problems: list[str] = []
+    named = config or environ.get(CONFIG_VARIABLE)
+    try:
+        file = _from_file(named, problems.append)
+    except ConfigError as error:
+        problems.append(str(error))
+        file = {}
+    sources = (("flag", _from_flags(flags)), ("environment", dict(_from_environment(environ))), ("file", file))
+    found = list(_origins(Settings(), sources, ""))
+    given = file | sources[1][1] | sources[0][1]
+    problems += _problems(given)
+    if not problems:
+        try:
+            _check(Settings(**_converted(given)), given)
+        except ConfigError as error:
+            problems.append(str(error))
+    return Explained(found, Path(os.path.expanduser(named)) if named else _found(), problems)
+
+
+def _origins(
+    defaults: msgspec.Struct, sources: Sequence[tuple[str, Mapping[str, _Given]]], prefix: str
+) -> Iterator[Origin]:
+    for name in defaults.__struct_fields__:
+        default, full = getattr(defaults, name), prefix + name
+        if isinstance(default, msgspec.Struct):
+            yield from _origins(default, sources, f"{full}.")
+            continue
+        kind, given = next(((kind, values[full]) for kind, values in sources if full in values), ("default", None))
+        if given is None:
+            yield Origin(full, default, "default", "")
+        else:
+            yield Origin(full, given.value, kind, given.origin)
+
+
+def _problems(given: Mapping[str, _Given]) -> Iterator[str]:
+    """Judge each value on its own, so that all that is wrong is told and not the first of it."""
+    for name, one in given.items():
+        try:
+            _converted({name: one})
+        except ConfigError as error:
+            yield str(error)
 
 
 def resolve(host: str) -> str:
@@ -165,11 +257,20 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(resolve(host).partition("%")[0]).is_loopback
 
 
+def _from_flags(flags: Mapping[str, Any]) -> dict[str, _Given]:
+    return {name: _Given(value, _flag(name)) for name, value in flags.items() if value is not None}
+
+
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
     for name, variables in ENVIRONMENT.items():
         variable = next((variable for variable in variables if environ.get(variable)), None)
         if variable is not None:
-            yield name, _Given(environ[variable], variable)
+            value = environ[variable]
+            yield name, _Given(_items(value) if name in _LISTS else value, variable)
+
+
+def _items(text: str) -> list[str]:
+    return [item for item in re.split(r"[\s,]+", text) if item]
 
 
 def _from_file(named: str | None, warn: Warn) -> dict[str, _Given]:
@@ -178,8 +279,16 @@ def _from_file(named: str | None, warn: Warn) -> dict[str, _Given]:
         return {}
     section = _read(path)
     _look_over(section, path, warn)
-    settings = {name: value for name, value in section.items() if name in Settings.__struct_fields__}
-    return {name: _Given(value, f"{name} in {path}") for name, value in settings.items()}
+    return {name: _Given(value, f"{name} in {path}") for name, value in _flat(section)}
+
+
+def _flat(section: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give each setting by its full name; a section that is no object stays whole, for its refusal."""
+    for name, value in section.items():
+        if name in SECTIONS and isinstance(value, dict):
+            yield from ((f"{name}.{key}", value[key]) for key in SECTIONS[name].__struct_fields__ if key in value)
+        elif name in Settings.__struct_fields__:
+            yield name, value
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -209,11 +318,11 @@ def _found() -> Path | None:
 def _look_over(section: Mapping[str, Any], path: Path, warn: Warn) -> None:
     """Warn of keys that nobody knows, and of a lock that does not lock."""
     _know(section, {*Settings.__struct_fields__, *DOCUMENTED}, "", path, warn)
-    for name, keys in DOCUMENTED.items():
+    for name in (*DOCUMENTED, "database", "logs"):
         inner = section.get(name)
         if isinstance(inner, dict):
-            read = Components.__struct_fields__ if name == "components" else ()
-            _know(inner, {*keys, *read}, f"{name}.", path, warn)
+            read = SECTIONS[name].__struct_fields__ if name in SECTIONS else ()
+            _know(inner, {*DOCUMENTED.get(name, ()), *read}, f"{name}.", path, warn)
     security = section.get("security")
     if isinstance(security, dict) and security.get("enable_auth"):
         warn(f"security.enable_auth in {path} has no effect: this Tekton does not authenticate anybody")
@@ -227,22 +336,24 @@ def _know(found: Iterable[str], known: set[str], prefix: str, path: Path, warn: 
             warn(f"unknown key {prefix}{key} in {path} has no effect; {advice}")
 
 
-def _converted(given: Mapping[str, _Given], kind: type[msgspec.Struct]) -> dict[str, Any]:
-    types = get_type_hints(kind, include_extras=True)
-    return {name: _convert(name, one, types[name]) for name, one in given.items()}
+def _converted(given: Mapping[str, _Given]) -> dict[str, Any]:
+    """Give what makes Settings."""
+    found: dict[str, Any] = {}
+    sections: dict[str, dict[str, Any]] = {}
+    for full, one in given.items():
+        section, dot, name = full.partition(".")
+        if dot:
+            kind = get_type_hints(SECTIONS[section], include_extras=True)[name]
+            sections.setdefault(section, {})[name] = _convert(full, one, kind)
+        else:
+            found[full] = _convert(full, one, get_type_hints(Settings, include_extras=True)[full])
+    return found | {name: SECTIONS[name](**values) for name, values in sections.items()}
 
 
 def _convert(name: str, given: _Given, kind: Any) -> Any:
     value, origin = given
-    if name == "components":
-        if not isinstance(value, dict):
-            raise ConfigError(f"{origin} must be an object, not {_shown(value)}")
-        inner = {
-            key: _Given(value[key], origin.replace(name, f"{name}.{key}", 1))
-            for key in Components.__struct_fields__
-            if key in value
-        }
-        return Components(**_converted(inner, Components))
+    if name in SECTIONS:
+        raise ConfigError(f"{origin} must be an object, not {_shown(value)}")
     if isinstance(value, str) and name in _ANY_CASE:
         value = value.lower()
     try:
@@ -266,6 +377,14 @@ def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
         raise ConfigError("grpc_port must differ from port; leave it out: the one port serves gRPC too")
     if os.path.expanduser(settings.data_dir).startswith("~"):
         raise ConfigError(f"there is no home directory for {settings.data_dir}; name a directory with --data-dir")
+    try:
+        _ = settings.collector
+    except ValueError:
+        _refuse("otlp_endpoint", given["otlp_endpoint"])
+    try:
+        _ = settings.networks
+    except ValueError:
+        _refuse("trusted_proxies", given["trusted_proxies"])
     components = settings.components
     if components.heartbeat_interval >= components.heartbeat_timeout:
         raise ConfigError("components.heartbeat_interval must be less than components.heartbeat_timeout")
@@ -277,5 +396,9 @@ def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
         )
 
 
+def _tells_password(url: Any) -> bool:
+    return isinstance(url, str) and re.search(r"://[^/?]*:[^/?]*@|password=", url) is not None
+
+
 def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return _LISTS.get(name, f"--{name.replace('_', '-')}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import logging
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from tekton_gateway import GatewaySettings, PortInUseError
 from tekton_gateway.envoy import check_port_is_free
+from tekton_server import failpoints
+from tekton_server.config import ConfigError
 from tekton_server.server import ListenError
 from tekton_server.storage.data_directory import unusable
 
@@ -19,19 +22,22 @@ from tekton_server.storage.data_directory import unusable
 _PORT_PATIENCE = 1.0
 _MAX_SOCKET_PATH = 107
 
+log = logging.getLogger(__name__)
+
 
 class NoAnswerError(Exception):
     """Tekton does not answer at its own address; the text is one sentence."""
 
 
-async def ports_are_free(host: str, port: int, grpc_port: int | None) -> None:
-    """Look before anything is started; Envoy and gRPC still refuse what is taken in the meantime.
+async def ports_are_free(host: str, port: int | None, grpc_port: int | None) -> None:
+    """Look before anything is started; Envoy and gRPC still refuse what is taken in the meantime. None is no port.
 
     Raises:
         GatewayError: the gateway's port is taken, or its address is none of this machine.
         ListenError: the direct port is taken.
     """
-    await _until_free(host, port)
+    if port is not None:
+        await _until_free(host, port)
     if grpc_port is not None:
         try:
             await _until_free(host, grpc_port)
@@ -40,6 +46,22 @@ async def ports_are_free(host: str, port: int, grpc_port: int | None) -> None:
                 f"{host}:{error.port} is taken by another process: stop it, "
                 "or choose another port (--grpc-port or TEKTON_GRPC_PORT)."
             ) from error
+
+
+def look_at_failpoints() -> None:
+    """Warn of failpoints that are set: they break things on purpose.
+
+    Raises:
+        ConfigError: one is set that there is not.
+    """
+    if not failpoints.ACTIVE:
+        return
+    try:
+        names = failpoints.active()
+    except failpoints.FailpointSyntaxError as error:
+        raise ConfigError(str(error)) from error
+    listed = ", ".join(names)
+    log.warning("failpoints are active, this server fails on purpose: %s; unset %s", listed, failpoints.VARIABLE)
 
 
 async def _until_free(host: str, port: int) -> None:

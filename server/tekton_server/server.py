@@ -12,13 +12,15 @@ from grpc_health.v1._async import HealthServicer
 
 from tekton.core.ids import Token
 from tekton_server import services
-from tekton_server.interceptors import chain
+from tekton_server.interceptors import CallInterceptor, Interceptor, chain
 from tekton_server.live.metrics import Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState
 from tekton_server.services import reflection
+from tekton_server.services.caller import Networks
 
-MAX_MESSAGE = 4 * 1024 * 1024
+# What is larger gRPC refuses in its own words; between this and limits.REQUEST_BYTES it is the documented error.
+MAX_MESSAGE = 10 * 1024 * 1024
 # As much as the gateway lets through, or calls with long headers fail at random.
 MAX_METADATA = 64 * 1024
 GRACE = 1.0
@@ -51,11 +53,19 @@ class ListenError(Exception):
 class Server:
     """One grpc.aio server. `start` opens the listeners, `stop` ends every stream in good order."""
 
-    def __init__(self, live: LiveRegistry, state: SystemState, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        live: LiveRegistry,
+        state: SystemState,
+        telemetry: Telemetry,
+        interceptor: Interceptor = CallInterceptor,
+        trusted: Networks = (),
+    ) -> None:
         self._live = live
         self._state = state
         self._telemetry = telemetry
-        around = chain(self._revision, live.reach, telemetry.calls)
+        self._trusted = trusted
+        around = chain(self._revision, live.reach, telemetry.calls, interceptor)
         self._server = aio.server(interceptors=around, options=_OPTIONS)
         self._health = HealthServicer()
         self._addresses: list[Path | tuple[str, int]] = []
@@ -67,7 +77,7 @@ class Server:
         Raises:
             ListenError: an address is taken or may not be used.
         """
-        services.register(self._server, self._live, self._state, self._telemetry)
+        services.register(self._server, self._live, self._state, self._telemetry, self._trusted)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.register(self._server, (*services.SERVICES, _HEALTH))
         # The health servicer starts out serving; nobody shall see that before the last start-up phase.

@@ -19,6 +19,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 HEALED_AFTER = 60.0
 # About ten minutes of trying; then whoever supervises us shall know.
 MOST_FAILURES = 25
+# Where only somebody else can help, pauses stay as short as after so many.
+PATIENT_FAILURES = 6
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Part:
     """What people call it."""
     ended: Callable[[], Awaitable[str]]
     restart: Callable[[], Awaitable[None]]
+    patient: Callable[[BaseException], bool] = lambda error: False
+    """Whether a restart that fails so is tried for as long as it takes: only somebody else can help."""
 
 
 class Supervisor:
@@ -71,6 +75,8 @@ class Supervisor:
                 await part.restart()
             except Exception as error:
                 cause, what = error, f"{part.label} does not start ({_words(error)})"
+                if part.patient(error):
+                    failures = min(failures, PATIENT_FAILURES)
                 continue
             self._state.healed(part.key)
             log.warning("%s runs again after %.1f s", part.label, time.monotonic() - down_since)

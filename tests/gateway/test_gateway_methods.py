@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(30)
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 # What says when, or is of the one connection.
-OWN = ("date", "connection", "transfer-encoding")
+OWN = ("x-request-id", "date", "connection", "transfer-encoding")
 SERVED = ["/", "/api/health", f"{COMPONENTS}/vector", f"{COMPONENTS}/large", f"{COMPONENTS}?page_size=5"]
 FAILED = [f"{COMPONENTS}/missing", f"{COMPONENTS}/late", "/nowhere", "/api/health?nope=1", "/api/health?nope"]
 
@@ -139,7 +139,7 @@ async def test_options_is_204_with_the_methods_of_the_path(
     """And nothing for a page of others: there is no CORS."""
     reply = await rest.options(concrete(path), headers={"access-control-request-method": "POST"})
     assert (reply.status_code, reply.headers["allow"], reply.content) == (204, ", ".join(path.allowed), b"")
-    assert set(reply.headers) == {"allow", "date", "server"}
+    assert set(reply.headers) == {"allow", "date", "server", "x-request-id"}
     assert server.calls == []
 
 

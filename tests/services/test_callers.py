@@ -6,12 +6,14 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import httpx
 import msgspec
 import psutil
 import pytest
 import pytest_asyncio
 from google.protobuf.json_format import MessageToDict
+from grpc import aio
 
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.services.caller import CLIENT_ADDRESS
@@ -80,6 +82,21 @@ async def test_a_rest_client_cannot_say_so_either(tekton: ControlPlane) -> None:
         assert (await http.post("/api/tekton/components", json=body)).status_code == 201
         shown = (await http.get(f"/api/tekton/components/{body['component_id']}")).json()
     assert (shown["instances"][0]["machine"], shown["host"]) == ("", "localhost")
+
+
+async def test_a_direct_caller_that_says_it_is_rest_only_gets_its_own_failures_in_other_words(
+    tekton: ControlPlane,
+) -> None:
+    """So nothing has to keep the mark from the server's own port: it allows nothing and concerns nobody else."""
+    request = registry_pb.GetComponentRequest(component_id="nobody")
+    async with stubs(tekton.direct) as direct:
+        with pytest.raises(aio.AioRpcError) as caught:
+            await direct.registry.GetComponent(request, metadata=(("x-tekton-rest", "1"),))
+        trailers = dict(caught.value.trailing_metadata() or ())
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        assert "component_not_found" in str(trailers["tekton-error"])
+        with refused("component_not_found"):
+            await direct.registry.GetComponent(request)
 
 
 async def test_the_machine_outlives_a_restart(tekton: ControlPlane, behind: Stubs) -> None:

@@ -106,6 +106,36 @@ async def test_filtered_what_leaves_the_filter_arrives_as_removed(api: Stubs) ->
     watch.cancel()
 
 
+async def test_unique_what_enters_the_filter_while_it_is_superseded_comes_once_and_after_its_definition(
+    api: Stubs,
+) -> None:
+    """The end of the predecessor belongs to the time before: it is told as the record that it has become."""
+    wanted, other = new_id("enter"), new_id("other")
+    request = registration(capabilities=[other])
+    old = await api.registry.RegisterComponent(request)
+    watch = api.registry.WatchRegistry(registry_pb.WatchRegistryRequest(capabilities=[wanted]))
+    leaving = api.registry.WatchRegistry(registry_pb.WatchRegistryRequest(capabilities=[other]))
+    await snapshot(watch)
+    await snapshot(leaving)
+    request.capabilities[:] = [wanted]
+    new = await api.registry.RegisterComponent(request)
+    message = await read(watch)
+    told = [(e.type, e.key, e.instance.status) for e in message.events]
+    assert told == [
+        (Event.TYPE_PUT, request.component_id, pb.ComponentState.unknown),
+        (Event.TYPE_PUT, old.instance_uuid, pb.ComponentState.stopped),
+        (Event.TYPE_PUT, new.instance_uuid, pb.ComponentState.registering),
+    ]
+    message = await read(leaving)
+    assert [(e.type, e.key) for e in message.events] == [
+        *[(Event.TYPE_PUT, old.instance_uuid)] * 3,
+        (Event.TYPE_REMOVED, old.instance_uuid),
+        (Event.TYPE_REMOVED, request.component_id),
+    ]
+    watch.cancel()
+    leaving.cancel()
+
+
 async def test_quiet_a_beat_or_a_repeated_registration_is_no_event(api: Stubs) -> None:
     """The next thing a watcher hears is the next change."""
     request = registration()

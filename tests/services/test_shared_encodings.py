@@ -69,6 +69,16 @@ def test_the_oldest_encodings_are_forgotten_by_count_and_by_bytes(monkeypatch: p
     assert [revision for revision, _ in encode.calls] == [1, 2, 3, 4, 1]
 
 
+def test_a_large_filter_weighs_though_nothing_passes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the filters of watchers long gone would fill the memory."""
+    monkeypatch.setattr(encodings, "MOST_BYTES", 1024 * 1024)
+    shared = Encodings(lambda _one, _selector: (), joined)
+    for number in range(20):
+        selector = Selector(keys=frozenset(f"{number}-{item}" for item in range(1000)))
+        assert shared.messages([folded(1)], selector) == ()
+    assert len(shared._events._known) == len(shared._messages._known) == 4
+
+
 async def test_many_watchers_wake_in_slices_with_other_work_between() -> None:
     """A call that arrives while a thousand watchers wake is served among them, not after them."""
     audience: Audience[Member] = Audience()

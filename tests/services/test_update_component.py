@@ -163,3 +163,16 @@ async def test_an_empty_patch_changes_nothing(http: httpx.AsyncClient, content: 
 async def test_a_component_that_is_not_there_is_1001(api: Stubs) -> None:
     with refused("component_not_found"):
         await update(api, "nobody", {"component_name": "x"})
+
+
+async def test_a_repeated_update_is_answered_with_what_it_did_then(api: Stubs) -> None:
+    """Another update came between, and then the component's end: neither becomes part of the old answer."""
+    granted, request_id = await api.register(), new_id("request")
+    first = await update(api, granted.component_id, {"component_name": "One"}, request_id=request_id)
+    await update(api, granted.component_id, {"component_name": "Two"})
+    again = await update(api, granted.component_id, {"component_name": "One"}, request_id=request_id)
+    assert (again.component_name, again.revision) == ("One", first.revision)
+    assert [one.instance_uuid for one in again.instances] == [granted.instance_uuid]
+    await api.registry.DeregisterComponent(registry_pb.DeregisterComponentRequest(component_id=granted.component_id))
+    last = await update(api, granted.component_id, {"component_name": "One"}, request_id=request_id)
+    assert (last.component_name, last.revision, len(last.instances)) == ("One", first.revision, 0)

@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, make_url, text
 
+from tekton_server.storage.database import Database
 from tekton_server.storage.engine import create_engine
 from tekton_server.storage.migrate import SchemaTooNewError, migrate
 from tekton_server.storage.tables import metadata
@@ -22,8 +23,9 @@ def _differences(connection: Connection) -> list[object]:
 
 async def test_an_empty_database_migrates_to_exactly_the_tables(cluster: Cluster) -> None:
     """Nothing is missing in the migrations, and nothing in the metadata."""
-    engine = create_engine(make_url(cluster.new_database()))
-    await migrate(engine)
+    database = Database(make_url(cluster.new_database()))
+    engine = create_engine(database)
+    await migrate(database)
     async with engine.connect() as connection:
         assert await connection.run_sync(_differences) == []
     await engine.dispose()
@@ -31,20 +33,18 @@ async def test_an_empty_database_migrates_to_exactly_the_tables(cluster: Cluster
 
 async def test_servers_that_start_together_migrate_once(cluster: Cluster) -> None:
     """The advisory lock lets one after the other; migrating again does nothing."""
-    url = make_url(cluster.new_database())
-    engines = [create_engine(url) for _ in range(4)]
-    await asyncio.gather(*(migrate(engine) for engine in engines))
-    await migrate(engines[0])
-    for engine in engines:
-        await engine.dispose()
+    database = Database(make_url(cluster.new_database()))
+    await asyncio.gather(*(migrate(database) for _ in range(4)))
+    await migrate(database)
 
 
 async def test_a_schema_from_the_future_is_refused(cluster: Cluster) -> None:
     """An older server never runs on a newer schema."""
-    engine = create_engine(make_url(cluster.new_database()))
-    await migrate(engine)
+    database = Database(make_url(cluster.new_database()))
+    engine = create_engine(database)
+    await migrate(database)
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaTooNewError, match="9999"):
-        await migrate(engine)
+        await migrate(database)
     await engine.dispose()

@@ -12,6 +12,7 @@ from tekton.core.view import View
 from tekton_server.domain.commands import RegisterComponent
 from tekton_server.live.leases import Timing
 from tekton_server.live.registry import LiveRegistry
+from tekton_server.storage.database import Database
 from tekton_server.storage.engine import create_engine
 from tekton_server.storage.migrate import migrate
 
@@ -31,11 +32,15 @@ def register(number: int, **fields: object) -> RegisterComponent:
 
 
 @asynccontextmanager
-async def opened(url: URL, failures: list[BaseException] | None = None) -> AsyncIterator[LiveRegistry]:
-    """Open a live registry on a database, as a server does."""
-    engine = create_engine(url)
-    await migrate(engine)
-    live = await LiveRegistry.open(engine, url, Timing(0.5, 2.0))
+async def opened(
+    url: URL, failures: list[BaseException] | None = None, *, migrated: bool = False
+) -> AsyncIterator[LiveRegistry]:
+    """Open a live registry on a database, as a server does; on one that is `migrated` it does that no more."""
+    database = Database(url)
+    engine = create_engine(database)
+    if not migrated:
+        await migrate(database)
+    live = await LiveRegistry.open(engine, database, Timing(0.5, 2.0))
     live.start((failures if failures is not None else []).append)
     try:
         yield live

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tekton_server import config
-from tekton_server.config import ConfigError, Settings, load
+from tekton_server.config import ConfigError, Settings, explain, load
+from tekton_server.storage.database import Terms
 
 
 @pytest.fixture(autouse=True)
@@ -66,17 +68,42 @@ def test_each_variable_sets_its_setting(name: str, variables: tuple[str, ...]) -
     values = {
         "host": ("localhost", "localhost"),
         "port": ("9", 9),
+        "allowed_hosts": ("a.example, b", ("a.example", "b")),
         "grpc_port": ("9", 9),
+        "trusted_proxies": ("10.0.0.0/8 fd00::/8,192.0.2.7", ("10.0.0.0/8", "fd00::/8", "192.0.2.7")),
         "data_dir": ("/d", "/d"),
         "database_url": ("postgresql://x", "postgresql://x"),
+        "database_password_file": ("/run/secrets/p", "/run/secrets/p"),
         "insecure": ("TRUE", True),
         "log_level": ("WARNING", "warning"),
         "log_format": ("JSON", "json"),
+        "otlp_endpoint": ("http://collector:4317", "http://collector:4317"),
     }
-    text, value = values[name]
+    # A setting of a section takes a number.
+    text, value = values.get(name) or ("70000" if name == "logs.max_bytes" else "7", ...)
     for variable in variables:
-        assert getattr(load({}, {variable: text}), name) == value
+        found = attrgetter(name)(load({}, {variable: text}))
+        assert found == (float(text) if value is ... else value)
         assert load({}, {variable: ""}) == Settings()
+
+
+def test_settings_of_one_section_may_come_from_different_places(tmp_path: Path) -> None:
+    """The environment sets one, the file another, and a third has its default."""
+    path = write(tmp_path / "t.json", database={"pool_size": 2, "max_overflow": 0})
+    database = load({}, {"TEKTON_DATABASE_POOL_SIZE": "3"}, path).database
+    assert (database.pool_size, database.max_overflow, database.write_timeout) == (3, 0, 10)
+    assert "TEKTON_LOGS_KEEP must be a whole number from 1 to 1000" in refused({}, {"TEKTON_LOGS_KEEP": "few"}, path)
+    wrong = explain(
+        {}, {"TEKTON_LOGS_KEEP": "few"}, write(tmp_path / "w.json", components=5, database={"pool_size": "x"})
+    )
+    assert len(wrong.problems) == 3
+    assert ("database.pool_size", "x", "file") in [(one.name, one.value, one.kind) for one in wrong.settings]
+
+
+def test_the_terms_of_the_database_are_its_section() -> None:
+    """The defaults stand in two places, for storage knows no settings: here they are the same, each one."""
+    assert load({}, {}).terms == Terms()
+    assert load({}, {"TEKTON_DATABASE_LOCK_TIMEOUT": "1.5"}).terms == Terms(lock_timeout=1.5)
 
 
 def test_the_newer_name_of_the_port_wins() -> None:
@@ -123,6 +150,7 @@ def test_the_documented_file_is_taken_as_it_is_printed(tmp_path: Path) -> None:
         ({"Host": "h"}, "unknown key Host in {} has no effect; did you mean host?"),
         ({"xyzzy": 1}, "unknown key xyzzy in {} has no effect; remove it"),
         ({"components": {"hartbeat_timeout": 1}}, "did you mean components.heartbeat_timeout?"),
+        ({"database": {"pool": 1}}, "did you mean database.pool_size?"),
         ({"security": {"enable_aut": 1}}, "did you mean security.enable_auth?"),
     ],
 )
@@ -155,6 +183,8 @@ def test_a_wrong_port_is_named_as_it_was_given(tmp_path: Path, name: str, value:
         ({"allowed_hosts": "a"}, "allowed_hosts in {} must be a list of host names without scheme and port"),
         ({"allowed_hosts": ["https://a"]}, 'not ["https://a"]'),
         ({"allowed_hosts": ["a:80", ""]}, "without scheme and port"),
+        ({"trusted_proxies": ["proxy"]}, "trusted_proxies in {} must be a list of networks such as 10.0.0.0/8"),
+        ({"trusted_proxies": ["10.0.0.7/8"]}, 'not ["10.0.0.7/8"]'),
         ({"data_dir": ""}, "data_dir in {} must be the path of a directory"),
         ({"data_dir": "a\0b"}, "must be the path of a directory"),
         ({"log_level": "loud"}, 'must be debug, info, warning or error, not "loud"'),
@@ -164,6 +194,10 @@ def test_a_wrong_port_is_named_as_it_was_given(tmp_path: Path, name: str, value:
         ({"components": {"heartbeat_timeout": "soon"}}, "components.heartbeat_timeout in {} must be a number"),
         ({"components": {"heartbeat_timeout": 1e999}}, "must be a number of seconds over 0, at most a day"),
         ({"components": {"heartbeat_interval": 0}}, "must be a number of seconds over 0"),
+        ({"database": 5}, "database in {} must be an object, not 5"),
+        ({"database": {"pool_size": 0}}, "database.pool_size in {} must be a whole number from 1 to 1000, not 0"),
+        ({"database": {"write_timeout": -1}}, "database.write_timeout in {} must be a number of seconds over 0"),
+        ({"logs": {"max_bytes": 5}}, "logs.max_bytes in {} must be a whole number of bytes from 65536 (64 KiB)"),
         ({"components": {"heartbeat_interval": 30}}, "must be less than components.heartbeat_timeout"),
         ({"port": 8011, "grpc_port": 8011}, "the one port serves gRPC too"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
 from tekton.core.errors import AlreadyExistsError
@@ -86,6 +88,32 @@ def test_a_direct_caller_is_where_its_connection_comes_from(peer: str, machine: 
     """Whatever it says in a header."""
     assert machine_of(peer, ()) == machine
     assert machine_of(peer, [(CLIENT_ADDRESS, "203.0.113.9")]) == machine
+
+
+TRUSTED = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8", "127.0.0.1")))
+
+
+@pytest.mark.parametrize(
+    ("peer", "told", "machine"),
+    [
+        ("ipv4:10.0.0.7:5000", "203.0.113.9", "203.0.113.9"),
+        ("ipv6:%5Bfd00::7%5D:5000", "2001:db8::7", "2001:db8::7"),
+        ("ipv6:[::ffff:10.0.0.7]:5000", "203.0.113.9", "203.0.113.9"),
+        ("ipv4:127.0.0.1:5000", "203.0.113.9", "203.0.113.9"),
+        ("ipv4:127.0.0.1:5000", "127.0.0.1", ""),
+        # Its own loopback is its own machine, and what it does not say it is itself.
+        ("ipv4:10.0.0.7:5000", "127.0.0.1", "10.0.0.7"),
+        ("ipv4:10.0.0.7:5000", "nonsense", "10.0.0.7"),
+        ("ipv4:10.0.0.7:5000", "", "10.0.0.7"),
+        # Nobody else is believed.
+        ("ipv4:192.0.2.7:5000", "203.0.113.9", "192.0.2.7"),
+        ("ipv4:127.0.0.2:5000", "203.0.113.9", ""),
+        ("something else", "203.0.113.9", ""),
+    ],
+)
+def test_over_tcp_only_a_trusted_gateway_is_believed(peer: str, told: str, machine: str) -> None:
+    """By the network that its connection comes from."""
+    assert machine_of(peer, [(CLIENT_ADDRESS, told)], TRUSTED) == machine
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tekton.core.errors import (
 )
 from tekton.core.lifecycle import ComponentState as State
 from tekton.core.view import DefinitionChange, InstanceChange
+from tekton_server.domain import limits
 from tekton_server.domain.commands import EndInstance, RemoveComponent
 from tests.unit.paper import Paper, a_registration, a_report, states_of, uuid_of
 
@@ -296,3 +297,45 @@ def test_a_malformed_registration_is_refused_before_the_registry_is_asked(athena
     """400 comes before 422, and both before what the registry holds."""
     athena.refuses(ValidationError, a_registration(port=-1, version="new", expected_revision=9))
     athena.refuses(RegistrationError, a_registration(version="new", expected_revision=9))
+
+
+@pytest.mark.parametrize(
+    ("host", "kept"),
+    [
+        ("Example.COM.", "example.com"),
+        ("a_b-c.internal", "a_b-c.internal"),
+        ("127.0.0.1.", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("bücher.example", "bücher.example"),
+        ("x1", "x1"),
+    ],
+)
+def test_a_host_has_one_spelling(paper: Paper, host: str, kept: str) -> None:
+    """Or one address could be held twice."""
+    assert paper.do(a_registration(host=host)).instance.host == kept
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://x", "a/b", "foo:80", "*", "<script>", "user@h", "a b", "a..b", ".", "-a", "[localhost]",
+        "0", "2130706433", "0x7f.0.0.1", "017700000001", "010.0.0.1", "10.1", "1.2.3.4.5", "300.1.1.1",
+    ],
+)  # fmt: skip
+def test_what_is_no_host_is_refused(paper: Paper, host: str) -> None:
+    """Also the spellings that resolvers read as addresses each in its own way."""
+    with pytest.raises(ValidationError) as refusal:
+        paper.do(a_registration(host=host))
+    assert [(one["field"], one["rule"]) for one in refusal.value.details["violations"]] == [("host", "format")]
+
+
+def test_a_component_has_a_bounded_number_of_instances(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within one batch too; those of others do not count."""
+    monkeypatch.setattr(limits, "INSTANCES", 3)
+    for number in range(3):
+        paper.do(a_registration(uuid=number + 1, port=9000 + number))
+    with pytest.raises(RegistrationError) as refusal:
+        paper.do(a_registration(uuid=8, port=9100))
+    assert refusal.value.details["violations"][0]["limit"] == 3
+    paper.do(a_registration("another", uuid=9, port=9200))

@@ -23,6 +23,7 @@ def _command() -> None:
     import typer
 
     from tekton_server.cli.commands import app
+    from tekton_server.cli.text import clean
 
     # The base of all that typer refuses; its module is another from one release of typer to the next.
     refused: type[Exception] = typer.BadParameter.__mro__[1]
@@ -30,8 +31,15 @@ def _command() -> None:
         sys.exit(app(standalone_mode=False))
     except refused as error:
         message = getattr(error, "format_message", error.__str__)().rstrip(".").replace("\n", " ")
-        print(f"tekton: {message[:1].lower()}{message[1:]}; see tekton --help", file=sys.stderr)
+        # What is wrong may be in a file that somebody else wrote.
+        message = clean(message.removeprefix("Invalid value: "))
+        command = getattr(getattr(error, "ctx", None), "command_path", "tekton")
+        print(f"tekton: {message[:1].lower()}{message[1:]}; see {command} --help", file=sys.stderr)
         sys.exit(2)
+    except typer.Abort:
+        # Somebody was asked and went away.
+        print(file=sys.stderr)
+        sys.exit(1)
 
 
 def _keep_standard_streams() -> None:

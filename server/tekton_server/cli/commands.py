@@ -1,15 +1,17 @@
-"""The commands and their options."""
+"""The commands and how they are grouped."""
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any
 
 import typer
 
-from tekton_server.config import CONFIG_NAMES, CONFIG_VARIABLE, ENVIRONMENT, ConfigError, Settings, load
+from tekton_server.cli import components, config_commands, doctor, events, pieces, probe, status
+from tekton_server.cli import setting_options as given
+from tekton_server.cli.exits import MEANING
+from tekton_server.cli.groups import HELP_NAMES, PrefixGroup, examples
+from tekton_server.cli.starting import begin
 
-DEFAULTS = Settings()
 EXAMPLES = """
 [bold]Examples[/]
 
@@ -26,20 +28,25 @@ An option beats the environment, which beats the file, which beats the default.
 The file names them with _ for -: {"tekton": {"port": 8020, "data_dir": "/srv/tekton"}}
 """
 
+RUN, LOOK, CHECK = "Run Tekton", "See and change the fleet", "Find out what is wrong"
+FIRST = examples(
+    ("tekton up", "run everything, on 127.0.0.1:8010"),
+    ("tekton status", "how it is, and who is not ready"),
+    ("tekton components list --status failed", "or shorter: tekton comp li --status failed"),
+    ("tekton events --kind state", "what happens, a line each"),
+    ("tekton -h; tekton components register -h", "every command has a help with examples"),
+    ("tekton --install-completion", "the Tab key knows commands and component ids"),
+)
+CODES = "[bold]Exit codes[/]\n\n" + "\n\n".join(f"{code.value:>3}  {text}" for code, text in MEANING.items())
+
 app = typer.Typer(
     name="tekton",
+    cls=PrefixGroup,
+    epilog=f"{FIRST}\n\n{CODES}",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP_NAMES,
 )
-
-
-def _option(name: str, metavar: str, text: str) -> Any:
-    """Make an option whose value `load` judges, so that a wrong one is told alike wherever it came from."""
-    default = getattr(DEFAULTS, name)
-    shown = "none" if default is None else str(default)
-    flag = f"--{name.replace('_', '-')}"
-    return typer.Option(flag, metavar=metavar, help=f"{text} [dim](env {ENVIRONMENT[name][0]}, default {shown})[/]")
 
 
 @app.callback(invoke_without_command=True)
@@ -55,79 +62,60 @@ def root(
         typer.echo(context.get_help())
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=EXAMPLES, rich_help_panel=RUN)
 def up(
-    host: Annotated[str | None, _option("host", "HOST", "Address to listen on.")] = None,
-    port: Annotated[str | None, _option("port", "PORT", "The one port: REST, gRPC and events alike.")] = None,
-    grpc_port: Annotated[str | None, _option("grpc_port", "PORT", "A direct gRPC port beside it.")] = None,
-    data_dir: Annotated[str | None, _option("data_dir", "DIR", "Where everything is kept, logs too.")] = None,
-    database_url: Annotated[
-        str | None,
-        _option(
-            "database_url",
-            "URL",
-            "A PostgreSQL of yours instead of the embedded one; in the environment no one else can read its password.",
-        ),
-    ] = None,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help=f"A tekton.json. [dim](env {CONFIG_VARIABLE}, default the first of {', '.join(CONFIG_NAMES)})[/]",
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool,
-        typer.Option(
-            "--insecure",
-            metavar=" ",
-            help="Listen where other machines can reach it, without authentication. "
-            f"[dim](env {ENVIRONMENT['insecure'][0]})[/]",
-        ),
-    ] = False,
-    log_level: Annotated[str | None, _option("log_level", "LEVEL", "debug, info, warning or error.")] = None,
-    log_format: Annotated[
-        str | None,
-        _option("log_format", "FORMAT", "console for people, or json: one object a line, the start-up included."),
-    ] = None,
+    host: given.Host = None,
+    port: given.Port = None,
+    allowed_host: given.AllowedHosts = None,
+    grpc_port: given.GrpcPort = None,
+    trusted_proxy: given.TrustedProxies = None,
+    data_dir: given.DataDir = None,
+    database_url: given.DatabaseUrl = None,
+    database_password_file: given.DatabasePasswordFile = None,
+    config: given.Config = None,
+    insecure: given.Insecure = False,
+    log_level: given.LogLevel = None,
+    log_format: given.LogFormat = None,
+    otlp_endpoint: given.OtlpEndpoint = None,
 ) -> None:
     """Run the whole control plane: database, server and gateway. Ctrl-C stops it."""
     flags: dict[str, Any] = {
         "host": host,
         "port": port,
+        "allowed_hosts": allowed_host or None,
         "grpc_port": grpc_port,
+        "trusted_proxies": trusted_proxy or None,
         "data_dir": data_dir,
         "database_url": database_url,
+        "database_password_file": database_password_file,
         "insecure": insecure or None,
         "log_level": log_level,
         "log_format": log_format,
+        "otlp_endpoint": otlp_endpoint,
     }
-    warnings: list[str] = []
-    try:
-        settings = load(flags, config=config, warn=warnings.append)
-    except ConfigError as error:
-        typer.echo(f"tekton: {error}", err=True)
-        raise typer.Exit(2) from None
-
-    from tekton_server.cli.display import display_for
-    from tekton_server.cli.logs import configure_logging
-
-    log_file = configure_logging(settings.log_level, settings.log_format)
-    display = display_for(settings)
-    for sentence in warnings:
-        display.warn(sentence)
-
-    # gRPC's core writes to stderr by itself, past every log.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    settings, display, log_file = begin(flags, config)
     # Half a second of imports: somebody is told by now that something happens.
     from tekton_server.cli.up import run_up
 
     raise typer.Exit(run_up(settings, display, log_file))
 
 
-@app.command()
+app.command(epilog=pieces.SERVE, rich_help_panel=RUN)(pieces.serve)
+app.command(epilog=pieces.MIGRATE, rich_help_panel=RUN)(pieces.migrate)
+app.command(epilog=pieces.GATEWAY, rich_help_panel=RUN)(pieces.gateway)
+
+
+@app.command(rich_help_panel=RUN)
 def version() -> None:
     """Show which Tekton this is."""
     from tekton_server.build import BUILD
 
     typer.echo(f"tekton {BUILD.version} ({BUILD.date}, {BUILD.commit[:12]})")
+
+
+app.command(epilog=status.EXAMPLES, rich_help_panel=LOOK)(status.status)
+app.add_typer(components.app, name="components", rich_help_panel=LOOK)
+app.command(epilog=events.EXAMPLES, rich_help_panel=LOOK)(events.events)
+app.command(epilog=doctor.EXAMPLES, rich_help_panel=CHECK)(doctor.doctor)
+app.command(epilog=probe.EXAMPLES, rich_help_panel=CHECK)(probe.probe)
+app.add_typer(config_commands.app, name="config", rich_help_panel=CHECK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from typing import Protocol
 
 from rich.console import Console
@@ -28,6 +29,9 @@ class Display(Protocol):
 
     def ready(self, settings: Settings, database: str) -> None:
         """Show where to go on."""
+
+    def serving(self, part: str, where: str, rows: Mapping[str, str], settings: Settings) -> None:
+        """Show where a part that runs alone is, and what there is to know about it."""
 
     def stopping(self) -> None:
         """Say that the stop began."""
@@ -85,7 +89,7 @@ class ConsoleDisplay:
     def ready(self, settings: Settings, database: str) -> None:
         """Show where to go on."""
         self.close()
-        base = _url(settings)
+        base = url_of(settings)
         rows = {
             "database": database,
             "data": str(settings.data_path),
@@ -94,11 +98,19 @@ class ConsoleDisplay:
             "stop": "Ctrl-C",
         }
         if settings.grpc_port is not None:
-            rows = {"direct gRPC": f"{_reachable(settings)}:{settings.grpc_port}"} | rows
+            rows = {"direct gRPC": f"{reachable(settings)}:{settings.grpc_port}"} | rows
+        self._serving("Tekton is ready", f"{base}  (REST, gRPC and events on one port)", rows, settings)
+
+    def serving(self, part: str, where: str, rows: Mapping[str, str], settings: Settings) -> None:
+        """Show where a part that runs alone is, and what there is to know about it."""
+        self.close()
+        self._serving(f"Tekton: {part} runs", where, rows, settings)
+
+    def _serving(self, title: str, where: str, rows: Mapping[str, str], settings: Settings) -> None:
         if not is_loopback(settings.host):
-            rows = {"reachable": f"by others, at {settings.host}, without authentication"} | rows
+            rows = {"reachable": f"by others, at {settings.host}, without authentication", **rows}
         self._line(Text())
-        self._line(Text.assemble(("Tekton is ready", "bold green"), f"  {base}  (REST, gRPC and events on one port)"))
+        self._line(Text.assemble((title, "bold green"), f"  {where}"))
         for name, value in rows.items():
             self._line(Text.assemble((f"  {name:<13}", "dim"), value))
 
@@ -140,8 +152,13 @@ class LogDisplay:
 
     def ready(self, settings: Settings, database: str) -> None:
         """Log where it serves."""
-        facts = {"url": _url(settings), "grpc_port": settings.grpc_port, "database": database}
+        facts = {"url": url_of(settings), "grpc_port": settings.grpc_port, "database": database}
         log.info("Tekton is ready at %s", facts["url"], extra=facts)
+
+    def serving(self, part: str, where: str, rows: Mapping[str, str], settings: Settings) -> None:
+        """Log where a part that runs alone is."""
+        facts = {name.replace(", ", "_").replace(" ", "_").lower(): value for name, value in rows.items()}
+        log.info("Tekton: %s runs at %s", part, where.partition("  ")[0], extra=facts)
 
     def stopping(self) -> None:
         """Log that the stop began."""
@@ -163,11 +180,12 @@ class LogDisplay:
         """Leave nothing behind."""
 
 
-def _url(settings: Settings) -> str:
-    return f"http://{_reachable(settings)}:{settings.port}"
+def url_of(settings: Settings) -> str:
+    """Give where to call the one port."""
+    return f"http://{reachable(settings)}:{settings.port}"
 
 
-def _reachable(settings: Settings) -> str:
+def reachable(settings: Settings) -> str:
     """Give a host to call: every-address is an address to listen on only."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(resolve(settings.host), settings.host)
     return f"[{host}]" if ":" in host else host

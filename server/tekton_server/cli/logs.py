@@ -12,10 +12,33 @@ from pathlib import Path
 import structlog
 
 from tekton_server.config import LogFormat, LogLevel
+from tekton_server.live.call import CURRENT
 
 _BYTES = 16 * 1024 * 1024
 _KEPT = 3
 _BUFFERED = 1000
+
+
+class OfTheCall(logging.Filter):
+    """Writes into each record which call it is about; here, because a call is named only once somebody tells of it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through."""
+        call = CURRENT.get()
+        if call is not None:
+            record.request_id = call.request_id
+            if call.trace is not None:
+                record.trace_id, record.span_id = call.trace
+        return True
+
+
+class _Text(logging.Formatter):
+    """For people: a line, and the name of the call behind it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is the library's
+        text = super().formatMessage(record)
+        name = getattr(record, "request_id", None)
+        return text if name is None else f"{text} [request {name}]"
 
 
 class Stderr(logging.Handler):
@@ -30,16 +53,17 @@ class Stderr(logging.Handler):
 class LogFile(logging.handlers.MemoryHandler):
     """The log on disk, tracebacks included. Until `open` is called, what it gets waits in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__(_BUFFERED, flushLevel=logging.CRITICAL + 1)
+        self._formatter = formatter
         self.path: Path | None = None
 
-    def open(self, path: Path) -> None:
+    def open(self, path: Path, max_bytes: int = _BYTES, keep: int = _KEPT) -> None:
         """Write to a file from now on; where that cannot be done the other log has to do."""
         with contextlib.suppress(OSError):
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            target = _Rotating(path, maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8")
-            target.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+            target = _Rotating(path, maxBytes=max_bytes, backupCount=keep, encoding="utf-8")
+            target.setFormatter(self._formatter)
             self.path = path
             self.setTarget(target)
             self.flush()
@@ -58,22 +82,23 @@ class _Rotating(logging.handlers.RotatingFileHandler):
         """Go on without a log on a full disk."""
 
 
-def configure_logging(level: LogLevel, style: LogFormat) -> LogFile:
-    """Send every logger of this process to stderr in one style, and to a file once there is one."""
+def configure_logging(level: LogLevel, style: LogFormat, *, structured: bool = False) -> LogFile:
+    """Send every logger of this process to stderr in one style, and to a file once there is one.
+
+    `structured`: the file has JSON too, as a program wants it that brings logs and traces together.
+    """
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last = _json() if style == "json" else _console(verbose=level == "debug")
+    json = _formatter(shared, _json())
     console = Stderr()
-    console.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
-        )
-    )
-    file = LogFile()
+    console.setFormatter(json if style == "json" else _formatter(shared, _console(verbose=level == "debug")))
+    file = LogFile(json if structured else _Text("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    for handler in (console, file):
+        handler.addFilter(OfTheCall())
     root = logging.getLogger()
     root.handlers[:] = [console, file]
     root.setLevel(level.upper())
@@ -81,6 +106,11 @@ def configure_logging(level: LogLevel, style: LogFormat) -> LogFile:
     # Alembic tells of every start that nothing was to do.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     return file
+
+
+def _formatter(first: list[structlog.types.Processor], last: list[structlog.types.Processor]) -> logging.Formatter:
+    drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=[drop, *last])
 
 
 def _json() -> list[structlog.types.Processor]:

@@ -13,13 +13,14 @@ from contextlib import suppress
 from tekton.core.errors import TektonError
 from tekton_gateway import GatewayError
 from tekton_server import app
-from tekton_server.cli.display import Display
+from tekton_server.cli.display import Display, reachable
 from tekton_server.cli.logs import LogFile
 from tekton_server.config import ConfigError, Settings
 from tekton_server.host.process import raise_file_limit
 from tekton_server.live.system import PHASES
 from tekton_server.server import ListenError
 from tekton_server.storage.data_directory import EmbeddedPostgresError
+from tekton_server.storage.errors import is_full
 from tekton_server.storage.migrate import SchemaTooNewError
 
 EXPECTED = (
@@ -39,17 +40,20 @@ _FORCE_DEADLINE = 5.0
 log = logging.getLogger(__name__)
 
 
-def run_up(settings: Settings, display: Display, log_file: LogFile) -> int:
-    """Run until stopped; gives the exit code."""
+def run_up(settings: Settings, display: Display, log_file: LogFile, *, bare: bool = False) -> int:
+    """Run until stopped; gives the exit code. `bare`: the server alone."""
     raise_file_limit()
     try:
-        return asyncio.run(_run(settings, display, log_file))
+        return asyncio.run(_run(settings, display, log_file, bare))
     except EXPECTED as error:
         _note(log_file, error)
         display.failed(str(error))
     except Exception as error:
         _note(log_file, error)
         said = " ".join(str(error).split())
+        if is_full(error):
+            display.failed(f"a disk is full ({said}); free some space and start Tekton again")
+            return 1
         display.failed(f"an unexpected {type(error).__name__} ended it ({said}); {_where(log_file)}", error)
     finally:
         display.close()
@@ -69,9 +73,9 @@ def _where(log_file: LogFile) -> str:
     return f"the traceback is in {log_file.path}"
 
 
-async def _run(settings: Settings, display: Display, log_file: LogFile) -> int:
+async def _run(settings: Settings, display: Display, log_file: LogFile, bare: bool) -> int:
     signals = Signals()
-    running = asyncio.create_task(_serve(settings, display, log_file), name="tekton")
+    running = asyncio.create_task(_serve(settings, display, log_file, bare), name="tekton")
     asked = asyncio.create_task(signals.first.wait(), name="signal")
     await asyncio.wait([asked, running], return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
@@ -124,13 +128,28 @@ class Signals:
             self.second.set()
 
 
-async def _serve(settings: Settings, display: Display, log_file: LogFile) -> None:
+async def _serve(settings: Settings, display: Display, log_file: LogFile, bare: bool) -> None:
     def step(phase: str, text: str) -> None:
-        if phase == PHASES[1]:
+        if phase == PHASES[1] and not bare:
             # The first phase has taken the data directory: before, another Tekton may be writing this file.
-            log_file.open(settings.data_path / "logs" / "tekton.log")
+            log_file.open(settings.data_path / "logs" / "tekton.log", settings.logs.max_bytes, settings.logs.keep)
         display.step(phase, text)
 
-    async with app.run(settings, step) as tekton:
-        display.ready(settings, tekton.database)
+    async with app.run(settings, step, bare=bare) as tekton:
+        if bare:
+            display.serving(*_bare(settings, tekton.database), settings)
+        else:
+            display.ready(settings, tekton.database)
         await tekton.wait_failed()
+
+
+def _bare(settings: Settings, database: str) -> tuple[str, str, dict[str, str]]:
+    port = settings.grpc_port or settings.port
+    address = f"{reachable(settings)}:{port}"
+    rows = {
+        "database": database,
+        "REST, events": f"from a gateway before it: tekton gateway --upstream {address}",
+        "try": f"tekton status --address {address}",
+        "stop": "Ctrl-C",
+    }
+    return "the server", f"{address}  (gRPC only)", rows

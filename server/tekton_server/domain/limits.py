@@ -11,6 +11,8 @@ LIST_ITEMS = 256
 ITEM_CHARS = 128
 METADATA_BYTES = 64 * 1024
 METADATA_LEVELS = 16
+# Of one component, the remembered ones among them: each read shows them all, and one commit removes them.
+INSTANCES = 5000
 BATCH_ITEMS = 1000
 QUERY_CHARS = 128
 PAGE_SIZE = 1000

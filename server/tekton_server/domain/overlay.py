@@ -62,6 +62,11 @@ class Overlay:
         found = (self.instance(instance_uuid) for instance_uuid in (*kept, *added))
         return [instance for instance in found if instance is not None]
 
+    def count_instances(self, component_id: str) -> int:
+        """Count a component's instances; those that this batch removes still count."""
+        key = lookup_key(component_id)
+        return self._base.count_instances(key) + len(self._added.get(key, ()))
+
     def leased_at(self, address: Address) -> Instance | None:
         """Find the leased instance that listens at an address."""
         newer = self._addresses.get(address)

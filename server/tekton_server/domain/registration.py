@@ -10,15 +10,21 @@ from functools import lru_cache
 
 import msgspec
 
-from tekton.core.errors import AlreadyExistsError, ConflictError, RequestMismatchError, ValidationError
+from tekton.core.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    RegistrationError,
+    RequestMismatchError,
+    ValidationError,
+)
 from tekton.core.ids import is_loopback, lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Change, Definition, DefinitionChange, Instance, InstanceChange, address_of
-from tekton_server.domain import instances
+from tekton_server.domain import instances, limits
 from tekton_server.domain.built_in import check_registrable
 from tekton_server.domain.commands import Decision, RegisterComponent, Registered
 from tekton_server.domain.overlay import Overlay
-from tekton_server.domain.validation import check_registration
+from tekton_server.domain.validation import check_registration, refuse, violation
 
 
 def _normalized(command: RegisterComponent) -> RegisterComponent:
@@ -40,7 +46,7 @@ def without_repeats(names: Iterable[str]) -> tuple[str, ...]:
 
 @lru_cache(4096)
 def _host(host: str) -> str:
-    host = (host or "localhost").lower()
+    host = (host or "localhost").lower().removesuffix(".")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -52,7 +58,7 @@ def register(view: Overlay, command: RegisterComponent, now: datetime) -> Decisi
     """Decide a registration.
 
     Raises:
-        ValidationError, RegistrationError: see `check_registration`.
+        ValidationError, RegistrationError: see `check_registration`; also where the component has too many instances.
         AlreadyExistsError: the id is Tekton's own or lives with another type, or another component's instance lives at
             the address.
         RequestMismatchError: the uuid lives with another body.
@@ -74,6 +80,7 @@ def register(view: Overlay, command: RegisterComponent, now: datetime) -> Decisi
     check_revision(definition, command.expected_revision)
     if definition is not None:
         check_type(view, definition, command.component_type)
+        _check_room(view, definition.component_id)
     changes = _supersede(view, command, now)
     defined = _define(view, definition, command, now)
     if defined is not None:
@@ -130,6 +137,17 @@ def check_type(view: Overlay, definition: Definition, component_type: str) -> No
             "use another component_id, or deregister it first",
             details={"component_id": definition.component_id, "component_type": definition.component_type},
         )
+
+
+def _check_room(view: Overlay, component_id: str) -> None:
+    """Refuse more instances of one component than can be shown, and removed, at once.
+
+    Raises:
+        RegistrationError: naming the limit.
+    """
+    if view.count_instances(component_id) >= limits.INSTANCES:
+        sentence = f"has {limits.INSTANCES} instances already; deregister some, or use another component_id"
+        refuse(RegistrationError, [violation("component_id", sentence, "max_items", limit=limits.INSTANCES)])
 
 
 def _supersede(view: Overlay, command: RegisterComponent, now: datetime) -> tuple[Change, ...]:

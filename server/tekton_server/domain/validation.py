@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,6 +18,11 @@ from tekton_server.domain import limits
 from tekton_server.domain.commands import RegisterComponent
 
 Violation = dict[str, Any]
+
+# Underscores, since container networks have them in names. Letters of any script, as in internationalised names.
+_HOST_NAME = re.compile(r"\w(?:(?:[\w-]|\.(?!\.))*\w)?")
+# The rule by which a URL's host is an IPv4 address or none (WHATWG URL, "ends in a number").
+_ENDS_IN_NUMBER = re.compile(r"(?:^|\.)(?:\d+|0[xX][0-9a-fA-F]*)$")
 
 
 def check_registration(command: RegisterComponent) -> None:
@@ -47,8 +54,7 @@ def _in_order(command: RegisterComponent) -> bool:
         and (not metadata or not any(_metadata("metadata", metadata)))
         and _plain_version(command.version)
         and len(command.host) <= limits.HOST_CHARS
-        and command.host.isprintable()
-        and " " not in command.host
+        and (not command.host or wrong_host(command.host) is None)
         and 0 < command.port <= 65535
         and (not command.instance_uuid or is_uuid(command.instance_uuid))
         and (revision is None or revision >= 0)
@@ -118,8 +124,8 @@ def _malformed_definition(one: RegisterComponent | Definition) -> Iterator[Viola
 def _malformed(command: RegisterComponent) -> Iterator[Violation]:
     yield from _text("version", command.version, limits.VERSION_CHARS)
     yield from _text("host", command.host, limits.HOST_CHARS)
-    if any(c.isspace() for c in command.host):
-        yield violation("host", "must not contain spaces", "format")
+    if command.host and (wrong := wrong_host(command.host)):
+        yield violation("host", wrong, "format")
     if not 0 <= command.port <= 65535:
         yield violation("port", "must be between 1 and 65535", "range", limit=65535)
     if command.instance_uuid and not is_uuid(command.instance_uuid):
@@ -153,6 +159,32 @@ def _broken_rules(command: RegisterComponent) -> Iterator[Violation]:
         yield violation("version", "must be a semantic version such as 1.0.0", "semver")
     if not command.port and command.component_type != "ui" and command.metadata.get("no_listener") is not True:
         yield violation("port", "is required unless component_type is ui or metadata.no_listener is true", "required")
+
+
+@lru_cache(4096)
+def wrong_host(host: str) -> str | None:
+    """Say what is wrong with a host: it is a name or an IP address, and nothing beside it. None where it may stay."""
+    bare = host.removeprefix("[").removesuffix("]")
+    try:
+        ipaddress.ip_address(bare)
+    except ValueError:
+        bare = host.removesuffix(".")
+    else:
+        return None
+    if not _HOST_NAME.fullmatch(bare):
+        return "must be a host name or an IP address alone, without scheme, port, path or spaces"
+    if _ENDS_IN_NUMBER.search(bare) and not _four_numbers(bare):
+        # Resolvers read 010.0.0.1, 0x7f.1 and 2130706433 as addresses, each in a way of its own.
+        return "must be a name that does not end in a number, or an IPv4 address of four decimal numbers"
+    return None
+
+
+def _four_numbers(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _text(field: str, text: str, chars: int) -> Iterator[Violation]:

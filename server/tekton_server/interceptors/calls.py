@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +11,17 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
 
-from tekton.core.errors import TektonError, ValidationError
+from tekton.core.errors import TektonError, TooLargeError, ValidationError
 from tekton.core.ids import Token
+from tekton_server.domain import limits
+from tekton_server.interceptors.begin import LEAST_REVISION, REQUEST_ID, begun, promise_name
 from tekton_server.interceptors.failure import code_of, status_name, trailers
+from tekton_server.live.call import Call
 from tekton_server.live.metrics import Calls, MethodCalls
 from tekton_server.services import reply
 
 log = logging.getLogger(__name__)
 
-REST_MARK = "x-tekton-rest"
-LEAST_REVISION = "tekton-min-revision"
 _OWN = "/tekton.v1."
 # What a call ended with that neither answered nor failed: its caller went away while we did not look.
 _LEFT = "CANCELLED"
@@ -66,6 +66,10 @@ class CallInterceptor(aio.ServerInterceptor):
             return grpc.unary_stream_rpc_method_handler(self._unary_stream(method, handler, figures), None, serialize)
         return grpc.stream_stream_rpc_method_handler(self._stream_stream(method, handler, figures), None, serialize)
 
+    def _beginner(self, method: str) -> Callable[[Context], Call]:
+        """Give what begins a call of a method; tracing has its own."""
+        return begun
+
     async def _reached(self, text: str) -> None:
         """Wait until the view has reached the least revision a caller wants to see."""
         token = Token.parse(text)
@@ -75,48 +79,53 @@ class CallInterceptor(aio.ServerInterceptor):
 
     def _unary(self, method: str, handler: Handler, figures: MethodCalls) -> Any:
         behave: Any = handler.unary_unary
-        decode, revision = handler.request_deserializer, self._revision
+        begin, decode, revision = self._beginner(method), handler.request_deserializer, self._revision
 
-        async def call(raw: bytes, context: Context) -> Any:
-            rest, least = _marks(context)
-            reply.begin()
+        async def answer(raw: bytes, context: Context) -> Any:
+            call = begin(context)
             began, code = figures.begin(), _LEFT
             try:
-                if least is not None:
-                    await self._reached(least)
-                answer = await behave(_decode(decode, raw), context)
+                if call.least is not None:
+                    await self._reached(call.least)
+                message = await behave(_decode(decode, raw), context)
                 code = "OK"
             except asyncio.CancelledError:
                 code = _left(context)
                 raise
             except Exception as error:
                 code = status_name(error)
-                await _fail(context, method, error, rest, revision())
+                await _fail(context, method, error, call, revision())
                 raise  # not reached: aborting raises
             finally:
                 figures.end(code, began)
+                if call.ended is not None:
+                    call.ended(code)
             token = ("tekton-revision", str(revision()))
-            if rest:
-                status = reply.take_http_status()
+            if call.rest:
+                status = call.http_status
                 extra = () if status is None else (("tekton-http-status", str(status)),)
                 # Only headers become HTTP headers, so REST pays for sending them first; gRPC gets it in the trailer.
+                # The gateway names REST calls, in their replies too.
                 await context.send_initial_metadata((token, *extra))
-            else:
+            elif call.name is None:
                 context.set_trailing_metadata((token,))
-            return answer
+            else:
+                context.set_trailing_metadata((token, (REQUEST_ID, call.request_id)))
+            return message
 
-        return call
+        return answer
 
     def _unary_stream(self, method: str, handler: Handler, figures: MethodCalls) -> Any:
         behave: Any = handler.unary_stream
-        decode, revision = handler.request_deserializer, self._revision
+        begin, decode, revision = self._beginner(method), handler.request_deserializer, self._revision
 
-        async def call(raw: bytes, context: Context) -> AsyncIterator[Any]:
-            rest, least = _marks(context)
+        async def answer(raw: bytes, context: Context) -> AsyncIterator[Any]:
+            call = begin(context)
+            promise_name(context, call)
             began, code = figures.begin(), _LEFT
             try:
-                if least is not None:
-                    await self._reached(least)
+                if call.least is not None:
+                    await self._reached(call.least)
                 async for message in behave(_decode(decode, raw), context):
                     yield message
                 code = "OK"
@@ -125,22 +134,25 @@ class CallInterceptor(aio.ServerInterceptor):
                 raise
             except Exception as error:
                 code = status_name(error)
-                await _fail(context, method, error, rest, revision())
+                await _fail(context, method, error, call, revision())
             finally:
                 figures.end(code, began)
+                if call.ended is not None:
+                    call.ended(code)
 
-        return call
+        return answer
 
     def _stream_stream(self, method: str, handler: Handler, figures: MethodCalls) -> Any:
         behave: Any = handler.stream_stream
-        decode, revision = handler.request_deserializer, self._revision
+        begin, decode, revision = self._beginner(method), handler.request_deserializer, self._revision
 
-        async def call(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
-            rest, least = _marks(context)
+        async def answer(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+            call = begin(context)
+            promise_name(context, call)
             began, code = figures.begin(), _LEFT
             try:
-                if least is not None:
-                    await self._reached(least)
+                if call.least is not None:
+                    await self._reached(call.least)
                 async for message in behave(_decoded(decode, raws), context):
                     yield message
                 code = "OK"
@@ -149,22 +161,13 @@ class CallInterceptor(aio.ServerInterceptor):
                 raise
             except Exception as error:
                 code = status_name(error)
-                await _fail(context, method, error, rest, revision())
+                await _fail(context, method, error, call, revision())
             finally:
                 figures.end(code, began)
+                if call.ended is not None:
+                    call.ended(code)
 
-        return call
-
-
-def _marks(context: Context) -> tuple[bool, str | None]:
-    """Read what a call's metadata says to us: whether REST is spoken, and the least revision to answer from."""
-    rest, least = False, None
-    for key, value in context.invocation_metadata() or ():
-        if key == REST_MARK:
-            rest = True
-        elif key == LEAST_REVISION:
-            least = str(value)
-    return rest, least
+        return answer
 
 
 def _left(context: Context) -> str:
@@ -174,6 +177,11 @@ def _left(context: Context) -> str:
 
 
 def _decode(decode: Callable[[bytes], Any] | None, raw: bytes) -> Any:
+    if len(raw) > limits.REQUEST_BYTES:
+        raise TooLargeError(
+            f"the request is {len(raw)} bytes; at most {limits.REQUEST_BYTES} are taken",
+            details={"limit_bytes": limits.REQUEST_BYTES},
+        )
     try:
         return decode(raw) if decode else raw
     except DecodeError as error:
@@ -189,15 +197,16 @@ async def _decoded(decode: Callable[[bytes], Any] | None, raws: AsyncIterator[by
         yield _decode(decode, raw)
 
 
-async def _fail(context: Context, method: str, error: Exception, rest: bool, revision: Token) -> None:
+async def _fail(context: Context, method: str, error: Exception, call: Call, revision: Token) -> None:
     if isinstance(error, (aio.AbortError, asyncio.CancelledError)):
         raise error
+    call.error = error
     if not isinstance(error, TektonError):
-        request_id = secrets.token_hex(8)
-        log.error("%s failed (request %s)", method, request_id, exc_info=error)
+        log.error("%s failed (request %s)", method, call.request_id, exc_info=error)
         error = TektonError(
             "Tekton failed to answer this; the server's log has the cause under the request id",
-            details={"request_id": request_id},
+            details={"request_id": call.request_id},
         )
-    extra = (("tekton-revision", str(revision)), *trailers(error, rest=rest))
+    name = () if call.rest else ((REQUEST_ID, call.request_id),)
+    extra = (("tekton-revision", str(revision)), *name, *trailers(error, rest=call.rest))
     await context.abort(code_of(error), error.message[:1024], trailing_metadata=extra)

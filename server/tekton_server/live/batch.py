@@ -14,6 +14,7 @@ from tekton.core.view import Commit, View
 from tekton_server.domain.commands import Command, decode_reply, encode_reply, replayed
 from tekton_server.domain.decide import decide
 from tekton_server.domain.overlay import Overlay, Tombstones
+from tekton_server.live.call import CURRENT
 from tekton_server.storage.journal import Head
 from tekton_server.storage.requests import Answered, Request, RequestKey
 
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 class Pending:
     """A command (None: only fold what others wrote), who waits for it, and under which request id it came."""
 
-    __slots__ = ("command", "future", "guard", "request")
+    __slots__ = ("call", "command", "future", "guard", "request")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Pending:
         self.command = command
         self.guard = guard
         self.request = request
+        self.call = CURRENT.get()
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def resolve(self, answer: Any) -> None:
@@ -82,6 +84,11 @@ class Batch:
             else:
                 self._answers.append((item, self._once(item.command, item.request)))
         return ()
+
+    @property
+    def request_ids(self) -> list[str]:
+        """The names of the calls whose commands were decided, as the log has them."""
+        return [item.call.request_id for item, _ in self._answers if item.call is not None]
 
     def resolve(self) -> None:
         """Tell every caller."""

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tekton import __version__
@@ -25,11 +24,12 @@ from tekton_server.live.freshness import Freshness
 from tekton_server.live.housekeeping import Housekeeping, Retention
 from tekton_server.live.leases import LeaseTable, Timing
 from tekton_server.live.metrics import Batches
+from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
 from tekton_server.live.sessions import SessionRegistry
-from tekton_server.live.writer import HistoryDivergedError, Writer
+from tekton_server.live.writer import HistoryDivergedError
+from tekton_server.storage.database import Database
 from tekton_server.storage.errors import StorageUnavailableError
-from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.leases import LeaseStore
 from tekton_server.storage.retention import forget_old
 from tekton_server.storage.state import Loaded, Store
@@ -50,10 +50,11 @@ class LiveRegistry:
         loaded: Loaded,
         store: Store,
         engine: AsyncEngine,
-        url: URL,
+        database: Database,
         timing: Timing,
         retention: Retention,
         last_batch: UUID | None,
+        parts: Parts,
     ) -> None:
         self.server_id = uuid4()
         self.view: View = loaded.view
@@ -61,9 +62,9 @@ class LiveRegistry:
         self.feed = BeatFeed()
         self.sessions = SessionRegistry()
         self.batches = Batches()
-        self._session = JournalSession(url)
+        self._session = parts.session(database)
         self.tombstones: dict[str, Tombstone] = {}
-        self.writer = Writer(
+        self.writer = parts.writer(
             self._session, self.view, self._on_commit, self._on_batch, self.tombstones, last_batch=last_batch
         )
         self.housekeeping = Housekeeping(
@@ -78,17 +79,24 @@ class LiveRegistry:
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def open(cls, engine: AsyncEngine, url: URL, timing: Timing, retention: Retention = KEEP) -> LiveRegistry:
+    async def open(
+        cls,
+        engine: AsyncEngine,
+        database: Database,
+        timing: Timing,
+        retention: Retention = KEEP,
+        parts: Parts = PARTS,
+    ) -> LiveRegistry:
         """Load the store and wire everything up.
 
         Raises:
             StorageUnavailableError: the database cannot be asked.
         """
-        store = Store(engine)
+        store = parts.store(engine)
         loaded = await store.load()
         head = await store.head()
         last_batch = head.batch_id if head.revision == loaded.view.revision else None
-        return cls(loaded, store, engine, url, timing, retention, last_batch)
+        return cls(loaded, store, engine, database, timing, retention, last_batch, parts)
 
     def build_in(self, host: str, port: int) -> None:
         """Show Tekton's own parts among the components, at the address by which Tekton is reached."""

@@ -17,10 +17,11 @@ from uuid import UUID
 from tekton.core.backoff import full_jitter
 from tekton.core.errors import RateLimitedError, TektonError, UnavailableError
 from tekton.core.view import Commit, View
+from tekton_server import failpoints
 from tekton_server.domain.commands import Command
 from tekton_server.domain.overlay import Tombstones
 from tekton_server.live.batch import Batch, Pending
-from tekton_server.storage.errors import DataRefusedError, StorageUnavailableError
+from tekton_server.storage.errors import DataRefusedError, StorageFullError, StorageUnavailableError
 from tekton_server.storage.journal import Head, JournalSession
 from tekton_server.storage.requests import Request
 
@@ -68,6 +69,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._last_batch = last_batch
         self._down_since: float | None = None
+        self._full = False
         self._failures = 0
         self._attempt_since: float | None = None
         self._closed = False
@@ -79,6 +81,13 @@ class Writer:
             stuck = time.monotonic() - self._attempt_since > STUCK_AFTER
             return self._attempt_since if stuck else None
         return self._down_since
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the database, in words for whoever asks how we are."""
+        if self.down_since is None:
+            return None
+        return "the disk of the database is full" if self._full else "the database does not answer"
 
     def _out_of_patience(self) -> bool:
         since = self.down_since
@@ -109,7 +118,7 @@ class Writer:
         if len(self._waiting) >= MAX_WAITING:
             raise RateLimitedError("too many writes are waiting; try again")
         if self._out_of_patience():
-            raise _not_tried()
+            raise self._not_tried()
         self._waiting.append(pending)
         self._wake.set()
         return pending.future
@@ -182,9 +191,12 @@ class Writer:
             await self._write(batch)
         except StorageUnavailableError as error:
             self._session.reset()
-            if self._down_since is None:
-                self._down_since = time.monotonic()
-                log.warning("database unavailable: %s", error.__cause__ or error)
+            full = isinstance(error, StorageFullError)
+            if self._down_since is None or full > self._full:
+                what = "the disk of the database is full" if full else "database unavailable"
+                log.warning("%s: %s", what, error.__cause__ or error)
+            self._full |= full
+            self._down_since = self._down_since or time.monotonic()
             _refuse(batch, error)
             return False
         except DataRefusedError as error:
@@ -198,7 +210,7 @@ class Writer:
             self._attempt_since = None
         if self._down_since is not None:
             log.info("database available again after %.1f s", time.monotonic() - self._down_since)
-            self._down_since = None
+            self._down_since, self._full = None, False
         return True
 
     async def _write(self, pending: list[Pending]) -> None:
@@ -210,6 +222,8 @@ class Writer:
         batch = Batch(self._view, head, remembered, self._tombstones)
         undecided = batch.decide(pending)
         if batch.empty:
+            if self._full:
+                await self._session.try_room()
             await self._session.rollback()
         else:
             await self._session.append(batch.commits, batch.batch_id, batch.answered)
@@ -221,7 +235,7 @@ class Writer:
                 return
         # Not before: a batch that fails is refused whole, and what was refused must not happen later.
         self._put_back(undecided)
-        self._finish(batch)
+        await self._finish(batch)
 
     async def _catch_up(self, head: Head) -> None:
         """Fold what other servers committed meanwhile; the journal's lock is held."""
@@ -240,12 +254,12 @@ class Writer:
         while (committed := await self._was_committed(batch)) is None:
             if self._out_of_patience():
                 # Those never had their turn, so they can be told for sure.
-                self._refuse_waiting(_not_tried())
+                self._refuse_waiting(self._not_tried())
             await asyncio.sleep(full_jitter(attempt, base=0.05, ceiling=1.0))
             attempt += 1
         log.info("batch %s was %s", batch.batch_id, "committed" if committed else "not committed")
         if committed:
-            self._finish(batch)
+            await self._finish(batch)
         else:
             self._put_back(pending)
 
@@ -277,10 +291,15 @@ class Writer:
         await self._attempt(batch[:middle])
         await self._attempt(batch[middle:])
 
-    def _finish(self, batch: Batch) -> None:
+    async def _finish(self, batch: Batch) -> None:
         if batch.commits:
             self._last_batch = batch.batch_id
+            if log.isEnabledFor(logging.DEBUG):
+                # The journal holds the id of the batch: that is how its rows are told whose requests they are of.
+                log.debug("batch %s is committed", batch.batch_id, extra={"requests": batch.request_ids})
             self._fold(batch.commits)
+        if failpoints.ACTIVE:
+            await failpoints.reach("writer.before_answer")
         batch.resolve()
 
     def _fold(self, commits: Sequence[Commit]) -> None:
@@ -294,6 +313,13 @@ class Writer:
         if head.history_id != self._view.history_id or head.revision < self._view.revision or not same_end:
             raise HistoryDivergedError("the database holds another history than this server has served")
 
+    def _not_tried(self) -> StorageUnavailableError:
+        if self._full:
+            return StorageFullError(
+                "the disk of the database is full; try again once there is room", details={"outcome": "none"}
+            )
+        return StorageUnavailableError("the database cannot be reached now; try again", details={"outcome": "none"})
+
     def _refuse_waiting(self, error: TektonError) -> None:
         _refuse(self._waiting, error)
         self._waiting.clear()
@@ -302,10 +328,6 @@ class Writer:
 def _refuse(batch: Sequence[Pending] | deque[Pending], error: TektonError) -> None:
     for item in batch:
         item.resolve(error)
-
-
-def _not_tried() -> StorageUnavailableError:
-    return StorageUnavailableError("the database cannot be reached now; try again", details={"outcome": "none"})
 
 
 def _too_late(future: asyncio.Future[Any]) -> None:

@@ -11,6 +11,7 @@ from tekton.v1.system_service_pb2_grpc import add_SystemServiceServicer_to_serve
 from tekton_server.live.metrics import Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState
+from tekton_server.services.caller import Networks
 from tekton_server.services.heartbeat import HeartbeatServicer
 from tekton_server.services.lifecycle import LifecycleServicer
 from tekton_server.services.registry import RegistryServicer
@@ -24,9 +25,11 @@ SERVICES = (
 )
 
 
-def register(server: aio.Server, live: LiveRegistry, state: SystemState, telemetry: Telemetry) -> None:
-    """Add every servicer to a server."""
-    add_RegistryServiceServicer_to_server(RegistryServicer(live), server)
+def register(
+    server: aio.Server, live: LiveRegistry, state: SystemState, telemetry: Telemetry, trusted: Networks = ()
+) -> None:
+    """Add every servicer to a server. `trusted` is where gateways call from that are believed who their clients are."""
+    add_RegistryServiceServicer_to_server(RegistryServicer(live, trusted), server)
     add_LifecycleServiceServicer_to_server(LifecycleServicer(live), server)
     add_HeartbeatServiceServicer_to_server(HeartbeatServicer(live), server)
     add_SystemServiceServicer_to_server(SystemServicer(live, state, telemetry), server)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tekton.core.ids import lookup_key
-from tekton.core.view import Cause, Component, Definition, DefinitionChange, InstanceChange, View
+from tekton.core.view import (
+    Cause,
+    Change,
+    Component,
+    Definition,
+    DefinitionChange,
+    Instance,
+    InstanceChange,
+    View,
+)
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.live.fanout import Folded
@@ -26,24 +35,41 @@ def present(view: View, selector: Selector) -> Iterator[DefinitionChange | Insta
 def registry_events(folded: Folded, selector: Selector, view: View) -> Iterator[registry_pb.RegistryEvent]:
     """Give the changes of a commit; what leaves the filter is removed, what enters it comes with all its records."""
     revision = folded.commit.revision
+    for position, (change, standing) in enumerate(_standing(folded)):
+        if isinstance(change, DefinitionChange):
+            following = {later.key for later in folded.commit.changes[position:] if isinstance(later, InstanceChange)}
+            neighbours = [
+                one
+                for one in folded.entering.get(lookup_key(change.key), ())
+                if one.instance_uuid not in following  # whose own change follows in this very commit
+            ]
+            yield from _definition_events(revision, change, neighbours, selector, view)
+        elif selector.wants(standing):
+            yield convert.registry_event(change, revision, view.history_id)
+
+
+def _standing(folded: Folded) -> Iterator[tuple[Change, Definition | None]]:
+    """Give the changes of a commit, each with its component's definition as it stands at that place in the commit."""
+    standing = dict[str, Definition | None](folded.definitions)
+    for change in reversed(folded.commit.changes):
+        if isinstance(change, DefinitionChange):
+            standing[lookup_key(change.key)] = change.old
     for change in folded.commit.changes:
-        if isinstance(change, InstanceChange):
-            if selector.wants(folded.definitions.get(lookup_key(change.component_id))):
-                yield convert.registry_event(change, revision, view.history_id)
+        if isinstance(change, DefinitionChange):
+            standing[lookup_key(change.key)] = change.new
+            yield change, change.new
         else:
-            yield from _definition_events(folded, change, selector, view)
+            yield change, standing.get(lookup_key(change.component_id))
 
 
 def _definition_events(
-    folded: Folded, change: DefinitionChange, selector: Selector, view: View
+    revision: int, change: DefinitionChange, neighbours: list[Instance], selector: Selector, view: View
 ) -> Iterator[registry_pb.RegistryEvent]:
-    revision, history_id = folded.commit.revision, view.history_id
+    history_id = view.history_id
     was, wanted = _wanted(selector, change.old), _wanted(selector, change.new)
     built_in = _built_in(change, selector, view)
     if built_in is not None and change.new is not None:
         yield from _hidden(built_in, change, revision, history_id, stays=wanted)
-    # An instance of this very commit speaks for itself: it was not in the filter before, and its own change follows.
-    neighbours = [i for i in folded.entering.get(lookup_key(change.key), ()) if i.granted != revision]
     if wanted or (was and change.new is None):
         yield convert.registry_event(change, revision, history_id)
     if wanted and change.old is not None and not was:
@@ -89,10 +115,8 @@ def _wanted(selector: Selector, definition: Definition | None) -> bool:
 
 def state_changes(folded: Folded, selector: Selector) -> Iterator[lifecycle_pb.StateChange]:
     """Give the state changes of a commit."""
-    for change in folded.commit.changes:
-        if isinstance(change, InstanceChange) and selector.wants(
-            folded.definitions.get(lookup_key(change.component_id))
-        ):
+    for change, standing in _standing(folded):
+        if isinstance(change, InstanceChange) and selector.wants(standing):
             message = convert.state_change(change, folded.commit.revision, folded.commit.recorded_at)
             if message is not None:
                 yield message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from tekton_server.live.fanout import Folded
@@ -14,7 +14,7 @@ MOST_BYTES = 8 * 1024 * 1024
 # A message stays well under what gateways and clients take by default.
 MESSAGE_BYTES = 900_000
 
-KeyT = TypeVar("KeyT", bound=Hashable)
+KeyT = TypeVar("KeyT", tuple[int, Selector], tuple[int, int, Selector])
 
 
 class Portion(NamedTuple):
@@ -64,11 +64,18 @@ class _Memo(Generic[KeyT]):
 
     def keep(self, key: KeyT, made: Iterable[bytes]) -> Sequence[bytes]:
         """Keep what was made."""
-        known = self._known[key] = tuple(made)
-        self._bytes += sum(map(len, known))
+        known = tuple(made)
+        self._known[key] = known
+        self._bytes += self._weight(key, known)
         while len(self._known) > MOST_KEPT or (self._bytes > MOST_BYTES and len(self._known) > 1):
-            self._bytes -= sum(map(len, self._known.pop(next(iter(self._known)))))
+            oldest = next(iter(self._known))
+            self._bytes -= self._weight(oldest, self._known.pop(oldest))
         return known
+
+    @staticmethod
+    def _weight(key: KeyT, made: Sequence[bytes]) -> int:
+        # A filter may be far larger than the nothing that passes it.
+        return key[-1].weight + sum(map(len, made))
 
 
 def portions(commits: Iterable[tuple[int, Sequence[bytes]]]) -> Iterator[Portion]:

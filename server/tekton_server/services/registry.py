@@ -19,7 +19,7 @@ from tekton_server.domain.validation import check_text
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import batch, convert, read, reply, sse
 from tekton_server.services.base import Context, Servicer, now, patience
-from tekton_server.services.caller import machine
+from tekton_server.services.caller import Networks, machine
 from tekton_server.services.faces import Faces
 from tekton_server.services.selector import Selector
 from tekton_server.services.watches import RegistryWatches
@@ -28,8 +28,9 @@ from tekton_server.services.watches import RegistryWatches
 class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
     """See proto/tekton/v1/registry_service.proto."""
 
-    def __init__(self, live: LiveRegistry) -> None:
+    def __init__(self, live: LiveRegistry, trusted: Networks = ()) -> None:
         super().__init__(live)
+        self._trusted = trusted
         self._faces = Faces(live)
         self._watches, self._events = RegistryWatches(live), sse.RegistryEvents(live)
 
@@ -37,7 +38,7 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         self, request: registry_pb.RegisterComponentRequest, context: Context
     ) -> registry_pb.RegisterComponentResponse:
         """Register an instance."""
-        answer = await self.submit(read.register(request, machine(context)), context, request)
+        answer = await self.submit(read.register(request, machine(context, self._trusted)), context, request)
         reply.http_status(201 if answer.created else 200)
         return convert.registered(answer, self.live.view.history_id, self.live.leases.timing)
 
@@ -45,7 +46,8 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         self, request: registry_pb.BatchRegisterComponentsRequest, context: Context
     ) -> registry_pb.BatchRegisterComponentsResponse:
         """Register many instances."""
-        answers = await batch.register(self.live.writer, request, machine(context), patience(context))
+        came_from = machine(context, self._trusted)
+        answers = await batch.register(self.live.writer, request, came_from, patience(context))
         return batch.response(request, answers, self.live.view.history_id, self.live.leases.timing)
 
     async def ListComponents(
@@ -82,8 +84,10 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
     async def UpdateComponent(self, request: registry_pb.UpdateComponentRequest, context: Context) -> pb.Component:
         """Change a definition."""
         definition = await self.submit(read.update(request), context, request)
-        # In the same batch it may have been removed again: it was there all the same.
-        found = self.live.view.components.get(lookup_key(request.component_id)) or Component(definition)
+        # The definition as it was decided, also where the answer is a repeated one and much has happened since.
+        found = Component(definition)
+        for instance in self.live.view.instances_of(request.component_id):
+            found.put(instance)
         return convert.component(found, self.live.leases, self.live.view.history_id, now())
 
     async def DeregisterComponent(

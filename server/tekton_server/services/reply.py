@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
 from google.protobuf.message import Message
 
-MessageT = TypeVar("MessageT", bound=Message)
+from tekton_server.live.call import CURRENT
 
-_status: ContextVar[int | None] = ContextVar("tekton_reply_status", default=None)
+MessageT = TypeVar("MessageT", bound=Message)
 
 
 def http_status(status: int) -> None:
     """Set the HTTP status of this reply where REST is spoken."""
-    _status.set(status)
-
-
-def take_http_status() -> int | None:
-    """Give the status that the handler set."""
-    return _status.get()
-
-
-def begin() -> None:
-    """Forget what an earlier call on this task set."""
-    _status.set(None)
+    call = CURRENT.get()
+    if call is not None:
+        call.http_status = status
 
 
 def encoded(_: type[MessageT], data: bytes) -> MessageT:

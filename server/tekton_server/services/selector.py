@@ -9,6 +9,9 @@ from tekton.core.ids import lookup_key
 from tekton.core.view import Definition
 from tekton_server.services import read
 
+# An item is a text of at most 128 characters, and its place in a set.
+_ITEM_BYTES = 256
+
 
 class _Selective(Protocol):
     @property
@@ -41,6 +44,11 @@ class Selector(NamedTuple):
     def all(self) -> bool:
         """Whether everything passes."""
         return not (self.keys or self.types or self.capabilities)
+
+    @property
+    def weight(self) -> int:
+        """What the filter holds in memory, in bytes, roughly."""
+        return _ITEM_BYTES * (len(self.keys) + len(self.types) + len(self.capabilities))
 
     def wants(self, definition: Definition | None) -> bool:
         """Tell whether a component passes."""

@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 from tekton_server.process import ChildProcess, ChildStartError
-from tekton_server.storage.data_directory import EmbeddedPostgresError, ServerLeftBehind
+from tekton_server.storage.data_directory import EmbeddedPostgresError, ServerLeftBehind, has_room
+from tekton_server.storage.errors import no_room
 from tekton_server.storage.unprivileged import Identity, own_tree
 
 MAJOR = 18
@@ -31,6 +32,10 @@ class ClusterUnusable(EmbeddedPostgresError):
 
 class PostgresFailed(EmbeddedPostgresError):
     """PostgreSQL ended or did not answer; the message carries the end of its log."""
+
+
+class PostgresHasNoRoom(PostgresFailed):
+    """PostgreSQL cannot run because the disk is full; it can, without more ado, once there is room."""
 
 
 def binary(name: str) -> Path:
@@ -104,6 +109,8 @@ async def _initdb(directory: Path, identity: Identity, log_path: Path, lock_fd: 
         code = await child.wait()
     finally:
         await child.stop(deadline=0)
+    if code != 0 and (no_room(child.log_tail()) or not has_room(directory)):
+        raise PostgresHasNoRoom(f"The disk that holds {directory.parent} is full; free some space there.")
     if code != 0:
         raise PostgresFailed(
             f"The database could not be created (initdb exited with {code}); the end of {log_path} says:\n"
@@ -167,6 +174,8 @@ def _ended(process: Path) -> bool:
 
 def _replace(path: Path, text: str, identity: Identity) -> None:
     """Write a file that is whole or absent; as root in a directory of a lesser account's, so never through a link."""
+    if _holds(path, text):
+        return  # on a full disk a server that could start shall
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -175,6 +184,14 @@ def _replace(path: Path, text: str, identity: Identity) -> None:
         if os.fstat(fd).st_uid != identity.owner[0]:
             os.fchown(fd, *identity.owner)
     fresh.replace(path)
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8", errors="surrogateescape") as file:
+            return file.read() == text
+    except OSError:
+        return False
 
 
 def _sync_directory(directory: Path) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
+
+_SOME_ROOM = 1 << 20
 
 
 class EmbeddedPostgresError(Exception):
@@ -56,9 +60,11 @@ class DataDirectoryLock:
                 f"The data directory {self.data_dir} is in use by another Tekton (pid {owner or 'unknown'}); "
                 "stop that one, or give this one a directory of its own with --data-dir."
             )
-        os.ftruncate(fd, 0)
-        os.write(fd, f"{os.getpid()}\n".encode())
         self._fd = fd
+        # Only for the sentence above; on a full disk it has to do without.
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, 0)
+            os.write(fd, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let the next one in; the file stays, for an unlinked lock could be held twice."""
@@ -99,11 +105,22 @@ class ClusterLock:
 
 
 def unusable(data_dir: Path, error: OSError) -> DataDirectoryUnusable:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DataDirectoryUnusable(
+            f"The disk that holds the data directory {data_dir} is full; free some space there, "
+            "or choose another with --data-dir."
+        )
     where = f" ({error.filename})" if error.filename and str(error.filename) != str(data_dir) else ""
     return DataDirectoryUnusable(
         f"The data directory {data_dir} cannot be used: {error.strerror}{where}; "
         "choose another with --data-dir, or run Tekton as the user who owns it."
     )
+
+
+def has_room(directory: Path) -> bool:
+    """Tell whether the disk of a directory has room worth the name: a full one keeps even the reason unwritten."""
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize >= _SOME_ROOM
 
 
 def _try_lock(fd: int) -> bool:

@@ -13,14 +13,16 @@ import asyncpg
 
 from tekton_server.process import ChildProcess, ChildStartError
 from tekton_server.storage import cluster as clusters
-from tekton_server.storage.cluster import ROLE, PostgresFailed
+from tekton_server.storage.cluster import ROLE, PostgresFailed, PostgresHasNoRoom
 from tekton_server.storage.data_directory import (
     ClusterLock,
     DataDirectoryLock,
     EmbeddedPostgresError,
     ServerLeftBehind,
+    has_room,
     unusable,
 )
+from tekton_server.storage.errors import no_room
 from tekton_server.storage.socket_directory import (
     PORT,
     clear_socket_directory,
@@ -255,7 +257,14 @@ class EmbeddedPostgres:
         lines = (self._child.log_tail() if self._child else "").splitlines()
         # Its own word for why, which is not always its last one.
         fatal = [line for line in lines if "FATAL" in line or "PANIC" in line] or lines[-1:]
+        full = not has_room(self._cluster)
+        if full:
+            fatal = [line for line in fatal if no_room(line)] or fatal
         said = f' ("{fatal[-1].strip()}")' if fatal else ""
+        if full or no_room(said):
+            return PostgresHasNoRoom(
+                f"The disk that holds {self._cluster} is full; free some space there. {what}{said}."
+            )
         return PostgresFailed(f"{what}{said}; {self.log_path} has more.")
 
     async def _connect(self, database: str) -> asyncpg.Connection:

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import URL
 
 from tekton.core.view import Commit
+from tekton_server import failpoints
 from tekton_server.storage import rows
-from tekton_server.storage.engine import WRITER_SETTINGS, connect
+from tekton_server.storage.database import Database
+from tekton_server.storage.engine import connect, writer_settings
 from tekton_server.storage.errors import translated
 from tekton_server.storage.requests import REMEMBERED, Answered, RequestKey
 from tekton_server.storage.tables import components, instances
@@ -80,6 +81,13 @@ SELECT revision, recorded_at, kind, old::text, new::text, cause::text FROM journ
 _BATCH_AT = "SELECT batch_id FROM journal WHERE revision = $1 AND idx = 0"
 
 
+# More than the free space that a table may have, so that it has to grow. Vacuum gives it to later answers.
+_TRY_ROOM = """
+INSERT INTO requests (principal, rpc, request_id, body_hash, reply, recorded_at)
+SELECT '', 'room', n::text, '', repeat('x', 900), clock_timestamp() FROM generate_series(1, 300) AS n
+"""
+
+
 class Head(NamedTuple):
     """The end of the journal, and the time: never before the last recorded time."""
 
@@ -94,8 +102,11 @@ class JournalSession:
     DataRefusedError when it refuses the data; after either the session MUST be reset before it is used again.
     """
 
-    def __init__(self, url: URL) -> None:
-        self._url = url
+    note = ""
+    """A comment in front of the statements that wait: what the database shows of them, tracing writes here."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._connection: asyncpg.Connection[Any] | None = None
 
     async def begin(self) -> Head:
@@ -103,19 +114,21 @@ class JournalSession:
         with translated():
             connection = await self._open()
             # One round trip; the head needs a statement of its own to see what the last holder of the lock committed.
-            await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_JOURNAL_LOCK})")
+            await connection.execute(f"{self.note}BEGIN; SELECT pg_advisory_xact_lock({_JOURNAL_LOCK})")
+            if failpoints.ACTIVE:
+                await failpoints.reach("journal.after_begin", connection)
             return _head(await connection.fetchrow(_HEAD))
 
     async def after(self, revision: int) -> list[Commit]:
         """Read the commits after a revision, bounded; ask again until none come."""
         with translated():
-            connection = await self._open()
+            connection = self._inside()
             return await read_after(connection, revision)
 
     async def remembered(self, keys: Sequence[RequestKey]) -> dict[RequestKey, Answered]:
         """Read what was answered to requests before."""
         with translated():
-            found = await (await self._open()).fetch(_REMEMBERED, *map(list, zip(*keys, strict=True)))
+            found = await self._inside().fetch(_REMEMBERED, *map(list, zip(*keys, strict=True)))
             return {RequestKey(*row[:3]): Answered(row[3], row[4]) for row in found}
 
     async def append(
@@ -126,7 +139,7 @@ class JournalSession:
         """
         definitions, touched = rows.last_values(commits)
         with translated():
-            connection = await self._open()
+            connection = self._inside()
             await connection.fetchval(
                 _APPEND,
                 rows.journal_rows(commits, batch_id),
@@ -138,23 +151,39 @@ class JournalSession:
                 rows.answered_rows(answered),
                 str(commits[-1].revision) if commits else "",
             )
+            if failpoints.ACTIVE:
+                await failpoints.reach("journal.after_append", connection)
+
+    async def try_room(self) -> None:
+        """Write what is taken back, to see whether the database's disk has room again.
+
+        Raises:
+            StorageFullError: it has none.
+        """
+        with translated():
+            await self._inside().execute(_TRY_ROOM)
 
     async def commit(self) -> None:
         """Commit. When this fails the outcome is unknown until `batch_at` is asked."""
         with translated():
-            await (await self._open()).execute("COMMIT")
+            connection = self._inside()
+            if failpoints.ACTIVE:
+                await failpoints.reach("journal.before_commit", connection)
+            await connection.execute(f"{self.note}COMMIT")
+            if failpoints.ACTIVE:
+                await failpoints.reach("journal.after_commit", connection)
 
     async def rollback(self) -> None:
         """Give the transaction up and keep the connection."""
         with translated():
-            await (await self._open()).execute("ROLLBACK")
+            await self._inside().execute("ROLLBACK")
 
     async def batch_at(self, revision: int) -> UUID | None:
         """Tell which batch wrote a revision; None when no one did. Call inside `begin`, whose lock waits out an old
         backend that is still committing.
         """
         with translated():
-            found: UUID | None = await (await self._open()).fetchval(_BATCH_AT, revision)
+            found: UUID | None = await self._inside().fetchval(_BATCH_AT, revision)
             return found
 
     def reset(self) -> None:
@@ -173,9 +202,15 @@ class JournalSession:
                 # Nothing is in progress on it: an end that the server does not confirm is an end all the same.
                 connection.terminate()
 
+    def _inside(self) -> asyncpg.Connection[Any]:
+        """Give the connection that holds the transaction: on a new one COMMIT would succeed and commit nothing."""
+        if self._connection is None or self._connection.is_closed():
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost inside its transaction")
+        return self._connection
+
     async def _open(self) -> asyncpg.Connection[Any]:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._url, WRITER_SETTINGS)
+            self._connection = await connect(self._database, writer_settings(self._database))
         return self._connection
 
 

@@ -198,6 +198,11 @@ class View:
         component = self.components.get(lookup_key(component_id))
         return list(component.instances.values()) if component else []
 
+    def count_instances(self, component_id: str) -> int:
+        """Count a component's instances, as the journal has them."""
+        component = self.components.get(lookup_key(component_id))
+        return len(component.instances) if component else 0
+
     def leased_at(self, address: Address) -> Instance | None:
         """Find the leased instance that listens at an address."""
         instance_uuid = self._by_address.get(address)

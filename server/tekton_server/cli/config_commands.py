@@ -1,0 +1,133 @@
+"""`tekton config`: what is set, where it comes from, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Annotated, Any
+
+import typer
+
+from tekton_server.cli import setting_options as given
+from tekton_server.cli.groups import examples, group
+from tekton_server.cli.options import Output
+from tekton_server.cli.output import Format, note, width, write
+from tekton_server.config import Explained, Origin, explain
+
+_SECRET = re.compile(r"(secret|password|token|key)$")
+_PASSWORD = re.compile(r"(password\s*=\s*)[^&\s]*", re.IGNORECASE)
+_MASK = "***"
+
+app = group(
+    "See the settings of this machine's Tekton and check them. Nothing is asked of a running one.",
+    examples(
+        ("tekton config show", "every setting, and where it is from"),
+        ("tekton config check", "exit code 2 where something is wrong"),
+        ("tekton config check new.json other.json", "files that are not in use yet"),
+    ),
+)
+
+
+@app.command()
+def show(
+    host: given.Host = None,
+    port: given.Port = None,
+    allowed_host: given.AllowedHosts = None,
+    grpc_port: given.GrpcPort = None,
+    trusted_proxy: given.TrustedProxies = None,
+    data_dir: given.DataDir = None,
+    database_url: given.DatabaseUrl = None,
+    database_password_file: given.DatabasePasswordFile = None,
+    config: given.Config = None,
+    insecure: given.Insecure = False,
+    log_level: given.LogLevel = None,
+    log_format: given.LogFormat = None,
+    otlp_endpoint: given.OtlpEndpoint = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show every setting as `tekton up` would have it with the same options, and where it is from, secrets masked."""
+    flags = {
+        "host": host,
+        "port": port,
+        "allowed_hosts": allowed_host or None,
+        "grpc_port": grpc_port,
+        "trusted_proxies": trusted_proxy or None,
+        "data_dir": data_dir,
+        "database_url": database_url,
+        "database_password_file": database_password_file,
+        "insecure": insecure or None,
+        "log_level": log_level,
+        "log_format": log_format,
+        "otlp_endpoint": otlp_endpoint,
+    }
+    found = explain(flags, config=config)
+    value = {
+        "file": str(found.file) if found.file else None,
+        "settings": [_data(one) for one in found.settings],
+        "problems": list(found.problems),
+    }
+    write(value, output, lambda: _lines(found), lambda: [one.name for one in found.settings])
+    for problem in found.problems:
+        note(f"warning: {problem}")
+
+
+def _data(one: Origin) -> dict[str, Any]:
+    return {"name": one.name, "value": masked(one.name, one.value), "source": one.kind, "where": one.where}
+
+
+def _lines(found: Explained) -> Any:
+    from tekton_server.cli.grid import Column, grid
+
+    columns = (Column("SETTING"), Column("VALUE"), Column("FROM", 1))
+    rows = [(one.name, _shown(masked(one.name, one.value)), one.where or one.kind) for one in found.settings]
+    return grid(columns, rows, width())
+
+
+def _shown(value: Any) -> str:
+    if value is None or value in ((), []):
+        return "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def masked(name: str, value: Any) -> Any:
+    """Give a value without what must not be seen: a password in an address, or all of a secret."""
+    if value is None:
+        return None
+    if name.endswith("_url"):
+        return _address(str(value))
+    return _MASK if _SECRET.search(name) else value
+
+
+def _address(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    # A password that somebody forgot to quote may hold anything but the last @.
+    login, at, place = rest.rpartition("@")
+    user, colon, _ = login.partition(":")
+    shown = f"{user}{colon and f':{_MASK}'}{at}{place}" if separator else url
+    return _PASSWORD.sub(rf"\g<1>{_MASK}", f"{scheme}{separator}{shown}" if separator else shown)
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE]...", help="Files to check; by default what `tekton up` would read.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Check files, or the settings that are in force: values, keys that nobody knows, and what cannot go together."""
+    wrong = 0
+    for file in files or (None,):
+        # A file is judged alone; without one, what is in the environment counts too.
+        found = explain({}, {} if file else os.environ, file)
+        for problem in found.problems:
+            note(problem)
+        wrong += len(found.problems)
+        if not found.problems:
+            about = str(found.file) if found.file else "the environment and the defaults; there is no file"
+            typer.echo(f"ok: {about}")
+    if wrong:
+        raise typer.Exit(2)

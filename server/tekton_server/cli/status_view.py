@@ -1,0 +1,76 @@
+"""How `tekton status` looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.text import Text
+
+from tekton_server.cli.grid import STYLES, Column, grid
+from tekton_server.cli.text import ago, clean, parse_time, stamp
+
+_NOT_READY = (Column("NOT READY"), Column("STATE"), Column("TYPE", 3), Column("SINCE", 1), Column("REASON", 2))
+_SHOWN = 20
+
+
+def status_lines(found: Mapping[str, Any], width: int | None) -> Iterable[Text]:
+    """Lay out the screen."""
+    now = datetime.now(UTC)
+    build = f"{found['build_date']}, {found['git_commit'][:12]}"
+    yield Text.assemble(
+        (f"Tekton {clean(found['version'])}", "bold"), f" at {clean(found['address'])} ({clean(build)})"
+    )
+    yield from _itself(found, now)
+    database, leases = found["database"], found["leases"]
+    waiting = f", {database['waiting']} writes wait" if database["waiting"] else ""
+    yield _fact("database", f"{'up' if database['up'] else 'down'}, revision {database['revision']}{waiting}")
+    suspect = f", {leases['suspects']} of them suspect" if leases["suspects"] else ""
+    yield _fact("leases", f"{leases['leases']}{suspect}; {leases['sessions']} heartbeat streams")
+    yield _fact("watches", str(leases["watchers"]))
+    yield _fact("components", _states(found))
+    rows = found["not_ready"]
+    if rows:
+        yield Text()
+        yield from grid(_NOT_READY, [_row(row, now) for row in rows[:_SHOWN]], width)
+        if len(rows) > _SHOWN:
+            yield Text(f"and {len(rows) - _SHOWN} more: tekton components list", style="dim")
+
+
+def summary(found: Mapping[str, Any]) -> Text:
+    """Give the fleet in one line."""
+    rows = [f"{row['component_id']} {row['status']}" for row in found["not_ready"][:_SHOWN]]
+    rest = clean(", ".join(rows)) or "everything ready"
+    return Text(f"{stamp(datetime.now(UTC))}  {_states(found)}  ({rest})")
+
+
+def _itself(found: Mapping[str, Any], now: datetime) -> Iterable[Text]:
+    if found["ready"]:
+        yield _fact("ready", f"for {ago(parse_time(found['ready_since']), now)}", "green")
+    else:
+        yield _fact("ready", f"no: {found['not_ready_because']}", "red")
+    yield _fact("health", found["health"], STYLES.get(found["health"], ""))
+    for part, how in found["parts"].items():
+        reason = f": {how['reason']}" if how["reason"] else ""
+        yield _fact(f"  {clean(part)}", f"{how['status']}{reason}", STYLES.get(how["status"], ""))
+
+
+def _states(found: Mapping[str, Any]) -> str:
+    components = found["components"]
+    states = ", ".join(f"{count} {state}" for state, count in sorted(components["states"].items()))
+    return f"{components['total']}: {states}" if states else "none"
+
+
+def _fact(name: str, value: str, style: str = "") -> Text:
+    return Text.assemble((f"  {name:<12}", "dim"), (clean(value), style))
+
+
+def _row(row: Mapping[str, Any], now: datetime) -> list[str]:
+    return [
+        row["component_id"],
+        row["status"],
+        row["component_type"],
+        f"{ago(parse_time(row['status_since']), now)} ago" if row["status_since"] else "-",
+        row["status_reason"] or "-",
+    ]

@@ -1,0 +1,71 @@
+"""The sections of the settings: what stands together in the file, with bounds, and in words what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
+Keep = Annotated[float, msgspec.Meta(ge=60, le=366 * 86400)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+CountOrNone = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+Bytes = Annotated[int, msgspec.Meta(ge=64 * 1024, le=2**40)]
+
+
+class Components(msgspec.Struct, frozen=True, kw_only=True):
+    """The `components` section. Times in seconds."""
+
+    heartbeat_interval: Seconds = 10.0
+    heartbeat_timeout: Seconds = 30.0
+    instance_retention: Keep = 3600.0
+    component_retention: Keep = 72 * 3600.0
+
+
+class DatabaseTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """The `database` section: how the database is used, wherever it is. Times in seconds."""
+
+    pool_size: Count = 8
+    max_overflow: CountOrNone = 8
+    pool_timeout: Seconds = 5.0
+    connect_timeout: Seconds = 5.0
+    read_timeout: Seconds = 30.0
+    write_timeout: Seconds = 10.0
+    lock_timeout: Seconds = 5.0
+    idle_in_transaction_timeout: Seconds = 2.0
+    keepalives_idle: Count = 10
+    keepalives_interval: Count = 5
+    keepalives_count: Count = 3
+
+
+class Logs(msgspec.Struct, frozen=True, kw_only=True):
+    """The `logs` section: how long a log file may grow, and how many older ones of each are kept."""
+
+    max_bytes: Bytes = 16 * 1024 * 1024
+    keep: Count = 3
+
+
+SECTIONS: Mapping[str, type[msgspec.Struct]] = {"components": Components, "database": DatabaseTerms, "logs": Logs}
+_SECONDS = "a number of seconds over 0, at most a day"
+_KEEP = "a number of seconds from a minute to a year"
+_COUNT = "a whole number from 1 to 1000"
+WANTED: Mapping[str, str] = {
+    "components.heartbeat_interval": _SECONDS,
+    "components.heartbeat_timeout": _SECONDS,
+    "components.instance_retention": _KEEP,
+    "components.component_retention": _KEEP,
+    "database.pool_size": _COUNT,
+    "database.max_overflow": "a whole number from 0 to 1000",
+    "database.keepalives_idle": _COUNT,
+    "database.keepalives_interval": _COUNT,
+    "database.keepalives_count": _COUNT,
+    **{f"database.{name}": _SECONDS for name in DatabaseTerms.__struct_fields__ if name.endswith("_timeout")},
+    "logs.max_bytes": "a whole number of bytes from 65536 (64 KiB) to 1099511627776 (1 TiB)",
+    "logs.keep": _COUNT,
+}
+VARIABLES: Mapping[str, tuple[str, ...]] = {
+    f"{section}.{name}": (f"TEKTON_{section}_{name}".upper(),)
+    for section in ("database", "logs")
+    for name in SECTIONS[section].__struct_fields__
+}

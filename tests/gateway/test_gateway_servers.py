@@ -1,0 +1,128 @@
+"""Several servers behind one gateway: calls and streams go to those that say that they serve."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from tekton.v1 import system_service_pb2, system_service_pb2_grpc
+from tekton_gateway import Envoy, GatewayError, GatewaySettings, clusters, routes
+from tests.gateway.clients import StartGateway, rest_client
+
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class NamedServer(system_service_pb2_grpc.SystemServiceServicer):
+    """A server on TCP that answers with its name, and says of its health what it is told to."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        system_service_pb2_grpc.add_SystemServiceServicer_to_server(self, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    async def Health(self, request: object, context: object) -> system_service_pb2.HealthResponse:
+        return system_service_pb2.HealthResponse(status=self.name)
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def serve(self, serving: bool) -> None:
+        await self._health.set("", SERVING if serving else NOT_SERVING)
+
+    async def stop(self) -> None:
+        await self._server.stop(None)
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[tuple[NamedServer, NamedServer]]:
+    """Two servers that serve."""
+    both = NamedServer("a"), NamedServer("b")
+    for one in both:
+        await one.start()
+        await one.serve(True)
+    yield both
+    for one in both:
+        await one.stop()
+
+
+async def before(start_gateway: StartGateway, *servers: NamedServer) -> Envoy:
+    """Put a gateway before servers."""
+    return await start_gateway(upstream=tuple(("localhost", one.port) for one in servers))
+
+
+async def until_only(gateway: Envoy, *names: str) -> None:
+    """Call until those who answer are these for a whole round of calls."""
+    async with asyncio.timeout(10), rest_client(gateway) as rest:
+        while True:
+            answers = [await rest.get("/api/health") for _ in range(20)]
+            assert {answer.status_code for answer in answers} == {200}
+            if {answer.json()["status"] for answer in answers} == set(names):
+                return
+
+
+async def test_every_server_gets_calls(start_gateway: StartGateway, pair: tuple[NamedServer, NamedServer]) -> None:
+    """Named as localhost, which is 127.0.0.1 first."""
+    await until_only(await before(start_gateway, *pair), "a", "b")
+
+
+async def test_a_server_that_says_it_does_not_serve_gets_no_calls_until_it_does(
+    start_gateway: StartGateway, pair: tuple[NamedServer, NamedServer]
+) -> None:
+    """As in a stop in order; not one call fails on the way."""
+    gateway = await before(start_gateway, *pair)
+    await pair[0].serve(False)
+    await until_only(gateway, "b")
+    await pair[0].serve(True)
+    await until_only(gateway, "a", "b")
+
+
+async def test_where_no_server_says_that_it_serves_any_is_tried(
+    start_gateway: StartGateway, pair: tuple[NamedServer, NamedServer]
+) -> None:
+    """Health checks that fail under load must not turn slowness into an outage."""
+    for one in pair:
+        await one.serve(False)
+    await until_only(await before(start_gateway, *pair), "a", "b")
+
+
+async def test_calls_that_cannot_reach_a_server_go_to_another_at_once(
+    start_gateway: StartGateway, pair: tuple[NamedServer, NamedServer]
+) -> None:
+    """Before any health check has noticed."""
+    gateway = await before(start_gateway, *pair)
+    await until_only(gateway, "a", "b")
+    await pair[0].stop()
+    await until_only(gateway, "b")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_streams_and_unary_calls_reach_every_server_by_ways_of_their_own(count: int) -> None:
+    """Both clusters have all servers, each with windows for all streams of a connection, and check their health."""
+    servers = tuple((f"server-{number}", 8011) for number in range(count))
+    settings = GatewaySettings(upstream=servers if count > 1 else servers[0])
+    streams, unary = clusters.render(settings)
+    assert (streams["name"], unary["name"]) == (clusters.STREAMS, clusters.UNARY)
+    for cluster in (streams, unary):
+        [group] = cluster["load_assignment"]["endpoints"]
+        found = [one["endpoint"]["address"]["socket_address"] for one in group["lb_endpoints"]]
+        assert [(one["address"], one["port_value"]) for one in found] == list(servers)
+        assert cluster["health_checks"][0]["grpc_health_check"] == {}
+        [protocol] = cluster["typed_extension_protocol_options"].values()
+        assert protocol["explicit_http_config"]["http2_protocol_options"]["max_concurrent_streams"] == 8192
+    table = {row["match"]["path"]: row["route"] for row in routes.render(settings)["virtual_hosts"][0]["routes"]}
+    assert table["/tekton.v1.RegistryService/ListComponents"]["retry_policy"]["retry_host_predicate"]
+    assert "retry_policy" not in table["/tekton.v1.RegistryService/WatchRegistry"]
+
+
+@pytest.mark.parametrize("upstream", [(), ("ser ver", 8011), ("server", 0), (("a", 1), ("http://b", 2))])
+def test_a_server_that_cannot_be_is_refused(upstream: tuple[object, ...]) -> None:
+    """None at all, no host, no port."""
+    with pytest.raises(GatewayError, match="upstream"):
+        GatewaySettings(upstream=upstream)  # type: ignore[arg-type]

@@ -75,11 +75,6 @@ class Envoy:
         """None while it runs."""
         return self._child.returncode
 
-    def rotate(self) -> None:
-        """Begin a new access log where there is one and it is long; to be called now and then."""
-        if self._settings.access_log is not None and self.returncode is None:
-            telemetry.rotate(self._settings.access_log, self.pid)
-
     async def wait(self) -> int:
         """Give the exit code once it has ended."""
         return await self._child.wait()

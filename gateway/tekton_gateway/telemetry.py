@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import ssl
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +17,6 @@ REQUEST_ID = "x-request-id"
 _TYPE = "type.googleapis.com/envoy"
 # Envoy keeps what it writes for so long, in milliseconds.
 ACCESS_LOG_DELAY = 1000
-_ACCESS_LOG_BYTES = 16 * 1024 * 1024
-_ACCESS_LOGS_KEPT = 3
 
 # Without the query, which may hold what is nobody's business.
 _LINE = {
@@ -63,18 +58,6 @@ def runtime() -> Json:
     """Send spans in hundreds, where Envoy would send five, and as soon as the server does."""
     values = {"tracing.opentelemetry.min_flush_spans": 512, "tracing.opentelemetry.flush_interval_ms": 1000}
     return {"layers": [{"name": "tracing", "static_layer": values}]}
-
-
-def rotate(access_log: Path, pid: int) -> None:
-    """Begin a new access log where the old one is long; Envoy opens it when it is told by a signal."""
-    with suppress(OSError):
-        if access_log.stat().st_size < _ACCESS_LOG_BYTES:
-            return
-        for number in range(_ACCESS_LOGS_KEPT, 0, -1):
-            older = access_log.with_name(f"{access_log.name}.{number - 1}") if number > 1 else access_log
-            if older.exists():
-                older.replace(access_log.with_name(f"{access_log.name}.{number}"))
-        os.kill(pid, signal.SIGUSR1)
 
 
 def _tracing() -> Json:

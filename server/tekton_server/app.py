@@ -217,16 +217,10 @@ class Tekton:
 
         await start()
         self._supervise(Part("gateway", "the gateway (Envoy)", ended, start))
-        kept, children = self.settings.logs, (logs / "postgres.log", log_path)
-        task = asyncio.create_task(
-            keep_short(children, kept.max_bytes, kept.keep, self._rotate),
-            name="keep the logs short",
-        )
+        kept, children = self.settings.logs, (logs / "postgres.log", log_path, logs / "access.log")
+        task = asyncio.create_task(keep_short(children, kept.max_bytes, kept.keep), name="keep the logs short")
+        task.add_done_callback(self._supervisor_ended)
         self._stack.push_async_callback(_cancelled, task)
-
-    def _rotate(self) -> None:
-        if self.gateway is not None:
-            self.gateway.rotate()
 
     async def _close_gateway(self) -> None:
         if self.gateway is not None:

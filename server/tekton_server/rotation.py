@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -21,12 +21,11 @@ _CHUNK = 1 << 20
 _TRIES = 100
 
 
-async def keep_short(paths: Sequence[Path], max_bytes: int, keep: int, also: Callable[[], object]) -> None:
-    """Look at logs, and at what else has to be looked at, now and then until cancelled."""
+async def keep_short(paths: Sequence[Path], max_bytes: int, keep: int) -> None:
+    """Look at logs now and then until cancelled."""
     failed: set[Path] = set()
     while True:
         await asyncio.sleep(EVERY)
-        also()
         for path in paths:
             try:
                 await asyncio.to_thread(rotate, path, max_bytes, keep)

@@ -112,13 +112,15 @@ async def test_without_room_for_a_copy_the_log_stays(tmp_path: Path, caplog: pyt
         (tmp_path / "a.log.new").mkdir()
         looked = 0
 
-        def look() -> None:
+        def look(path: Path, max_bytes: int, keep: int) -> bool:
             nonlocal looked
             looked += 1
+            return rotate(path, max_bytes, keep)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(rotation, "EVERY", 0.01)
-            task = asyncio.create_task(keep_short([path], 1000, 2, look))
+            patch.setattr(rotation, "rotate", look)
+            task = asyncio.create_task(keep_short([path], 1000, 2))
             while looked < 5:
                 await asyncio.sleep(0.01)
             assert caplog.text.count("cannot be rotated") == 1

@@ -55,6 +55,8 @@ local function refusal(headers, rpc)
     end
     return "400", "content-type"
   end
-  local refused, parameter = misplaced(headers:get(":path"), method)
-  return refused ~= nil and "400" or nil, refused, parameter
+  if not reads and (headers:get("content-encoding") or "identity"):lower() ~= "identity" then
+    return "400", "content-encoding"
+  end
+  return query_refused(headers:get(":path"), method)
 end

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,8 @@ class Binding:
     template: str
     elsewhere: frozenset[str]
     """The fields that the path or the body holds, by both of their JSON names: the query must not hold them."""
+    lists: frozenset[str]
+    """The fields that hold lists, likewise: the query may hold them more than once."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,10 @@ def _repeated() -> Iterator[tuple[descriptor_pb2.FieldDescriptorProto, bool]]:
                     yield field, field.type_name.rpartition(".")[2] in entries
 
 
+def _json_names(fields: Iterable[descriptor_pb2.FieldDescriptorProto]) -> frozenset[str]:
+    return frozenset(name for field in fields for name in (field.name, field.json_name))
+
+
 def _bindings(rule: HttpRule, request: descriptor_pb2.DescriptorProto) -> Iterator[Binding]:
     kind = rule.WhichOneof("pattern")
     if kind is not None:
@@ -124,6 +130,7 @@ def _bindings(rule: HttpRule, request: descriptor_pb2.DescriptorProto) -> Iterat
         verb, template = (rule.custom.kind, rule.custom.path) if custom else (kind.upper(), str(getattr(rule, kind)))
         held = {*VARIABLE.findall(template), rule.body}
         fields = [field for field in request.field if rule.body == "*" or field.name in held]
-        yield Binding(verb, template, frozenset(name for field in fields for name in (field.name, field.json_name)))
+        lists = (field for field in request.field if field.label == field.LABEL_REPEATED)
+        yield Binding(verb, template, _json_names(fields), _json_names(lists))
     for more in rule.additional_bindings:
         yield from _bindings(more, request)

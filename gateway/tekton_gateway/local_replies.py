@@ -33,6 +33,9 @@ REFUSED = "x-tekton-refused"
 PARAMETER = "x-tekton-parameter"
 """And this the header in which it says for which parameter of the query."""
 
+GRPC_STATUS = "x-tekton-grpc-status"
+"""On replies to gRPC calls, the status that they should have: the Lua filter puts it in place of Envoy's."""
+
 BROKEN = "The server went away during the call; it may have been carried out. Look before you try again."
 TOO_LATE = "The call took longer than its deadline; it may have been carried out."
 
@@ -78,7 +81,7 @@ def replies(settings: GatewaySettings) -> list[Reply]:
     unknown = "There is no %REQ(:METHOD)% %PATH(NQ):256% on this gateway."
     unreachable = "The server cannot be reached now; nothing was done. Try again."
     body_limit = f"The request body is over the limit of {settings.max_request_bytes} bytes."
-    header_limit = f"The request headers are over the limit of {settings.max_header_kib} KiB."
+    header_limit = f"The request headers are over the limit of {settings.max_header_kib} KiB or of 100 headers."
     reply_limit = (
         f"The reply is over the limit of {settings.max_response_bytes} bytes; ask for less, such as a smaller page."
     )
@@ -88,6 +91,7 @@ def replies(settings: GatewaySettings) -> list[Reply]:
         Reply(404, errors.UnknownPathError(unknown), header=(ASKED, "%REQ(:METHOD)% %PATH(NQ)%")),
         Reply(408, errors.TektonTimeoutError("The request was not sent in time.")),
         Reply(413, errors.TooLargeError(body_limit)),
+        Reply(426, errors.ValidationError("HTTP/1.0 is not served here: use HTTP/1.1 or HTTP/2.")),
         Reply(431, errors.TooLargeError(header_limit)),
         Reply(500, errors.TektonError(reply_limit)),
         Reply(503, errors.UnavailableError(unreachable), flags=_NOT_SENT),
@@ -112,12 +116,25 @@ def _refusals() -> list[Reply]:
     parameter = f"%REQ({PARAMETER})%"
     misplaced = "stands in the path or in the body of this call: leave it out of the query"
     bare = "must be written as a name, = and a value"
+    repeated = "holds one value: give it once"
+    no_message = "The call ends before its first message: send one, with its frame of five bytes."
+    events = "events are server-sent events, which a plain GET of a path under /events reads"
+    upgrade = f"is not taken by any path: leave it out; {events}"
+    websocket = f"There is no %PATH(NQ):256% on this gateway, and no WebSocket: {events}."
+    tunnel = "This gateway opens no tunnels: call it as a server, not as a proxy."
+    encoding = "is not understood here: send the body as it is, without this header or as identity"
     return [
         Reply(403, errors.ForbiddenError(host), refused="host"),
         Reply(403, errors.ForbiddenError(origin), refused="origin"),
         Reply(400, errors.ValidationError.of("content-type", content_type, "format"), refused="content-type"),
         Reply(400, errors.ValidationError.of(parameter, misplaced, "place"), refused="query"),
         Reply(400, errors.ValidationError.of(parameter, bare, "format"), refused="parameter"),
+        Reply(400, errors.ValidationError.of(parameter, repeated, "unique"), refused="repeated"),
+        Reply(400, errors.ValidationError.of("content-encoding", encoding, "format"), refused="content-encoding"),
+        Reply(400, errors.ValidationError(no_message), refused="message"),
+        Reply(400, errors.ValidationError.of("upgrade", upgrade, "format"), refused="upgrade"),
+        Reply(404, errors.UnknownPathError(websocket), refused="websocket"),
+        Reply(404, errors.UnknownPathError(tunnel), refused="tunnel"),
     ]
 
 
@@ -159,14 +176,17 @@ def _for_rest(reply: Reply) -> Json:
 
 
 def _for_grpc(reply: Reply) -> Json:
-    """The body becomes grpc-message; Envoy chooses the status, so details are given only where it chooses ours."""
-    mapper: Json = {
+    """The body becomes grpc-message. Where no filter sees it the status is Envoy's: details only if it is ours."""
+    headers = []
+    if not isinstance(reply.error, errors.UnknownPathError):  # that is UNIMPLEMENTED, as Envoy says
+        headers.append(_header(GRPC_STATUS, str(code_pb2.Code.Value(reply.error.grpc_status))))
+    if isinstance(reply.error, errors.UnavailableError) and not reply.and_above:
+        headers.append(_header("grpc-status-details-bin", _status_details(reply.error)))
+    return {
         "filter": _all(_is_grpc(), reply.matches()),
+        "headers_to_add": headers,
         "body_format_override": {"text_format_source": {"inline_string": reply.error.message}},
     }
-    if isinstance(reply.error, errors.UnavailableError) and not reply.and_above:
-        mapper["headers_to_add"] = [_header("grpc-status-details-bin", _status_details(reply.error))]
-    return mapper
 
 
 def _status_details(error: errors.TektonError) -> str:
@@ -192,7 +212,7 @@ def _is_grpc() -> Json:
 
     A gRPC-Web call does so once its filter has seen it; what is refused before is plain HTTP.
     """
-    content_type = {"name": "content-type", "string_match": {"safe_regex": {"regex": "application/grpc([+;].*)?"}}}
+    content_type = {"name": "content-type", "string_match": {"safe_regex": {"regex": "application/grpc([+].*)?"}}}
     unmarked = {"name": "x-tekton-rest", "present_match": False}
     return _all({"header_filter": {"header": content_type}}, {"header_filter": {"header": unmarked}})
 

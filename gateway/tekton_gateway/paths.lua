@@ -1,8 +1,8 @@
 -- What the transcoder does not do: HEAD as GET, OPTIONS, a browser at the root, and the methods of a path in its 404.
 -- And what it should not do: let the query say what the path or the body says.
 --
--- PATHS stands before this text: a pattern, per method the fields that stand in the path or the body, the text for
--- Allow, and whether GET streams. Only a call with a query, and what is no plain call, is looked up in it.
+-- PATHS stands before this text: a pattern, per method the fields that stand in the path or the body and those that hold
+-- lists, the text for Allow, and whether GET streams. Only a call with a query, and what is no plain call, is looked up.
 
 local PARAMETER = "x-tekton-parameter"
 local EVENTS = "text/event-stream"
@@ -16,7 +16,7 @@ local function path_of(target)
   end
 end
 
--- Give, where a path takes a method, the fields that its query must not hold.
+-- Give, where a path takes a method, what is known of its fields.
 local function taken(row, method)
   return row[2][method == "HEAD" and "GET" or method]
 end
@@ -25,24 +25,41 @@ local function decoded(text)
   return (text:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
--- The transcoder would let a parameter win over the path, and skips one without "=": DELETE …?instance_uuid must not
--- end the whole component. It decodes names, so that an escape would hide one.
-local function misplaced(target, method)
-  local query = target:match("%?(.*)$")
-  local row = query ~= nil and path_of(target) or nil
-  local elsewhere = row ~= nil and taken(row, method) or nil
-  if elsewhere == nil then
-    return nil
-  end
+-- The transcoder would let a parameter win over the path, of two take the last, and skips one without "=": neither
+-- DELETE …?instance_uuid nor …?instance_uuid=a&instance_uuid= must end the whole component. It decodes names, so that an
+-- escape would hide one, and takes instanceUuid for instance_uuid.
+local function misplaced(query, fields)
+  local seen = {}
   for pair in query:gmatch("[^&]+") do
     local written = pair:match("^([^=]+)=")
-    local name = written ~= nil and decoded(written):match("^[^.]*") or nil
-    if name == nil then
+    if written == nil then
       return "parameter", pair:sub(1, 100)
-    elseif elsewhere[name] then
-      return "query", name
     end
+    local whole = decoded(written)
+    local name, one = whole:match("^[^.]*"), whole:gsub("_", ""):lower()
+    if fields.elsewhere[name] then
+      return "query", name
+    elseif seen[one] and not fields.lists[name] then
+      return "repeated", whole:sub(1, 100)
+    end
+    seen[one] = true
   end
+end
+
+-- Give the status and the name of the refusal, and the parameter it is for; or nil. A query that cannot be looked at does
+-- not pass: the transcoder takes paths, such as /components/batch for /components:batch, that are not in the table.
+local function query_refused(target, method)
+  local query = target:match("%?(.*)$")
+  if query == nil or method == "OPTIONS" then
+    return nil
+  end
+  local row = path_of(target)
+  local fields = row ~= nil and taken(row, method) or nil
+  if fields == nil then
+    return "404", "method"
+  end
+  local refused, parameter = misplaced(query, fields)
+  return refused ~= nil and "400" or nil, refused, parameter
 end
 
 -- Give what to answer at once, or nil. The methods of a call that goes on may be changed, not its meaning.

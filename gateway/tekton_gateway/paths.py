@@ -32,11 +32,11 @@ class RestPath:
 
     @property
     def pattern(self) -> str:
-        """The Lua pattern of its paths. A slash at the end is nothing to the transcoder."""
+        """The Lua pattern of its paths. Slashes at the end, however many, are nothing to the transcoder."""
         *literals, last = VARIABLE.split(self.template)[::2]
         kinds = [".+" if "=**" in found.group() else "[^/]+" for found in VARIABLE.finditer(self.template)]
         parts = [_escaped(literal) + kind for literal, kind in zip(literals, kinds, strict=True)]
-        return "^" + "".join(parts) + _escaped(last.rstrip("/")) + "/?$"
+        return "^" + "".join(parts) + _escaped(last.rstrip("/")) + "/*$"
 
 
 def table() -> list[RestPath]:
@@ -56,9 +56,13 @@ def lua() -> str:
 
 
 def _row(path: RestPath) -> str:
-    methods = ", ".join(f"{verb} = {_set(binding.elsewhere)}" for verb, binding in path.bindings.items())
+    methods = ", ".join(f"{verb} = {_fields(binding)}" for verb, binding in path.bindings.items())
     allow = ", ".join(path.allowed)
     return f'{{ "{path.pattern}", {{ {methods} }}, allow = "{allow}", streams = {str(path.streams).lower()} }},'
+
+
+def _fields(binding: Binding) -> str:
+    return f"{{ elsewhere = {_set(binding.elsewhere)}, lists = {_set(binding.lists)} }}"
 
 
 def _set(names: frozenset[str]) -> str:

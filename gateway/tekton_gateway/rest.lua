@@ -8,18 +8,27 @@
 local REST = "tekton.rest"
 local MARK = "x-tekton-transcoder"
 local ASKED = "x-tekton-asked"
+local STATUS = "x-tekton-grpc-status"
 local HIDDEN = { "grpc-status", "grpc-message", "grpc-accept-encoding", "grpc-encoding" }
 local HIDDEN_OF_FAILURES = { "grpc-status-details-bin", "tekton-error", "tekton-http-status" }
 
+-- Exactly what Envoy takes for gRPC and gRPC-Web. Anything else is transcoded, so that the rules of REST are for it.
+local WEB = {
+  ["application/grpc-web"] = true, ["application/grpc-web+proto"] = true,
+  ["application/grpc-web-text"] = true, ["application/grpc-web-text+proto"] = true,
+}
+
+local function is_plain_grpc(content_type)
+  return content_type == "application/grpc" or (content_type ~= nil and content_type:sub(1, 17) == "application/grpc+")
+end
+
 local function is_grpc(content_type)
-  return content_type ~= nil
-    and (content_type == "application/grpc" or content_type:find("^application/grpc[+;-]") ~= nil)
+  return is_plain_grpc(content_type) or WEB[content_type] == true
 end
 
 -- Native gRPC needs HTTP/2, which a browser does not speak to a port without TLS, and no other client has an Origin.
 local function is_native(handle, headers, content_type)
-  return is_grpc(content_type)
-    and content_type:find("^application/grpc%-") == nil
+  return is_plain_grpc(content_type)
     and headers:get("origin") == nil
     and handle:streamInfo():protocol() == "HTTP/2"
 end
@@ -28,6 +37,17 @@ local function hide(headers, names)
   for _, name in ipairs(names) do
     headers:remove(name)
   end
+end
+
+-- What gRPC's headers say would make the server's library fail a call that has nothing to do with gRPC.
+local function hide_grpc(headers)
+  local found = {}
+  for name in pairs(headers) do
+    if name:sub(1, 5) == "grpc-" or name:sub(-4) == "-bin" then
+      found[#found + 1] = name
+    end
+  end
+  hide(headers, found)
 end
 
 -- Asking for the body holds the headers back until the reply is complete; every object fetched before is dead then.
@@ -111,16 +131,39 @@ local function name_call(headers)
   end
 end
 
+-- The server's library never answers a call that ends before its first message. Only the beginning is looked at: what
+-- is passed on cannot be refused any more.
+local function refuse_silence(handle, headers)
+  local length = headers:get("content-length")
+  if length == nil then
+    for _ in handle:bodyChunks() do
+      return
+    end
+  elseif tonumber(length) >= 5 then -- the frame of an empty message
+    return
+  end
+  headers:replace(REFUSED, "message")
+  handle:respond({ [":status"] = "400" }, "")
+end
+
+-- No path is a WebSocket or a tunnel. Such a request has no end, for which the buffer filter would wait.
+local function refuse_upgrade(handle, headers)
+  local tunnel = headers:get(":method") == "CONNECT"
+  local known = not tunnel and path_of(headers:get(":path")) ~= nil
+  headers:replace(REFUSED, tunnel and "tunnel" or known and "upgrade" or "websocket")
+  handle:respond({ [":status"] = known and "400" or "404" }, "")
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   name_call(headers)
   local content_type = headers:get("content-type")
   if is_native(handle, headers, content_type) then
+    refuse_silence(handle, headers)
     return
   end
   if headers:get("upgrade") ~= nil or headers:get(":method") == "CONNECT" then
-    -- No path is a WebSocket or a tunnel. Such a request has no end, for which the buffer filter would wait.
-    handle:respond({ [":status"] = "404" }, "")
+    refuse_upgrade(handle, headers)
     return
   end
   local rpc = is_grpc(content_type)
@@ -132,6 +175,7 @@ function envoy_on_request(handle)
     return
   end
   if rpc then
+    refuse_silence(handle, headers)
     return
   end
   local asked = headers:get(":method")
@@ -146,6 +190,7 @@ function envoy_on_request(handle)
   if asked == "HEAD" then
     metadata:set(REST, "head", true)
   end
+  hide_grpc(headers)
   headers:replace("x-tekton-rest", "1")
 end
 
@@ -160,10 +205,21 @@ local function drop_body(handle)
   end
 end
 
+-- Envoy makes the status of gRPC from that of HTTP, and of a deadline "unavailable", upon which clients try again.
+local function tell_status(headers)
+  local status = headers:get(STATUS)
+  if status ~= nil then
+    headers:remove(STATUS)
+    headers:replace("grpc-status", status)
+    headers:replace(":status", "200")
+  end
+end
+
 function envoy_on_response(handle)
   local headers = handle:headers()
   local rest = handle:streamInfo():dynamicMetadata():get(REST)
   local asked = headers:get(ASKED)
+  tell_status(headers)
   if headers:get(MARK) ~= nil then
     headers:remove(MARK)
     reworded(handle, explained)

@@ -57,7 +57,7 @@ async def test_all_is_well_with_a_running_tekton(tekton: ControlPlane, tmp_path:
     assert code == 0, checks
     for name in ("versions", "settings", "name", "listener", "gRPC", "server version", "ready", "clock"):
         assert checks[name]["status"] == "ok", checks[name]
-    assert "connections used" in checks["database"]["message"] and "PostgreSQL 1" in checks["database"]["message"]
+    assert "connections used" in checks["PostgreSQL"]["message"] and "PostgreSQL 1" in checks["PostgreSQL"]["message"]
     assert checks["data directory"]["status"] == "ok" and "free" in checks["data directory"]["message"]
 
 
@@ -116,7 +116,7 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
     """Its password is in no line."""
     url = f"postgresql://me:secret@127.0.0.1:{free_port()}/tekton"
     code, checks = doctor(tmp_path, TEKTON_DATABASE_URL=url)
-    assert code == 1 and checks["database"]["status"] == "fail" and "secret" not in json.dumps(checks)
+    assert code == 1 and checks["PostgreSQL"]["status"] == "fail" and "secret" not in json.dumps(checks)
 
 
 def config_file(home: Path, **settings: Any) -> Path:

@@ -164,8 +164,8 @@ def test_every_path_of_the_contract_is_in_the_table() -> None:
 
 def test_a_pattern_takes_dots_dashes_and_verbs_as_they_are() -> None:
     """Lua reads some of them otherwise."""
-    assert paths.RestPath("/a-b/c.d/{x}:run").pattern == "^/a%-b/c%.d/[^/]+:run/?$"
-    assert paths.RestPath("/m/{id=**}").pattern == "^/m/.+/?$" and paths.RestPath("/").pattern == "^/?$"
+    assert paths.RestPath("/a-b/c.d/{x}:run").pattern == "^/a%-b/c%.d/[^/]+:run/*$"
+    assert paths.RestPath("/m/{id=**}").pattern == "^/m/.+/*$" and paths.RestPath("/").pattern == "^/*$"
 
 
 async def test_the_root_tells_a_program_where_everything_is(rest: httpx.AsyncClient) -> None:

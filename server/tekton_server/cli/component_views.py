@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tekton_server.cli.grid import STYLES, Column, grid
 from tekton_server.cli.text import ago, clean, parse_time
+from tekton_server.domain.built_in import UUIDS
 
 LISTED = (
     Column("ID"),
@@ -46,14 +47,14 @@ def appended_lines(rows: Sequence[dict[str, Any]], widths: list[int]) -> list[Te
 
 
 def _row(row: dict[str, Any], now: datetime, live: bool) -> list[str]:
-    when = row.get("status_since") if live else row.get("last_heartbeat")
+    when = _when(row.get("status_since"), now) if live else _beat(row, now)
     return [
         row["component_id"],
         _state(row),
         row["component_type"],
         row["version"] or "-",
         _address(row),
-        _when(when, now),
+        when,
         ",".join(row["capabilities"]) or "-",
     ]
 
@@ -74,15 +75,24 @@ def _facts(found: dict[str, Any], now: datetime) -> Iterable[tuple[str, str]]:
     yield "type", found["component_type"]
     yield "version", found["version"] or "-"
     yield "address", _address(found)
-    yield "last beat", _when(found["last_heartbeat"], now)
-    if found["startup_time"]:
-        yield "ready for", _when(found["startup_time"], now, suffix="")
+    yield "last beat", _beat(found, now)
+    if found["startup_time"] and found["uptime_seconds"]:
+        yield "up for", _when(found["startup_time"], now, suffix="")
+    shown = next((one for one in found["instances"] if one["status"] == found["status"]), None)
+    if shown is not None:
+        yield "since", f"{_when(shown['status_since'], now)} ({shown['status_reason'] or '-'})"
     yield "capabilities", ", ".join(found["capabilities"]) or "-"
     yield "dependencies", ", ".join(found["dependencies"]) or "-"
     yield "health check", found["health_check"] or "-"
     for key, value in sorted(found["metadata"].items()):
         yield "metadata", f"{key} = {value}"
     yield "registered", f"{found['created_at'][:19]}Z, revision {found['revision']}"
+
+
+def _beat(row: dict[str, Any], now: datetime) -> str:
+    """Tekton's own parts do not beat, and nothing is wrong with that."""
+    own = row.get("instance_uuid") in UUIDS or any(one["instance_uuid"] in UUIDS for one in row.get("instances", ()))
+    return "-" if own else _when(row.get("last_heartbeat"), now)
 
 
 def _instance(one: dict[str, Any], now: datetime) -> list[str]:

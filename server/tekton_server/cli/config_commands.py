@@ -117,10 +117,13 @@ def check(
             metavar="[FILE]...", help="Files to check; by default what `tekton up` would read.", show_default=False
         ),
     ] = None,
+    config: Annotated[
+        list[str] | None, typer.Option("--config", metavar="FILE", help="The same, as the other commands have it.")
+    ] = None,
 ) -> None:
     """Check files, or the settings that are in force: values, keys that nobody knows, and what cannot go together."""
     wrong = 0
-    for file in files or (None,):
+    for file in [*(files or ()), *(config or ())] or [None]:
         # A file is judged alone; without one, what is in the environment counts too.
         found = explain({}, {} if file else os.environ, file)
         for problem in found.problems:

@@ -93,7 +93,7 @@ def follow(
         try:
             await until_interrupted(_stream(remote, request, teller, show, present))
         finally:
-            if teller.token:
+            if teller.token not in ("", since):
                 note(f"to go on from here: tekton events --since {teller.token}")
         return None
 
@@ -104,5 +104,7 @@ async def _stream(
     remote: Remote, request: WatchRegistryRequest, teller: Teller, show: Callable[[Happening], None], present: bool
 ) -> None:
     async for batch in remote.follow(request):
+        if any(event.type == "reset" for event in batch):
+            note("what happened after that token can no longer be told: something is missing before the next line")
         for happening in teller.tell(batch, present=present):
             show(happening)

@@ -78,7 +78,8 @@ class Teller:
         """Give what happened; `present` tells of what is there at the beginning too."""
         for event in events:
             if event.type == "reset":
-                self._definitions, self._instances, self._whole = {}, {}, False
+                # What follows is a snapshot, which is no news.
+                self._definitions, self._instances, self._whole, self.token = {}, {}, False, ""
             elif event.type == "snapshot_end":
                 self._whole = True
             else:

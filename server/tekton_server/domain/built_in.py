@@ -25,6 +25,9 @@ _PARTS = {
 _NAMESPACE = uuid.UUID("5a3f1c7e-8d42-4f6b-9e10-74656b746f6e")
 
 
+UUIDS = frozenset(str(uuid.uuid5(_NAMESPACE, component_id)) for component_id in _PARTS)
+
+
 def records(host: str, port: int, version: str, since: datetime) -> Iterator[tuple[Definition, Instance]]:
     """Give the built-in components, all at the address of this Tekton. Without a lease and without a revision."""
     for component_id, (name, capabilities) in _PARTS.items():

@@ -12,8 +12,7 @@ from tekton_server.storage.database import Database, parse_url
 from tekton_server.storage.embedded import ConnectParams
 from tekton_server.storage.engine import connect
 
-_WHAT = "database"
-_OLDEST = 150000
+_WHAT = "PostgreSQL"
 # Two pools, the writer, the listener, and one for a person with psql.
 _CONNECTIONS = 20
 # The line of postmaster.pid with the directory of the socket.
@@ -26,7 +25,8 @@ async def look(settings: Settings) -> list[Finding]:
         return await _connected(lambda: database_of(settings), "")
     sockets = _sockets(settings.data_path)
     if sockets is None:
-        return [ok(_WHAT, "embedded, not running; `tekton up` starts it")]
+        where = f"embedded, none runs in {settings.data_path}"
+        return [ok(_WHAT, f"{where}; for a Tekton on another directory pass its --data-dir")]
     return await _connected(lambda: parse_url(ConnectParams(host=sockets).dsn()), "embedded, ")
 
 
@@ -40,7 +40,6 @@ async def _connected(database: Callable[[], Database], kind: str) -> list[Findin
             remedy = "run this as the user who runs Tekton, or start Tekton again"
         return [fail(_WHAT, f"{kind}cannot be used: {said}", remedy)]
     try:
-        number = int(await connection.fetchval("show server_version_num"))
         most = int(await connection.fetchval("show max_connections"))
         version = await connection.fetchval("show server_version")
         used = int(
@@ -49,8 +48,6 @@ async def _connected(database: Callable[[], Database], kind: str) -> list[Findin
     finally:
         await connection.close()
     told = f"{kind}PostgreSQL {version}, {used} of {most} connections used"
-    if number < _OLDEST:
-        return [fail(_WHAT, told, "Tekton needs PostgreSQL 15 or newer")]
     if most < _CONNECTIONS or used > most - 5:
         return [warn(_WHAT, told, f"raise max_connections to {max(2 * most, 2 * _CONNECTIONS)}")]
     return [ok(_WHAT, told)]

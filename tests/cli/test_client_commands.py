@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import pytest_asyncio
 import yaml
 
 from tekton.core.ids import new_uuid
+from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tests.support.client import Stubs, new_id, stubs
 from tests.support.control_plane import ControlPlane, free_port
 from tests.support.processes import TEKTON, environment
@@ -266,6 +269,38 @@ async def test_events_are_a_line_each_and_can_be_gone_on_with(
     change = json.loads(await more.until('"kind": "state"', name, '"new_state": "failed"'))
     assert change["previous_state"] == "registering" and change["reason"] == "lease_expired"
     assert (await more.interrupt()).code == 0
+
+
+async def test_a_token_whose_history_is_gone_is_told_and_what_is_there_is_no_news(
+    tekton: ControlPlane, client: Stubs, tmp_path: Path
+) -> None:
+    """A script must not believe that it missed nothing."""
+    kind, before, after = new_id("kind"), new_id(), new_id()
+    await client.register(before, component_type=kind)
+    stream = await Streaming.start(tekton, tmp_path, "events", "--since", "deadbeef.1", "--type", kind)
+    while after not in stream.text:
+        await client.register(after, component_type=kind)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await stream.until(after)
+    ended = await stream.interrupt()
+    assert ended.code == 0 and "can no longer be told" in ended.err and before not in ended.out
+
+
+async def test_what_is_over_is_not_up(tekton: ControlPlane, client: Stubs, tmp_path: Path) -> None:
+    """A component that was ready once says since when it is no more, and why; Tekton's own parts have no beats."""
+    name = new_id()
+    answer = await client.register(name)
+    report = lifecycle_pb.UpdateComponentStateRequest(
+        component_id=name, instance_uuid=answer.instance_uuid, state="ready"
+    )
+    await client.lifecycle.UpdateComponentState(report)
+    assert "up for" in (await run(tekton, tmp_path, "components", "get", name)).out
+    await run(tekton, tmp_path, "components", "deregister", name, "--instance", answer.instance_uuid)
+    ended = (await run(tekton, tmp_path, "components", "get", name)).out
+    assert "up for" not in ended and "(deregistered)" in ended
+    own = (await run(tekton, tmp_path, "components", "get", "tekton_core")).out
+    assert re.search(r"last beat +-\n", own)
 
 
 async def test_a_token_that_is_none_is_refused(tekton: ControlPlane, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def lua_source(settings: GatewaySettings) -> str:
     rows = "".join(f"  {_lua_row(status, error)}\n" for status, error in local_replies.fallbacks().items())
     code = "\n".join(path.read_text(encoding="utf-8") for path in _LUA)
     names = _lua_set("LISTS", contract.lists()) + _lua_set("MAPS", contract.maps())
+    border += f"local HEADERS, HEADER_BYTES = {settings.max_headers}, {settings.max_header_kib * 1024}\n"
     return f"{border}local FALLBACKS = {{\n{rows}}}\n{names}{paths.lua()}{code}"
 
 

@@ -81,7 +81,9 @@ def replies(settings: GatewaySettings) -> list[Reply]:
     unknown = "There is no %REQ(:METHOD)% %PATH(NQ):256% on this gateway."
     unreachable = "The server cannot be reached now; nothing was done. Try again."
     body_limit = f"The request body is over the limit of {settings.max_request_bytes} bytes."
-    header_limit = f"The request headers are over the limit of {settings.max_header_kib} KiB or of 100 headers."
+    header_limit = (
+        f"The request headers are over the limit of {settings.max_header_kib} KiB or of {settings.max_headers} headers."
+    )
     reply_limit = (
         f"The reply is over the limit of {settings.max_response_bytes} bytes; ask for less, such as a smaller page."
     )

@@ -154,8 +154,21 @@ local function refuse_upgrade(handle, headers)
   handle:respond({ [":status"] = known and "400" or "404" }, "")
 end
 
+-- The codec of HTTP/2 resets what is over its own limits without a word, so that it is given more room than this.
+local function too_long(headers)
+  local count, size = 0, 0
+  for name, value in pairs(headers) do
+    count, size = count + 1, size + #name + #value
+  end
+  return count > HEADERS or size > HEADER_BYTES
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
+  if too_long(headers) then
+    handle:respond({ [":status"] = "431" }, "")
+    return
+  end
   name_call(headers)
   local content_type = headers:get("content-type")
   if is_native(handle, headers, content_type) then

@@ -58,6 +58,7 @@ class GatewaySettings:
     """The longest REST body. Native gRPC messages are limited by the server."""
     max_response_bytes: int = 16 * 1024 * 1024
     """The longest REST reply that is not a stream: it is turned into JSON as a whole."""
+    max_headers: int = 100
     max_header_kib: int = 16
     """The most request headers. The server MUST accept as much metadata, or it fails such calls at random."""
     buffer_bytes: int = 256 * 1024

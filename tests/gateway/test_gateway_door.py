@@ -219,6 +219,25 @@ async def test_a_native_call_whose_headers_are_all_is_refused_at_once(gateway: E
         assert f"grpc-status: {status}\r\n".encode() in shown, shown
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="httpx speaks HTTP/1.1 only; curl speaks HTTP/2")
+async def test_headers_over_the_limit_are_told_over_http2_too(gateway: Envoy) -> None:
+    """Where the codec by itself would reset the stream; other streams of the connection are not touched."""
+    for kind, expected in (("", b"HTTP/2 431"), ("content-type: application/grpc", b"grpc-status: 8\r\n")):
+        curl = await asyncio.create_subprocess_exec(
+            *("curl", "--silent", "--include", "--max-time", "5", "--http2-prior-knowledge"),
+            *(("--header", kind, "--header", "te: trailers", "--request", "POST") if kind else ()),
+            *(
+                "--header",
+                f"x-long: {'a' * 60_000}",
+                f"http://127.0.0.1:{gateway.port}{RPC if kind else '/api/health'}",
+            ),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        shown, _ = await curl.communicate()
+        assert expected in shown and curl.returncode == 0, shown
+        assert b"16 KiB" in shown
+
+
 async def test_too_many_headers_are_431_that_tells_both_limits(rest: httpx.AsyncClient) -> None:
     """How many there may be, and how long."""
     reply = await rest.get("/api/health", headers={f"x-{number}": "a" for number in range(150)})

@@ -69,6 +69,7 @@ def _met_by_all(*, with_body: bool, streams: bool) -> Iterator[_Row]:
     yield 400, ValidationError, f"So it is where {body}{parameter}"
     yield 403, ForbiddenError, "Pages of others may not: `Host` must be a name of the gateway, and `Origin` the same."
     yield 413, TooLargeError, "Here it is the body."
+    yield 426, ValidationError, "Here it is HTTP/1.0: use HTTP/1.1 or HTTP/2."
     yield 431, TooLargeError, "Here it is the headers, with path and query."
     yield 500, TektonError, ""
     yield 503, UnavailableError, ""

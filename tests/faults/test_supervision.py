@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
 from tekton.v1 import system_service_pb2 as system_pb
 from tekton.v1 import system_service_pb2_grpc as system_grpc
+from tests.faults.running import until
 from tests.support.control_plane import free_port
 from tests.support.processes import Up
 
@@ -31,14 +30,6 @@ def register(up: Up, component_id: str) -> httpx.Response:
 def get(up: Up, path: str) -> httpx.Response:
     """Ask over REST."""
     return httpx.get(up.url + path, timeout=20)
-
-
-def until(true: Callable[[], bool], deadline: float = 20.0) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + deadline
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def restarts(up: Up, part: str) -> float:

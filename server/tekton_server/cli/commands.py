@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -64,6 +64,7 @@ def root(
 
 @app.command(epilog=EXAMPLES, rich_help_panel=RUN)
 def up(
+    context: typer.Context,
     host: given.Host = None,
     port: given.Port = None,
     allowed_host: given.AllowedHosts = None,
@@ -79,20 +80,7 @@ def up(
     otlp_endpoint: given.OtlpEndpoint = None,
 ) -> None:
     """Run the whole control plane: database, server and gateway. Ctrl-C stops it."""
-    flags: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "allowed_hosts": allowed_host or None,
-        "grpc_port": grpc_port,
-        "trusted_proxies": trusted_proxy or None,
-        "data_dir": data_dir,
-        "database_url": database_url,
-        "database_password_file": database_password_file,
-        "insecure": insecure or None,
-        "log_level": log_level,
-        "log_format": log_format,
-        "otlp_endpoint": otlp_endpoint,
-    }
+    flags = given.flags(context.params)
     settings, display, log_file = begin(flags, config)
     # Half a second of imports: somebody is told by now that something happens.
     from tekton_server.cli.up import run_up

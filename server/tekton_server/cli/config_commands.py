@@ -30,6 +30,7 @@ app = group(
 
 @app.command()
 def show(
+    context: typer.Context,
     host: given.Host = None,
     port: given.Port = None,
     allowed_host: given.AllowedHosts = None,
@@ -46,20 +47,7 @@ def show(
     output: Output = Format.TABLE,
 ) -> None:
     """Show every setting as `tekton up` would have it with the same options, and where it is from, secrets masked."""
-    flags = {
-        "host": host,
-        "port": port,
-        "allowed_hosts": allowed_host or None,
-        "grpc_port": grpc_port,
-        "trusted_proxies": trusted_proxy or None,
-        "data_dir": data_dir,
-        "database_url": database_url,
-        "database_password_file": database_password_file,
-        "insecure": insecure or None,
-        "log_level": log_level,
-        "log_format": log_format,
-        "otlp_endpoint": otlp_endpoint,
-    }
+    flags = given.flags(context.params)
     found = explain(flags, config=config)
     value = {
         "file": str(found.file) if found.file else None,

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tekton_server.cli.text import clean, unsafe
+from tekton.core.text import invisible
+from tekton_server.cli.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,13 +100,13 @@ def as_yaml(value: Any) -> str:
 
     whole = json.loads(json.dumps(value, default=str))
     text: str = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=4096)
-    if any(unsafe(one) and one != "\n" for one in text):
+    if any(invisible(one) and one != "\n" for one in text):
         text = yaml.safe_dump(whole, sort_keys=False, allow_unicode=False, width=4096)
     return text
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return json.dumps(match[0])[1:-1] if unsafe(match[0]) else match[0]
+    return json.dumps(match[0])[1:-1] if invisible(match[0]) else match[0]
 
 
 def _encodable(stream: TextIO) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -31,6 +31,7 @@ Upstream = Annotated[
 
 
 def serve(
+    context: typer.Context,
     host: given.Host = None,
     port: given.Port = None,
     grpc_port: given.GrpcPort = None,
@@ -47,18 +48,7 @@ def serve(
 
     REST, events and gRPC-Web come from a gateway before it. It keeps nothing on disk, and logs to stderr alone.
     """
-    flags: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "grpc_port": grpc_port,
-        "database_url": database_url,
-        "database_password_file": database_password_file,
-        "trusted_proxies": trusted_proxy or None,
-        "insecure": insecure or None,
-        "log_level": log_level,
-        "log_format": log_format,
-        "otlp_endpoint": otlp_endpoint,
-    }
+    flags = given.flags(context.params)
     settings, display, log_file = begin(flags, config)
     if settings.database_url is None:
         display.failed("a server alone needs a database: set --database-url or TEKTON_DATABASE_URL")
@@ -71,6 +61,7 @@ def serve(
 
 
 def migrate(
+    context: typer.Context,
     database_url: given.DatabaseUrl = None,
     database_password_file: given.DatabasePasswordFile = None,
     check: Annotated[
@@ -80,7 +71,7 @@ def migrate(
     config: given.Config = None,
 ) -> None:
     """Bring the database's schema to this version. Several at once do no harm: one does it, the others wait."""
-    flags = {"database_url": database_url, "database_password_file": database_password_file}
+    flags = given.flags(context.params)
     settings = settings_of(flags, config, [])
 
     from tekton_server.cli.migrating import run_migrate
@@ -89,6 +80,7 @@ def migrate(
 
 
 def gateway(
+    context: typer.Context,
     upstream: Upstream,
     host: given.Host = None,
     port: given.Port = None,
@@ -108,15 +100,7 @@ def gateway(
     A server gets calls as long as it says by grpc.health.v1 that it serves. The command becomes Envoy: signals are
     Envoy's, its log is on stderr, and when it ends, the command has.
     """
-    flags: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "allowed_hosts": allowed_host or None,
-        "insecure": insecure or None,
-        "log_level": log_level,
-        "log_format": log_format,
-        "otlp_endpoint": otlp_endpoint,
-    }
+    flags = given.flags(context.params)
     from tekton_server.cli.gateway import render_gateway, run_gateway, servers_of
 
     servers = servers_of(upstream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -77,3 +78,12 @@ OtlpEndpoint = Annotated[
     str | None,
     _option("otlp_endpoint", "URL", "An OpenTelemetry collector that gets traces, such as http://localhost:4317."),
 ]
+
+# An option that may be repeated is named for one value, its setting for all of them.
+_SETTINGS = {"allowed_host": "allowed_hosts", "trusted_proxy": "trusted_proxies"}
+
+
+def flags(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings among the options of a command, as `load` takes them: None where nothing was given."""
+    named = {_SETTINGS.get(name, name): value for name, value in options.items()}
+    return {name: None if value in (False, []) else value for name, value in named.items() if name in ENVIRONMENT}

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import datetime
 
-# Joiners are part of words in some scripts and of emoji, and can do nothing to a terminal.
-_JOINERS = "\u200c\u200d"
-_UNSAFE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+from tekton.core.text import invisible
+
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
-def unsafe(character: str) -> bool:
-    """Tell whether a character could move the cursor, hide text or turn its direction around."""
-    return unicodedata.category(character) in _UNSAFE and character not in _JOINERS
-
-
 def clean(value: object) -> str:
-    """Give a text in which every such character is shown as its escape."""
+    """Give a text in which whatever could move the cursor, hide text or turn it around is shown as its escape."""
     text = str(value)
     if _PLAIN.fullmatch(text):
         return text
-    return "".join(one.encode("unicode_escape").decode() if unsafe(one) else one for one in text)
+    return "".join(one.encode("unicode_escape").decode() if invisible(one) else one for one in text)
 
 
 def duration(seconds: float) -> str:

@@ -21,7 +21,7 @@ from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import changes, convert, watching
 from tekton_server.services.encodings import Encodings, cut
 from tekton_server.services.selector import Selector
-from tekton_server.services.watching import Began, Committed, Step
+from tekton_server.services.watching import Began, Step
 
 KEEP_ALIVE = b": keep-alive\n\n"
 # How long an EventSource waits before it reconnects, in milliseconds; and something to flush the headers with.
@@ -49,17 +49,16 @@ class _Events:
     async def _bodies(
         self, steps: AsyncIterator[Step], began: Callable[[Began], Iterable[bytes]]
     ) -> AsyncIterator[bytes]:
+        def beginning(step: Began) -> Iterator[bytes]:
+            return (_body(b"".join(part)) for part in cut(began(step)))
+
         yield _body(_OPENING)
-        async for step in steps:
-            if isinstance(step, Began):
-                for part in cut(began(step)):
-                    yield _body(b"".join(part))
-            elif isinstance(step, Committed):
-                for body in step.messages:
-                    yield body
-            else:
-                yield _body(KEEP_ALIVE + self._standing("bookmark", step.revision))
+        async for body in watching.rendered(steps, beginning, self._quiet):
+            yield body
         yield _body(_end())
+
+    def _quiet(self, revision: int) -> bytes:
+        return _body(KEEP_ALIVE + self._standing("bookmark", revision))
 
     def _frames(self, folded: Folded, selector: Selector) -> Iterator[bytes]:
         """Render a commit: the id is on its last event."""

@@ -12,7 +12,7 @@ from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import changes, convert, watching
 from tekton_server.services.encodings import Encodings, Portion, cut
 from tekton_server.services.selector import Selector
-from tekton_server.services.watching import Began, Committed
+from tekton_server.services.watching import Began
 
 Registry = registry_pb.WatchRegistryResponse
 States = lifecycle_pb.WatchStatesResponse
@@ -29,18 +29,8 @@ class RegistryWatches:
 
     def messages(self, selector: Selector, token: str) -> AsyncIterator[bytes]:
         """Watch; see `watching.follow` for what is raised."""
-        return self._messages(watching.follow(self._live, selector, token, self._encodings, snapshot=True))
-
-    async def _messages(self, steps: AsyncIterator[watching.Step]) -> AsyncIterator[bytes]:
-        async for step in steps:
-            if isinstance(step, Began):
-                for message in self._snapshot(step):
-                    yield message
-            elif isinstance(step, Committed):
-                for message in step.messages:
-                    yield message
-            else:
-                yield self._message(Registry.PHASE_BOOKMARK, step.revision)
+        steps = watching.follow(self._live, selector, token, self._encodings, snapshot=True)
+        return watching.rendered(steps, self._snapshot, lambda at: self._message(Registry.PHASE_BOOKMARK, at))
 
     def _snapshot(self, began: Began) -> Iterator[bytes]:
         if began.reset:
@@ -90,18 +80,12 @@ class StateWatches:
 
     def messages(self, selector: Selector, token: str) -> AsyncIterator[bytes]:
         """Watch; see `watching.follow` for what is raised."""
-        return self._messages(watching.follow(self._live, selector, token, self._encodings))
+        steps = watching.follow(self._live, selector, token, self._encodings)
+        return watching.rendered(steps, self._opening, self._message)
 
-    async def _messages(self, steps: AsyncIterator[watching.Step]) -> AsyncIterator[bytes]:
-        async for step in steps:
-            if isinstance(step, Began):
-                # A watch that begins anew is told from where on it sees everything; one that resumes knows.
-                yield self._message(step.revision, reset=step.reset)
-            elif isinstance(step, Committed):
-                for message in step.messages:
-                    yield message
-            else:
-                yield self._message(step.revision)
+    def _opening(self, began: Began) -> Iterator[bytes]:
+        # A watch that begins anew is told from where on it sees everything; one that resumes knows.
+        yield self._message(began.revision, reset=began.reset)
 
     def _live_message(self, portion: Portion) -> bytes:
         return self._message(portion.revision, portion.events, complete=portion.complete)

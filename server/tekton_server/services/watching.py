@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from tekton.core.errors import CompactedError, SlowWatcherError, ValidationError
@@ -69,6 +69,21 @@ def follow(
         except CompactedError:
             reset = True
     return _Follower(live, selector, encodings, snapshot, unbroken).steps(revision, reset=reset)
+
+
+async def rendered(
+    steps: AsyncIterator[Step], began: Callable[[Began], Iterable[bytes]], quiet: Callable[[int], bytes]
+) -> AsyncIterator[bytes]:
+    """Give the steps of a watch as what is sent: commits are made already, the rest by whoever knows how it looks."""
+    async for step in steps:
+        if isinstance(step, Began):
+            for message in began(step):
+                yield message
+        elif isinstance(step, Committed):
+            for message in step.messages:
+                yield message
+        else:
+            yield quiet(step.revision)
 
 
 class _Follower:

@@ -14,6 +14,11 @@ _REFUSED = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _JOINERS = "\u200c\u200d"
 
 
+def invisible(character: str) -> bool:
+    """Tell whether nobody sees a character, or it changes how what stands around it is shown; joiners aside."""
+    return unicodedata.category(character) in _REFUSED and character not in _JOINERS
+
+
 def refused_character(text: str) -> str | None:
     """Tell about the first character that a name may not hold, such as "U+202E at index 3"; None where all may stay.
 

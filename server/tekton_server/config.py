@@ -19,7 +19,7 @@ from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, Data
 
 if TYPE_CHECKING:
     from tekton_server.live.housekeeping import Retention
-    from tekton_server.live.leases import Timing
+    from tekton_server.live.lease import Timing
     from tekton_server.storage.database import Terms
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -126,7 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def timing(self) -> Timing:
         """The terms of leases."""
         # Here, because `tekton --help` needs the table of settings and not the registry.
-        from tekton_server.live.leases import Timing
+        from tekton_server.live.lease import Timing
 
         return Timing(self.components.heartbeat_interval, self.components.heartbeat_timeout)
 

@@ -159,7 +159,7 @@ async def test_a_restart_finds_everything_and_gives_every_lease_one_full_timeout
         lease = live.leases.get(granted.instance_uuid)
         assert lease is not None
         before = live.view.instance(granted.instance_uuid)
-        await live.leases.flush()
+        await live.leases.beats.flush()
     async with opened(url) as live:
         assert live.view.instance(granted.instance_uuid) == before
         found = live.leases.get(granted.instance_uuid)

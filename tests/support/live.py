@@ -10,7 +10,7 @@ from sqlalchemy import URL
 from tekton.core.ids import new_uuid
 from tekton.core.view import View
 from tekton_server.domain.commands import RegisterComponent
-from tekton_server.live.leases import Timing
+from tekton_server.live.lease import Timing
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.storage.database import Database
 from tekton_server.storage.engine import create_engine

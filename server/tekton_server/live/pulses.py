@@ -15,7 +15,8 @@ from tekton.core.view import View
 from tekton_server.domain.commands import ReportState, ReviveInstance, StateReported
 from tekton_server.domain.instances import not_found, stale
 from tekton_server.live.beats import BeatEvent
-from tekton_server.live.leases import Lease, LeaseTable
+from tekton_server.live.lease import Lease
+from tekton_server.live.leases import LeaseTable
 from tekton_server.live.writer import Writer
 
 

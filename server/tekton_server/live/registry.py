@@ -22,7 +22,8 @@ from tekton_server.live.beats import BeatFeed
 from tekton_server.live.fanout import Hub
 from tekton_server.live.freshness import Freshness
 from tekton_server.live.housekeeping import Housekeeping, Retention
-from tekton_server.live.leases import LeaseTable, Timing
+from tekton_server.live.lease import Timing
+from tekton_server.live.leases import LeaseTable
 from tekton_server.live.metrics import Batches
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
@@ -107,8 +108,8 @@ class LiveRegistry:
         """Start the background tasks; `on_failure` hears of one that ends by itself."""
         jobs: dict[str, Coroutine[Any, Any, None]] = {
             "writer": self._write(),
-            "lease wheel": self.leases.run_wheel(),
-            "beat flush": self.leases.run_flush(),
+            "lease wheel": self.leases.judge.run(),
+            "beat flush": self.leases.beats.run(),
             "housekeeping": self.housekeeping.run(),
         }
         for name, job in jobs.items():

@@ -11,7 +11,7 @@ from tekton.core.ids import Token
 from tekton.core.view import Instance
 from tekton_server.domain.commands import EndInstance, StateReported
 from tekton_server.domain.decide import EXPIRED
-from tekton_server.live.leases import Lease, LeaseHolder
+from tekton_server.live.lease import Lease, LeaseHolder
 from tekton_server.live.outbox import Ack, GoAway, Granted, Lost, Outbox, Welcome
 from tekton_server.live.pulses import Claim, Pulse, Pulses
 

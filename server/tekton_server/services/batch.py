@@ -12,7 +12,7 @@ from tekton.v1 import errors_pb2
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.domain import limits
 from tekton_server.domain.commands import Registered
-from tekton_server.live.leases import Timing
+from tekton_server.live.lease import Timing
 from tekton_server.live.writer import Writer
 from tekton_server.services import convert, read
 

@@ -26,7 +26,8 @@ from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.domain.commands import Registered, StateReported
 from tekton_server.live.beats import BeatEvent
-from tekton_server.live.leases import Lease, LeaseTable, Timing
+from tekton_server.live.lease import Lease, Timing
+from tekton_server.live.leases import LeaseTable
 
 STATES = {state: pb.ComponentState.Value.Value(state.value) for state in ComponentState}
 

@@ -12,7 +12,7 @@ from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2_grpc as heartbeat_grpc
 from tekton_server.domain import limits
 from tekton_server.domain.validation import check_text
-from tekton_server.live.leases import Lease
+from tekton_server.live.lease import Lease
 from tekton_server.live.pulses import Claim, Pulse, Pulses
 from tekton_server.live.sessions import Session
 from tekton_server.services import convert, read, reply, sse

@@ -55,7 +55,7 @@ journal = Table(
     Column("batch_id", Uuid, nullable=False),
     _time("recorded_at"),
     CheckConstraint("revision > 0", name="journal_revision_check"),
-    CheckConstraint("kind IN ('component', 'instance')", name="journal_kind_check"),
+    CheckConstraint("kind IN ('component', 'instance', 'command')", name="journal_kind_check"),
 )
 
 components = Table(
@@ -133,4 +133,45 @@ leases = Table(
     Column("server_id", Uuid, nullable=False),
     Column("session_epoch", BigInteger, nullable=False),
     _time("last_heartbeat"),
+    # The figures of the last beat that carried any, for the other servers to show.
+    Column("metrics", JSON, nullable=True),
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    # The lease of a server itself, renewed by the database's clock: leases of one that is gone are taken over.
+    Column("server_id", Uuid, primary_key=True),
+    Column("address", Text, nullable=False),
+    _time("started_at"),
+    _time("renewed_at"),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    # Orders to instances: the last values of the journal's kind "command".
+    Column("command_id", Uuid, primary_key=True),
+    Column("component_id", Text, nullable=False),
+    Column("instance_uuid", Uuid, nullable=False),
+    # The grant that it is for: an instance with another is not told.
+    Column("granted", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("arguments", JSON, nullable=False),
+    _time("issued_at"),
+    _time("deadline"),
+    Column("state", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    CheckConstraint("kind IN ('stop', 'restart', 'reload', 'probe')", name="commands_kind_check"),
+    CheckConstraint("state IN ('pending', 'accepted', 'refused', 'expired')", name="commands_state_check"),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    # What an operator has said and every server follows.
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    _time("set_at"),
 )

@@ -1,0 +1,55 @@
+"""Several servers on one database, commands to instances, and what an operator has said."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSON
+
+revision = "0002"
+down_revision = "0001"
+
+
+def _time(name: str) -> sa.Column[object]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=False)
+
+
+def upgrade() -> None:
+    """Create the tables of liveness; the journal takes commands."""
+    op.drop_constraint("journal_kind_check", "journal")
+    op.create_check_constraint("journal_kind_check", "journal", "kind IN ('component', 'instance', 'command')")
+    _create_commands()
+    op.create_table(
+        "servers",
+        sa.Column("server_id", sa.Uuid, nullable=False),
+        sa.Column("address", sa.Text, nullable=False),
+        _time("started_at"),
+        _time("renewed_at"),
+        sa.PrimaryKeyConstraint("server_id", name="servers_pkey"),
+    )
+    op.create_table(
+        "switches",
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("value", sa.Text, nullable=False),
+        _time("set_at"),
+        sa.PrimaryKeyConstraint("name", name="switches_pkey"),
+    )
+    op.add_column("leases", sa.Column("metrics", JSON, nullable=True))
+
+
+def _create_commands() -> None:
+    op.create_table(
+        "commands",
+        sa.Column("command_id", sa.Uuid, nullable=False),
+        sa.Column("component_id", sa.Text, nullable=False),
+        sa.Column("instance_uuid", sa.Uuid, nullable=False),
+        sa.Column("granted", sa.BigInteger, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("arguments", JSON, nullable=False),
+        _time("issued_at"),
+        _time("deadline"),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("message", sa.Text, nullable=False),
+        sa.Column("revision", sa.BigInteger, nullable=False),
+        sa.CheckConstraint("kind IN ('stop', 'restart', 'reload', 'probe')", name="commands_kind_check"),
+        sa.CheckConstraint("state IN ('pending', 'accepted', 'refused', 'expired')", name="commands_state_check"),
+        sa.PrimaryKeyConstraint("command_id", name="commands_pkey"),
+    )

@@ -1,8 +1,9 @@
 -- REST clients see the documented errors and statuses; gRPC and gRPC-Web calls pass untouched.
 --
--- A REST call reaches the server with `x-tekton-rest: 1`. The server answers with
---   on failure, in the trailing metadata: tekton-error (the JSON body), tekton-http-status, retry-after
---   on success, in the initial metadata:  tekton-http-status (such as 201), tekton-revision
+-- A REST call reaches the server with `x-tekton-rest: 1`. The server answers,
+-- always in the trailing metadata:
+--   on failure: tekton-error (the JSON body), tekton-http-status, retry-after
+--   on success: tekton-revision and, if it is not 200, tekton-http-status (such as 201)
 -- FALLBACKS, by gRPC status, is what stands in for a server that said no words of its own.
 
 local REST = "tekton.rest"
@@ -10,7 +11,7 @@ local MARK = "x-tekton-transcoder"
 local ASKED = "x-tekton-asked"
 local STATUS = "x-tekton-grpc-status"
 local HIDDEN = { "grpc-status", "grpc-message", "grpc-accept-encoding", "grpc-encoding" }
-local HIDDEN_OF_FAILURES = { "grpc-status-details-bin", "tekton-error", "tekton-http-status" }
+local BETWEEN_US = { "grpc-status-details-bin", "tekton-error", "tekton-http-status" }
 
 -- Exactly what Envoy takes for gRPC and gRPC-Web. Anything else is transcoded, so that the rules of REST are for it.
 local WEB = {
@@ -89,7 +90,24 @@ local function answer_failure(handle)
     fail(body, headers, source)
   end
   hide(headers, HIDDEN)
-  hide(headers, HIDDEN_OF_FAILURES)
+  hide(headers, BETWEEN_US)
+end
+
+-- Gives the headers: those of before are dead.
+local function answer_success(handle)
+  local _, headers, trailers = whole(handle)
+  if trailers ~= nil then
+    local http_status = trailers:get("tekton-http-status")
+    if http_status ~= nil then
+      headers:replace(":status", http_status)
+    end
+    local revision = trailers:get("tekton-revision")
+    if revision ~= nil then
+      headers:replace("tekton-revision", revision)
+      trailers:remove("tekton-revision")
+    end
+  end
+  return headers
 end
 
 local function answer(handle, headers)
@@ -101,10 +119,8 @@ local function answer(handle, headers)
   if failed or silent then
     answer_failure(handle)
   else
-    local http_status = headers:get("tekton-http-status")
-    if http_status ~= nil then
-      headers:replace(":status", http_status)
-      headers:remove("tekton-http-status")
+    if status ~= nil then
+      headers = answer_success(handle)
     end
     hide(headers, HIDDEN)
   end
@@ -115,7 +131,7 @@ local function clean_trailers(handle)
   local trailers = handle:streamInfo():protocol() ~= "HTTP/1.1" and handle:trailers() or nil
   if trailers ~= nil then
     hide(trailers, HIDDEN)
-    hide(trailers, HIDDEN_OF_FAILURES)
+    hide(trailers, BETWEEN_US)
   end
 end
 

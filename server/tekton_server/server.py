@@ -65,6 +65,7 @@ class Server:
         self._state = state
         self._telemetry = telemetry
         self._trusted = trusted
+        self._token = Token(live.view.history_id, live.view.revision)
         around = chain(self._revision, live.reach, telemetry.calls, interceptor)
         self._server = aio.server(interceptors=around, options=_OPTIONS)
         self._health = HealthServicer()
@@ -145,7 +146,11 @@ class Server:
         return port
 
     def _revision(self) -> Token:
-        return Token(self._live.view.history_id, self._live.view.revision)
+        """Give the present revision; the same object as long as it is the same."""
+        view = self._live.view
+        if self._token.revision != view.revision or self._token.history_id != view.history_id:
+            self._token = Token(view.history_id, view.revision)
+        return self._token
 
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name

@@ -59,7 +59,7 @@ class Registry(registry_service_pb2_grpc.RegistryServiceServicer):
 
     async def RegisterComponent(self, request: Any, context: Any) -> Any:
         self._server.note(context)
-        await context.send_initial_metadata((("tekton-http-status", "201"), ("tekton-revision", "h.7")))
+        context.set_trailing_metadata((("tekton-http-status", "201"), ("tekton-revision", "h.7")))
         return registry_service_pb2.RegisterComponentResponse(success=True, component_id=request.component_id)
 
     async def GetComponent(self, request: Any, context: Any) -> Any:

@@ -55,7 +55,7 @@ async def test_a_successful_reply_shows_nothing_of_grpc(rest: httpx.AsyncClient)
 
 
 async def test_the_server_chooses_201_and_its_revision_is_kept(rest: httpx.AsyncClient) -> None:
-    """tekton-http-status in the initial metadata becomes the status; tekton-revision stays a header."""
+    """tekton-http-status in the trailing metadata becomes the status, and tekton-revision a header."""
     response = await rest.post(COMPONENTS, json={"component_id": "vector"})
     assert response.status_code == 201
     assert response.headers["tekton-revision"] == "h.7"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
@@ -24,7 +23,7 @@ from tekton_server.domain import instances, limits
 from tekton_server.domain.built_in import check_registrable
 from tekton_server.domain.commands import Decision, RegisterComponent, Registered
 from tekton_server.domain.overlay import Overlay
-from tekton_server.domain.validation import check_registration, refuse, violation
+from tekton_server.domain.validation import address_in, check_registration, refuse, violation
 
 
 def _normalized(command: RegisterComponent) -> RegisterComponent:
@@ -47,11 +46,8 @@ def without_repeats(names: Iterable[str]) -> tuple[str, ...]:
 @lru_cache(4096)
 def _host(host: str) -> str:
     host = (host or "localhost").lower().removesuffix(".")
-    try:
-        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return host
-    return str(getattr(address, "ipv4_mapped", None) or address)
+    address = address_in(host)
+    return host if address is None else str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def register(view: Overlay, command: RegisterComponent, now: datetime) -> Decision:

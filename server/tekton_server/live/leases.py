@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from tekton.core.view import Commit, Instance, InstanceChange
 from tekton_server.live.beat_flush import BeatFlush
@@ -17,6 +18,13 @@ from tekton_server.live.lease import Clock, Lease, Timing
 from tekton_server.live.writer import Writer
 from tekton_server.storage.leases import LeaseStore
 from tekton_server.storage.state import Beat
+
+
+class Stamp(NamedTuple):
+    """What of an instance's liveness is shown."""
+
+    beat_at: datetime
+    suspect: bool
 
 
 class LeaseTable:
@@ -66,6 +74,11 @@ class LeaseTable:
         if lease is not None:
             return lease.beat_at
         return self._last_beats.get(instance.instance_uuid, instance.registered_at)
+
+    def stamp(self, instance: Instance) -> Stamp:
+        """Give what is shown of an instance's liveness."""
+        lease = self._leases.get(instance.instance_uuid)
+        return Stamp(self.last_beat(instance), False) if lease is None else Stamp(lease.beat_at, lease.suspect)
 
     def on_commit(self, commit: Commit) -> None:
         """Grant and end leases as the journal says."""

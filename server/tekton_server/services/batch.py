@@ -86,7 +86,7 @@ def response(
     results = [
         _refused(item.component_id, answer)
         if isinstance(answer, TektonError)
-        else _registered(answer, history_id, timing)
+        else convert.registered(_Result, answer, history_id, timing)
         for item, answer in zip(request.components, answers, strict=True)
     ]
     failed = sum(not result.success for result in results)
@@ -96,20 +96,6 @@ def response(
         registered=len(results) - failed,
         failed=failed,
         results=results,
-    )
-
-
-def _registered(answer: Registered, history_id: str, timing: Timing) -> _Result:
-    one = convert.registered(answer, history_id, timing)
-    return _Result(
-        success=True,
-        message=one.message,
-        instance_uuid=one.instance_uuid,
-        component_id=one.component_id,
-        fencing_token=one.fencing_token,
-        lease=one.lease,
-        created=one.created,
-        revision=one.revision,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -27,7 +28,7 @@ from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.domain.commands import Registered, StateReported
 from tekton_server.live.beats import BeatEvent
 from tekton_server.live.lease import Lease, Timing
-from tekton_server.live.leases import LeaseTable
+from tekton_server.live.leases import LeaseTable, Stamp
 
 STATES = {state: pb.ComponentState.Value.Value(state.value) for state in ComponentState}
 
@@ -53,9 +54,14 @@ def struct(value: dict[str, Any]) -> Struct:
 def uptime(since: datetime | None, now: datetime) -> tuple[str, float]:
     """Give the time since as "HH:MM:SS" and in seconds; zero when it has not begun."""
     seconds = max(0.0, (now - since).total_seconds()) if since else 0.0
-    minutes, second = divmod(int(seconds), 60)
+    return _clock(int(seconds)), seconds
+
+
+@lru_cache(4096)
+def _clock(seconds: int) -> str:
+    minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)
-    return f"{hours:02d}:{minute:02d}:{second:02d}", seconds
+    return f"{hours:02d}:{minute:02d}:{second:02d}"
 
 
 @lru_cache(16)
@@ -131,7 +137,8 @@ def passing_summary(message: pb.ComponentSummary, found: Component, leases: Leas
 def component(found: Component, leases: LeaseTable, history_id: str, now: datetime) -> pb.Component:
     """Convert a component with all its instances, newest first."""
     message = lasting_component(found, history_id)
-    passing_component(message, found, leases, now)
+    beaten(message, found, [leases.stamp(one) for one in found.instances.values()])
+    message.MergeFrom(up(up_since(found.best), now))
     return message
 
 
@@ -158,16 +165,19 @@ def lasting_component(found: Component, history_id: str) -> pb.Component:
     )
 
 
-def passing_component(message: pb.Component, found: Component, leases: LeaseTable, now: datetime) -> None:
-    """Fill in what changes with every beat and with time."""
-    best = found.best
-    message.uptime, message.uptime_seconds = uptime(_up_since(best), now)
-    if best is not None:
-        _set_time(message.last_heartbeat, leases.last_beat(best))
-    for shown, record in zip(message.instances, reversed(found.instances.values()), strict=True):
-        lease = leases.get(record.instance_uuid)
-        shown.suspect = lease is not None and lease.suspect
-        _set_time(shown.last_heartbeat, leases.last_beat(record))
+def beaten(message: pb.Component, found: Component, stamps: Sequence[Stamp]) -> None:
+    """Fill in what changes with every beat; the stamps are in the order of the instances."""
+    for shown, record, stamp in zip(reversed(message.instances), found.instances.values(), stamps, strict=True):
+        shown.suspect = stamp.suspect
+        _set_time(shown.last_heartbeat, stamp.beat_at)
+        if record is found.best:
+            _set_time(message.last_heartbeat, stamp.beat_at)
+
+
+def up(since: datetime | None, now: datetime) -> pb.Component:
+    """Give what changes with time alone, as a message that holds nothing else."""
+    text, seconds = uptime(since, now)
+    return pb.Component(uptime=text, uptime_seconds=seconds)
 
 
 def _set_time(message: Timestamp, at: datetime) -> None:
@@ -175,8 +185,8 @@ def _set_time(message: Timestamp, at: datetime) -> None:
     message.seconds, message.nanos = since.days * 86_400 + since.seconds, since.microseconds * 1000
 
 
-def _up_since(best: Instance | None) -> datetime | None:
-    """An instance that is no longer there is not up."""
+def up_since(best: Instance | None) -> datetime | None:
+    """Tell since when a component is up: an instance that is no longer there is not."""
     return best.ready_at if best is not None and (best.leased or best.built_in) else None
 
 
@@ -188,7 +198,7 @@ def status(found: Component, leases: LeaseTable, now: datetime) -> lifecycle_pb.
             component_id=found.definition.component_id, status=STATES[found.status]
         )
     lease = leases.get(best.instance_uuid)
-    spent, seconds = uptime(_up_since(best), now)
+    spent, seconds = uptime(up_since(best), now)
     health = {"overall": _overall(found.status)} | (dict(lease.health) if lease else {})
     return lifecycle_pb.GetComponentStatusResponse(
         component_id=found.definition.component_id,
@@ -210,10 +220,13 @@ def _overall(state: ComponentState) -> str:
     return known.get(state, "unknown")
 
 
-def registered(answer: Registered, history_id: str, timing: Timing) -> registry_pb.RegisterComponentResponse:
-    """Convert the answer to a registration."""
+GrantT = TypeVar("GrantT", registry_pb.RegisterComponentResponse, registry_pb.BatchRegisterComponentsResponse.Result)
+
+
+def registered(kind: type[GrantT], answer: Registered, history_id: str, timing: Timing) -> GrantT:
+    """Convert the answer to a registration, alone or in a batch."""
     record = answer.instance
-    return registry_pb.RegisterComponentResponse(
+    return kind(
         success=True,
         message="Component registered successfully" if answer.created else "Component was registered already",
         instance_uuid=record.instance_uuid,

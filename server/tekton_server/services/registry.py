@@ -40,7 +40,9 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         """Register an instance."""
         answer = await self.submit(read.register(request, machine(context, self._trusted)), context, request)
         reply.http_status(201 if answer.created else 200)
-        return convert.registered(answer, self.live.view.history_id, self.live.leases.timing)
+        return convert.registered(
+            registry_pb.RegisterComponentResponse, answer, self.live.view.history_id, self.live.leases.timing
+        )
 
     async def BatchRegisterComponents(
         self, request: registry_pb.BatchRegisterComponentsRequest, context: Context

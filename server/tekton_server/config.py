@@ -182,19 +182,24 @@ class Origin(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """Every setting with its origin, the file that was read, and everything that is wrong or suspicious."""
+    """Every setting with its origin, the file that was read, and everything that is wrong or suspicious.
+
+    `fit` is whether Tekton would start with them.
+    """
 
     settings: Sequence[Origin]
     file: Path | None
     problems: Sequence[str]
+    fit: bool
 
 
 def explain(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, config: str | None = None) -> Explained:
     """Gather the settings as `load` does, and refuse nothing: a wrong value is a problem and shown as it was given."""
+    warnings: list[str] = []
     problems: list[str] = []
     named = config or environ.get(CONFIG_VARIABLE)
     try:
-        file = _from_file(named, problems.append)
+        file = _from_file(named, warnings.append)
     except ConfigError as error:
         problems.append(str(error))
         file = {}
@@ -207,7 +212,8 @@ def explain(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, c
             _check(Settings(**_converted(given)), given)
         except ConfigError as error:
             problems.append(str(error))
-    return Explained(found, Path(os.path.expanduser(named)) if named else _found(), problems)
+    path = Path(os.path.expanduser(named)) if named else _found()
+    return Explained(found, path, [*warnings, *problems], fit=not problems)
 
 
 def _origins(

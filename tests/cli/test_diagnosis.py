@@ -143,6 +143,32 @@ def test_every_setting_is_shown_with_where_it_is_from(tmp_path: Path) -> None:
     assert "TEKTON_PORT" in run("config", "show", env=more, cwd=tmp_path).stdout
 
 
+def test_an_option_that_may_be_repeated_and_is_not_given_hides_nothing(tmp_path: Path) -> None:
+    """Not the environment, and not the default."""
+    more = environment(tmp_path, TEKTON_ALLOWED_HOSTS="a.example,b.example")
+    done = run("config", "show", "--trusted-proxy", "10.0.0.0/8", "-o", "json", env=more, cwd=tmp_path)
+    found = {one["name"]: one for one in json.loads(done.stdout)["settings"]}
+    assert (found["allowed_hosts"]["value"], found["allowed_hosts"]["source"]) == (
+        ["a.example", "b.example"],
+        "environment",
+    )
+    assert (found["trusted_proxies"]["value"], found["trusted_proxies"]["source"]) == (["10.0.0.0/8"], "flag")
+    plain = run("config", "show", "-o", "json", env=environment(tmp_path), cwd=tmp_path)
+    sources = {one["name"]: one["source"] for one in json.loads(plain.stdout)["settings"]}
+    assert set(sources.values()) <= {"default", "environment"} and sources["allowed_hosts"] == "default"
+
+
+def test_a_start_tells_every_setting_that_is_wrong(tmp_path: Path) -> None:
+    """And `tekton config show` ends with the same exit code, which is that of a wrong call."""
+    path = config_file(tmp_path, port=0, log_level="loud")
+    up = run("up", "--config", str(path), "--grpc-port", "x", env=environment(tmp_path), cwd=tmp_path)
+    assert up.returncode == 2
+    for words in ("port in", "log_level in", "--grpc-port must be"):
+        assert words in up.stderr
+    shown = run("config", "show", "--config", str(path), env=environment(tmp_path), cwd=tmp_path)
+    assert shown.returncode == 2 and "loud" in shown.stdout
+
+
 @pytest.mark.parametrize(
     "url",
     [

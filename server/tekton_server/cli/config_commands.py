@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tekton_server.cli import setting_options as given
+from tekton_server.cli.exits import ExitCode
 from tekton_server.cli.groups import examples, group
 from tekton_server.cli.options import Output
 from tekton_server.cli.output import Format, note, width, write
@@ -21,7 +22,7 @@ _MASK = "***"
 app = group(
     "See the settings of this machine's Tekton and check them. Nothing is asked of a running one.",
     examples(
-        ("tekton config show", "every setting, and where it is from"),
+        ("tekton config show", "every setting, and where it is from; exit code 2 where Tekton would not start"),
         ("tekton config check", "exit code 2 where something is wrong"),
         ("tekton config check new.json other.json", "files that are not in use yet"),
     ),
@@ -57,6 +58,8 @@ def show(
     write(value, output, lambda: _lines(found), lambda: [one.name for one in found.settings])
     for problem in found.problems:
         note(f"warning: {problem}")
+    if not found.fit:
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def _data(one: Origin) -> dict[str, Any]:
@@ -121,4 +124,4 @@ def check(
             about = str(found.file) if found.file else "the environment and the defaults; there is no file"
             typer.echo(f"ok: {about}")
     if wrong:
-        raise typer.Exit(2)
+        raise typer.Exit(ExitCode.USAGE)

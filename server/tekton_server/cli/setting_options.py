@@ -86,4 +86,5 @@ _SETTINGS = {"allowed_host": "allowed_hosts", "trusted_proxy": "trusted_proxies"
 def flags(options: Mapping[str, Any]) -> dict[str, Any]:
     """Give the settings among the options of a command, as `load` takes them: None where nothing was given."""
     named = {_SETTINGS.get(name, name): value for name, value in options.items()}
-    return {name: None if value in (False, []) else value for name, value in named.items() if name in ENVIRONMENT}
+    # An option that may be repeated is empty where it was not given.
+    return {name: None if value in (False, [], ()) else value for name, value in named.items() if name in ENVIRONMENT}

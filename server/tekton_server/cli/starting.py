@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tekton_server.cli.exits import ExitCode
-from tekton_server.config import ConfigError, Settings, load
+from tekton_server.config import ConfigError, Settings, explain, load
 
 if TYPE_CHECKING:
     from tekton_server.cli.display import Display
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 def settings_of(flags: Mapping[str, Any], config: str | None, warnings: list[str]) -> Settings:
-    """Gather the settings, or end with the sentence that refuses them."""
+    """Gather the settings, or end with a sentence for each that cannot be."""
     try:
         return load(flags, config=config, warn=warnings.append)
-    except ConfigError as error:
-        typer.echo(f"tekton: {error}", err=True)
+    except ConfigError:
+        for problem in explain(flags, config=config).problems:
+            typer.echo(f"tekton: {problem}", err=True)
         raise typer.Exit(ExitCode.USAGE) from None
 
 

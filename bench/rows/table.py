@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.model import Goal
-from bench.rows import beats, calls, leases, views
+from bench.rows import beats, calls, held, leases, views
 from bench.rows.row import Row
 
 ROWS: tuple[Row, ...] = (
@@ -11,6 +11,7 @@ ROWS: tuple[Row, ...] = (
     *beats.ROWS,
     *views.ROWS,
     *leases.ROWS,
+    *held.ROWS,
     Row("mesh", "commit to Envoy routing to it, p99", Goal(250, "ms", at_most=True), None),
     Row("plan", "start plan, 10,000 components", Goal(1000, "ms", at_most=True), None),
 )

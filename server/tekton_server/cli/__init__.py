@@ -32,7 +32,7 @@ def _command() -> None:
     except refused as error:
         message = getattr(error, "format_message", error.__str__)().rstrip(".").replace("\n", " ")
         # What is wrong may be in a file that somebody else wrote.
-        message = clean(message.removeprefix("Invalid value: "))
+        message = clean(message.removeprefix("Invalid value: ").replace("Value error, ", ""))
         command = getattr(getattr(error, "ctx", None), "command_path", "tekton")
         print(f"tekton: {message[:1].lower()}{message[1:]}; see {command} --help", file=sys.stderr)
         sys.exit(2)

@@ -128,7 +128,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         # Here, because `tekton --help` needs the table of settings and not the registry.
         from tekton_server.live.lease import Timing
 
-        return Timing(self.components.heartbeat_interval, self.components.heartbeat_timeout)
+        terms = self.components
+        return Timing(terms.heartbeat_interval, terms.heartbeat_timeout, terms.loop_lag_threshold)
 
     @property
     def terms(self) -> Terms:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+Lag = Annotated[float, msgspec.Meta(ge=0.2, le=3600)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
 Keep = Annotated[float, msgspec.Meta(ge=60, le=366 * 86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
@@ -19,6 +20,7 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
 
     heartbeat_interval: Seconds = 10.0
     heartbeat_timeout: Seconds = 30.0
+    loop_lag_threshold: Lag = 1.0
     instance_retention: Keep = 3600.0
     component_retention: Keep = 72 * 3600.0
 
@@ -53,6 +55,7 @@ _COUNT = "a whole number from 1 to 1000"
 WANTED: Mapping[str, str] = {
     "components.heartbeat_interval": _SECONDS,
     "components.heartbeat_timeout": _SECONDS,
+    "components.loop_lag_threshold": "a number of seconds from 0.2 to 3600",
     "components.instance_retention": _KEEP,
     "components.component_retention": _KEEP,
     "database.pool_size": _COUNT,

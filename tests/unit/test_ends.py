@@ -208,13 +208,25 @@ def test_it_can_time_out_and_come_back_again(athena: Paper) -> None:
 
 
 def test_nobody_comes_back_to_an_address_that_was_taken_meanwhile(athena: Paper) -> None:
-    """Neither a successor's nor another component's."""
+    """Neither a successor's nor another component's; it is told that it was superseded, so that it does not fight."""
     athena.expire()
     athena.do(a_registration("hermes", uuid=2))
     error = athena.refuses(StaleSessionError, revive())
-    assert error.details["reason"] == "lease_expired"
+    assert (error.details["status"], error.details["reason"]) == ("failed", "superseded")
     athena.do(EndInstance(component_id="hermes", instance_uuid=uuid_of(2)))
     athena.do(revive())
+
+
+def test_who_was_replaced_after_its_timeout_does_not_end_what_is_recorded_of_it(athena: Paper) -> None:
+    """Its token shows that a session of yesterday speaks; without one it is somebody who tidies up."""
+    athena.expire()
+    athena.do(a_registration(uuid=2))
+    late = EndInstance(component_id="athena", instance_uuid=uuid_of(1), fencing_token=Token(HISTORY, 1))
+    error = athena.refuses(StaleSessionError, late)
+    assert error.details["reason"] == "superseded"
+    assert athena.instance(2).leased is True
+    athena.do(EndInstance(component_id="athena", instance_uuid=uuid_of(1)))
+    assert (athena.instance(1).state, athena.instance(2).leased) == (State.STOPPED, True)
 
 
 def test_two_timed_out_instances_of_one_address_cannot_both_come_back(athena: Paper) -> None:

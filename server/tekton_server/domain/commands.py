@@ -95,6 +95,15 @@ class ExpireLease(msgspec.Struct, frozen=True, kw_only=True):
     evidence: dict[str, Any] = {}
 
 
+class JudgeBusy(msgspec.Struct, frozen=True, kw_only=True):
+    """Degrade an instance whose event loop is blocked, or bring it back when that is over. Answers None."""
+
+    instance_uuid: str
+    granted: int
+    busy: bool
+    evidence: dict[str, Any] = {}
+
+
 class ForgetInstances(msgspec.Struct, frozen=True, kw_only=True):
     """Forget instances that ended before `before`, and a component whose last one that is. Answers None.
 
@@ -114,6 +123,7 @@ Command = (
     | ReportState
     | ReviveInstance
     | ExpireLease
+    | JudgeBusy
     | ForgetInstances
 )
 

@@ -7,13 +7,14 @@ from datetime import datetime
 from tekton.core.errors import InvalidTransitionError
 from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
-from tekton_server.domain import instances
+from tekton_server.domain import busy, instances
 from tekton_server.domain.commands import (
     Command,
     Decision,
     EndInstance,
     ExpireLease,
     ForgetInstances,
+    JudgeBusy,
     RegisterComponent,
     RemoveComponent,
     ReportState,
@@ -29,6 +30,8 @@ from tekton_server.domain.update import update
 from tekton_server.domain.validation import check_metadata, check_text
 
 EXPIRED = "lease_expired"
+SUPERSEDED = "superseded"
+_TAKEN = "another instance took its address meanwhile"
 # The reasons of a report, and of a claim in a beat, whose caller gave none.
 _SAYS_NOTHING = ("reported", "heartbeat")
 
@@ -52,6 +55,8 @@ def decide(view: Overlay, command: Command, now: datetime) -> Decision:
             return _remove(view, command, now)
         case ExpireLease():
             return _expire(view, command, now)
+        case JudgeBusy():
+            return busy.judge(view, command, now)
         case ForgetInstances():
             return forget(view, command)
         case ReviveInstance():
@@ -67,12 +72,16 @@ def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
     if command.claim:
         _check_claim(instance, command.state)
     states = path(instance.state, command.state)
+    if not states and busy.blocked(instance):
+        # From here on the instance itself says so, and it does not end with the lag.
+        states = (instance.state,)
     cause = Cause(_why(command, states), evidence=command.metadata)
     changes = instances.walk(instance, states, cause, now=now, revision=view.revision)
     return Decision(changes, StateReported(_after(instance, changes), instance.state))
 
 
 def _check_claim(instance: Instance, state: ComponentState) -> None:
+    busy.check_claim(instance, state)
     if instance.state is ComponentState.STOPPING and state not in (ComponentState.STOPPING, ComponentState.FAILED):
         raise InvalidTransitionError(
             "a beat does not take an instance out of stopping",
@@ -95,9 +104,11 @@ def _after(instance: Instance, changes: tuple[InstanceChange, ...]) -> Instance:
 def _end(view: Overlay, command: EndInstance, now: datetime) -> Decision:
     check_text("reason", command.reason, REASON_CHARS)
     instance = instances.owned(view, command.component_id, command.instance_uuid, command.fencing_token)
+    if command.fencing_token is not None and _replaced(view, instance):
+        raise instances.stale(instance, _TAKEN, reason=SUPERSEDED)
     check_revision(view.definition(command.component_id), command.expected_revision)
     if instance.state is ComponentState.STOPPED:
-        if instance.reason in ("superseded", "replaced"):
+        if instance.reason in (SUPERSEDED, "replaced"):
             raise instances.stale(instance, "it was superseded by a newer instance")
         return Decision((), instance)
     changes = instances.end(instance, Cause(command.reason), now=now, revision=view.revision)
@@ -135,12 +146,17 @@ def _revive(view: Overlay, command: ReviveInstance, now: datetime) -> Decision:
     # The state too: a reason is also what a caller wrote, and nothing returns from `stopped`.
     if instance.state is not ComponentState.FAILED or instance.reason != EXPIRED:
         raise instances.stale(instance, "this instance has ended; register a new one")
-    if instance.address and view.leased_at(instance.address):
-        raise instances.stale(instance, "another instance took its address meanwhile; register a new one")
+    if _replaced(view, instance):
+        raise instances.stale(instance, _TAKEN, reason=SUPERSEDED)
     states = path(instance.state, _revived_state(instance, command.state)) or (instance.state,)
     cause = Cause("heartbeat_resumed")
     changes = instances.walk(instance, states, cause, now=now, revision=view.revision, leased=True)
     return Decision(changes, StateReported(_after(instance, changes), instance.state))
+
+
+def _replaced(view: Overlay, instance: Instance) -> bool:
+    """Whether an instance lost its lease, and another one lives at its address."""
+    return not instance.leased and instance.address is not None and view.leased_at(instance.address) is not None
 
 
 def _revived_state(instance: Instance, claimed: ComponentState | None) -> ComponentState:

@@ -52,15 +52,15 @@ def absent(component_id: str) -> TektonError:
     return built_in.refusal(component_id) if built_in.stands_in(component_id) else not_found(component_id)
 
 
-def stale(instance: Instance, why: str) -> StaleSessionError:
-    """Say that the instance is no longer the one."""
+def stale(instance: Instance, why: str, reason: str = "") -> StaleSessionError:
+    """Say that the instance is no longer the one; `reason` where that is not the recorded one."""
     return StaleSessionError(
         f"instance {instance.instance_uuid} of {instance.component_id}: {why}",
         details={
             "component_id": instance.component_id,
             "instance_uuid": instance.instance_uuid,
             "status": instance.state.value,
-            "reason": instance.reason,
+            "reason": reason or instance.reason,
         },
     )
 

@@ -19,10 +19,11 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """How often to beat and after how long a lease is lost, in seconds."""
+    """How often to beat, after how long a lease is lost, and which lag of an event loop is too much, in seconds."""
 
     interval: float = 10.0
     timeout: float = 30.0
+    busy_after: float = 1.0
 
 
 class Lease:
@@ -30,7 +31,7 @@ class Lease:
 
     __slots__ = (
         "beat_at", "beat_seconds", "claimed", "claims_in_flight", "component_id", "granted", "health", "instance_uuid",
-        "judging", "metrics", "sequence", "session", "session_epoch", "suspect",
+        "judging", "measured", "metrics", "sequence", "session", "session_epoch", "suspect", "weighing",
     )  # fmt: skip
 
     def __init__(self, instance: Instance, now: float, beat: Beat | None) -> None:
@@ -44,10 +45,17 @@ class Lease:
         self.claimed = ""
         self.claims_in_flight = 0
         self.metrics: Mapping[str, float] = _NOTHING
+        self.measured: Mapping[str, float] = _NOTHING
         self.health: Mapping[str, str] = _NOTHING
         self.session: LeaseHolder | None = None
         self.suspect = False
         self.judging: asyncio.Future[Any] | None = None
+        self.weighing: asyncio.Future[None] | None = None
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """What the instance measures, and what its heart measures of it."""
+        return {**self.metrics, **self.measured} if self.measured else self.metrics
 
 
 class LeaseHolder:

@@ -12,12 +12,17 @@ from tekton.core.errors import StaleSessionError, TektonError
 from tekton.core.ids import Token, lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import View
+from tekton_server.domain import busy
 from tekton_server.domain.commands import ReportState, ReviveInstance, StateReported
 from tekton_server.domain.instances import not_found, stale
 from tekton_server.live.beats import BeatEvent
 from tekton_server.live.lease import Lease
 from tekton_server.live.leases import LeaseTable
+from tekton_server.live.weighing import Scales
 from tekton_server.live.writer import Writer
+
+# What a beat has yet to have recorded: a claim, or that it has become busy or is busy no more.
+Recording = asyncio.Future[StateReported] | asyncio.Future[None]
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -29,12 +34,17 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """What one beat says besides being there. `state` None: no claim; `sequence` 0: the order of arrival."""
+    """What one beat says besides being there. `state` None: no claim; `sequence` 0: the order of arrival.
+
+    `lag` is how late the event loop runs in seconds; None says nothing about it, which is not the same as none.
+    """
 
     sequence: int = 0
     state: ComponentState | None = None
     metrics: Mapping[str, float] = {}
     health: Mapping[str, str] = {}
+    lag: float | None = None
+    in_flight: int = 0
 
 
 class Pulses:
@@ -45,6 +55,7 @@ class Pulses:
         self.writer = writer
         self.leases = leases
         self._confirm = confirm
+        self._scales = Scales(view, writer, leases.timing.busy_after)
 
     async def lease(self, claim: Claim, state: ComponentState | None = None) -> Lease:
         """Find the lease a client claims, bringing back an instance that was failed by its timeout only.
@@ -109,8 +120,9 @@ class Pulses:
             return self.stale(lease, "the fencing token belongs to another grant; register again")
         return lease
 
-    def renew(self, lease: Lease, pulse: Pulse) -> asyncio.Future[StateReported] | None:
-        """Count a beat. Gives a future when its state is a new claim that has to be recorded.
+    def renew(self, lease: Lease, pulse: Pulse) -> Recording | None:
+        """Count a beat. Gives a future when what it says has to be recorded: a new claim, or else a change of being
+        busy, whose future gives None and never fails.
 
         Raises:
             UnavailableError: the claim cannot be recorded now; the beat was counted all the same.
@@ -120,13 +132,24 @@ class Pulses:
             lease.sequence = pulse.sequence or lease.sequence
             lease.metrics = pulse.metrics or lease.metrics
             lease.health = pulse.health or lease.health
+            lease.measured = _measured(lease, pulse)
         self.leases.beat(lease, lambda: self._event(lease))
-        if late or pulse.state is None or pulse.state.value == lease.claimed:
+        if late:
             return None
-        if pulse.state is self.recorded(lease) and not lease.claims_in_flight:
-            lease.claimed = pulse.state.value
+        # The claim first: one of being ready is judged by the lag that comes with it.
+        recording = self._claim(lease, pulse.state)
+        weighing = None if pulse.lag is None else self._scales.weigh(lease, pulse.lag, pulse.state)
+        return recording or weighing
+
+    def _claim(self, lease: Lease, state: ComponentState | None) -> asyncio.Future[StateReported] | None:
+        if state is None or state.value == lease.claimed:
             return None
-        return self._submit(lease, pulse.state)
+        instance = self.view.instance(lease.instance_uuid)
+        recorded = instance is not None and instance.state is state and not busy.blocked(instance)
+        if recorded and not lease.claims_in_flight:
+            lease.claimed = state.value
+            return None
+        return self._submit(lease, state)
 
     def renew_all(self, leases: Collection[Lease]) -> None:
         """Count a beat that says nothing more for each of many leases."""
@@ -164,7 +187,17 @@ class Pulses:
         return stale(self.view.instances[lease.instance_uuid], why)
 
     def _event(self, lease: Lease) -> BeatEvent:
-        return BeatEvent(lease.component_id, lease.instance_uuid, lease.beat_at, self.recorded(lease), lease.metrics)
+        return BeatEvent(lease.component_id, lease.instance_uuid, lease.beat_at, self.recorded(lease), lease.figures)
+
+
+def _measured(lease: Lease, pulse: Pulse) -> Mapping[str, float]:
+    """Give the figures that are no metrics of the instance's own: a lag while there is one, work in hand once told."""
+    measured: dict[str, float] = {}
+    if pulse.lag:
+        measured["loop_lag_seconds"] = pulse.lag
+    if pulse.in_flight or "in_flight" in lease.measured:
+        measured["in_flight"] = pulse.in_flight
+    return measured
 
 
 def _error(answer: Any) -> TektonError | None:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from tekton.core.errors import ComponentNotFoundError, StaleSessionError, TektonError, ValidationError
 from tekton.core.ids import Token
 from tekton.core.view import Instance
-from tekton_server.domain.commands import EndInstance, StateReported
+from tekton_server.domain.commands import EndInstance
 from tekton_server.domain.decide import EXPIRED
 from tekton_server.live.lease import Lease, LeaseHolder
 from tekton_server.live.outbox import Ack, GoAway, Granted, Lost, Outbox, Welcome
-from tekton_server.live.pulses import Claim, Pulse, Pulses
+from tekton_server.live.pulses import Claim, Pulse, Pulses, Recording
 
 # How a client is told why a lease ended, by the reason in the journal; any other reason is the end its owner asked for.
 _ENDED_BY = {"superseded": "SUPERSEDED", "replaced": "SUPERSEDED", EXPIRED: "EXPIRED"}
@@ -30,14 +30,16 @@ class Session(LeaseHolder):
         self._highest = 0
         self.outbox = Outbox()
 
-    async def hello(self, claims: Sequence[Claim]) -> None:
-        """Take leases into the session and answer with handles; a refused claim is answered LeaseLost.
+    async def hello(self, claims: Sequence[Claim], malformed: Sequence[Lost] = ()) -> None:
+        """Take leases into the session and answer with handles; a refused or malformed claim is answered LeaseLost.
 
         Raises:
             StorageUnavailableError: the registry cannot tell whether a claim is good.
         """
         grants: dict[str, Granted] = {}
         epoch = 0
+        for lost in malformed:
+            self.outbox.lost(lost)
         for claim, found in zip(claims, await self._pulses.find(claims), strict=True):
             if isinstance(found, TektonError):
                 self.outbox.lost(_refused(claim, found))
@@ -84,11 +86,13 @@ class Session(LeaseHolder):
         if recording is None:
             self._ack(lease, handle, pulse.sequence, self._pulses.refusal(lease, pulse))
         else:
-            recording.add_done_callback(lambda done: self._recorded(lease, handle, pulse.sequence, done))
+            recording.add_done_callback(lambda done: self._recorded(lease, handle, pulse, done))
 
-    def _recorded(self, lease: Lease, handle: int, sequence: int, done: asyncio.Future[StateReported]) -> None:
+    def _recorded(self, lease: Lease, handle: int, pulse: Pulse, done: Recording) -> None:
         error = None if done.cancelled() else done.exception()
-        self._ack(lease, handle, sequence, str(error) if error else "")
+        claimed = done.cancelled() or error is not None or done.result() is not None
+        refusal = "" if claimed else self._pulses.refusal(lease, pulse)
+        self._ack(lease, handle, pulse.sequence, str(error) if error else refusal)
 
     def _ack(self, lease: Lease, handle: int, sequence: int, error: str) -> None:
         self.outbox.ack(Ack(sequence, handle, self._pulses.recorded(lease), error))

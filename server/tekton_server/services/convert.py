@@ -211,7 +211,7 @@ def status(found: Component, leases: LeaseTable, now: datetime) -> lifecycle_pb.
         status_reason=best.reason,
         status_since=timestamp(best.state_since),
         suspect=lease.suspect if lease else False,
-        metrics=lease.metrics if lease else None,
+        metrics=lease.figures if lease else None,
     )
 
 

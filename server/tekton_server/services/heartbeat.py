@@ -13,6 +13,7 @@ from tekton.v1 import heartbeat_service_pb2_grpc as heartbeat_grpc
 from tekton_server.domain import limits
 from tekton_server.domain.validation import check_text
 from tekton_server.live.lease import Lease
+from tekton_server.live.outbox import Lost
 from tekton_server.live.pulses import Claim, Pulse, Pulses
 from tekton_server.live.sessions import Session
 from tekton_server.services import convert, read, reply, sse
@@ -22,6 +23,8 @@ from tekton_server.services.frames import frame
 KEEP_ALIVE = 15.0
 # How long a stream may be open and say nothing.
 HELLO_WITHIN = 10.0
+# How much of what cannot be an instance_uuid is said back.
+_SHOWN = 64
 
 
 class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
@@ -48,7 +51,7 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
             await asyncio.wait([reader])
 
     async def _read(self, session: Session, hello: pb.Hello, requests: AsyncIterator[pb.ConnectRequest]) -> None:
-        await session.hello(_claims(hello))
+        await session.hello(*_claims(hello))
         async for request in requests:
             match request.WhichOneof("message"):
                 case "beat":
@@ -57,7 +60,7 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
                     _check_count("handles", len(request.beat_batch.handles))
                     session.beat_batch(list(request.beat_batch.handles), request.beat_batch.sequence)
                 case "hello":
-                    await session.hello(_claims(request.hello))
+                    await session.hello(*_claims(request.hello))
                 case "goodbye":
                     _check_count("handles", len(request.goodbye.handles))
                     check_text("reason", request.goodbye.reason, limits.REASON_CHARS)
@@ -126,7 +129,8 @@ async def _recorded(pulses: Pulses, lease: Lease, pulse: Pulse, within: float) -
         recording = pulses.renew(lease, pulse)
         if recording is None:
             return pulses.refusal(lease, pulse)
-        await asyncio.wait_for(asyncio.shield(recording), within)
+        if await asyncio.wait_for(asyncio.shield(recording), within) is None:
+            return pulses.refusal(lease, pulse)
     except TektonError as error:
         return error.message
     except TimeoutError:
@@ -134,9 +138,16 @@ async def _recorded(pulses: Pulses, lease: Lease, pulse: Pulse, within: float) -
     return ""
 
 
-def _claims(hello: pb.Hello) -> list[Claim]:
+def _claims(hello: pb.Hello) -> tuple[list[Claim], list[Lost]]:
+    """Read what is claimed; a claim that makes no sense is lost, and the others are none the worse for it."""
     _check_count("leases", len(hello.leases))
-    return [read.claim(lease) for lease in hello.leases]
+    claims, malformed = [], []
+    for lease in hello.leases:
+        try:
+            claims.append(read.claim(lease))
+        except ValidationError as error:
+            malformed.append(Lost(lease.instance_uuid[:_SHOWN], "UNKNOWN_INSTANCE", error.message))
+    return claims, malformed
 
 
 def _check_count(field: str, count: int) -> None:

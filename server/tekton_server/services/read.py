@@ -112,7 +112,9 @@ def pulse(request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.Beat) -> Pul
     if not 0 <= request.loop_lag_seconds < math.inf:
         raise ValidationError.of("loop_lag_seconds", "must be a finite number and not negative", "range", limit=0)
     status = request.status if isinstance(request, heartbeat_pb.SendHeartbeatRequest) else ""
-    return Pulse(request.sequence, optional_state(request.state, status), dict(request.metrics), dict(request.health))
+    state = optional_state(request.state, status)
+    said = (dict(request.metrics), dict(request.health))
+    return Pulse(request.sequence, state, *said, request.loop_lag_seconds, request.in_flight)
 
 
 def request_of(message: Message) -> Request | None:

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tekton.client import TektonClient, set_default_client
+from tests.sdk.fake import FakeTekton, dropped, fake_tekton
 from tests.sdk.server import ServerProcess, running_server
 from tests.support.postgres import Cluster
 
@@ -32,3 +33,20 @@ async def as_default(client: TektonClient) -> AsyncIterator[TektonClient]:
     set_default_client(client)
     yield client
     set_default_client(None)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeTekton]:
+    """A Tekton that says what the test wants, with leases of 4 s that are to be renewed every 0.4 s."""
+    with fake_tekton() as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def faked(fake: FakeTekton) -> AsyncIterator[TektonClient]:
+    """A client of the fake, as the one that the documented functions use."""
+    opened = TektonClient("127.0.0.1", fake.port)
+    set_default_client(opened)
+    yield opened
+    set_default_client(None)
+    await dropped(opened)

@@ -15,6 +15,7 @@ from tests.sdk.server import ServerProcess
 EXPORTS = {
     "tekton.client": [
         "AlreadyExistsError",
+        "Command",
         "ComponentClient",
         "ComponentNotFoundError",
         "ComponentRegistration",
@@ -41,7 +42,11 @@ EXPORTS = {
     "tekton.utils.tekton_client": [
         "deregister_component",
         "find_component",
+        "listen_for_shutdown",
+        "mark_ready",
+        "notify_shutdown",
         "send_heartbeat",
+        "start_heartbeat_task",
         "update_component_state",
     ],
     "tekton.utils.tekton_errors": ["ComponentError", "DependencyError", "TektonError"],

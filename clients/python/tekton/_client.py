@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -10,8 +12,9 @@ from typing import Any, Self
 from tekton import _convert, _free_form, _given
 from tekton._calls import CONNECT_TIMEOUT
 from tekton._channel import Target
-from tekton._heartbeat_task import HeartbeatTask, on_this_loop
-from tekton._lease import KeptLease, LeaseLost, Phase
+from tekton._commands import Command
+from tekton._heartbeat_task import HeartbeatTask, Shutdown, on_this_loop, running_loop
+from tekton._lease import Care, InFlight, KeptLease, LeaseLost, Phase
 from tekton._registrar import Registrar
 from tekton.core.errors import ValidationError
 from tekton.core.ids import is_uuid, lookup_key
@@ -69,7 +72,10 @@ class TektonClient(Registrar):
         *,
         state: str | ComponentState | None = None,
         metrics: Mapping[str, float] | None = None,
+        in_flight: InFlight | None = None,
         on_lease_lost: Callable[[LeaseLost], object] | None = None,
+        on_command: Callable[[Command], object] | None = None,
+        instance_uuid: str | None = None,
     ) -> HeartbeatTask:
         """Keep a component alive that this client registered; `await task.stop()` says goodbye.
 
@@ -77,29 +83,51 @@ class TektonClient(Registrar):
         state: the state to report with the first beat. metrics: figures to send with every beat.
         on_lease_lost: called on this event loop when the lease is over for good, because a newer instance took its
             place or a new registration was refused. A lease lost otherwise is registered again without a word.
+        in_flight: how many pieces of work are in hand, or a function that gives it. It is called on the heartbeat's
+            thread before each beat, so it has to be quick and must not wait: `in_flight=lambda: len(jobs)`.
+        on_command: called on this event loop with each stop, restart and reload command, once. Without it, and without
+            `listen_for_shutdown`, they are refused.
+        instance_uuid: which instance, where this process registered several of the component; the last by default.
+
+        The beats tell how late this event loop runs. When it is blocked for longer than Tekton bears, the instance is
+        shown as degraded with the reason `event_loop_blocked`, and as ready again when it is not; it is never failed
+        for that.
 
         Raises:
-            ValueError: this client did not register such a component, or its lease is over.
+            ValueError: this client did not register such a component or instance, or its lease is over.
             ValidationError: there is no such state, the interval or a metric is no finite number, or an argument has a
                 wrong type.
         """
         limit = _given.interval(interval)
-        if on_lease_lost is not None and not callable(on_lease_lost):
-            message = f"must be a function of one argument, not {_given.shown(on_lease_lost)}"
-            raise ValidationError.of("on_lease_lost", message, "type")
-        lease = self._registered.get(lookup_key(_given.text("component_id", component_id)))
-        if lease is None or lease.phase is Phase.ENDED:
+        _given.callback("on_lease_lost", on_lease_lost)
+        _given.callback("on_command", on_command)
+        key = lookup_key(_given.text("component_id", component_id))
+        lease = self._registered.get(key)
+        if instance_uuid is not None:
+            lease = self._heart.leases.find(_given.text("instance_uuid", instance_uuid))
+        if lease is None or lease.phase is Phase.ENDED or lookup_key(lease.component_id) != key:
             raise ValueError(f"{component_id!r} is not registered through this client; call register_component first")
         self._heart.keep(
             lease,
-            limit=limit,
+            care=Care(limit, on_this_loop(on_lease_lost), on_this_loop(on_command), running_loop()),
             state=_given.state_text(state),
             metrics=_given.figures(metrics),
-            on_lost=on_this_loop(on_lease_lost),
+            in_flight=_given.in_flight(in_flight),
         )
         heartbeat = HeartbeatTask(self._heart, lease)
         self._heartbeats.append(heartbeat)
         return heartbeat
+
+    def component_of(self, instance_uuid: str) -> str:
+        """Give the component of an instance that this process registered or keeps alive.
+
+        Raises:
+            ValueError: there is none.
+        """
+        lease = self._heart.leases.find(_given.text("instance_uuid", instance_uuid))
+        if lease is None:
+            raise ValueError(f"this process registered no instance {instance_uuid[:64]!r}")
+        return lease.component_id
 
     def keep_alive(
         self,
@@ -126,9 +154,35 @@ class TektonClient(Registrar):
             raise ValidationError.of("instance_uuid", "must be a uuid in lower case", "format")
         self._heart.keep(
             lease or KeptLease(_given.text("component_id", component_id), instance_uuid),
+            care=Care(loop=running_loop()),
             state=_given.state_text(state),
             metrics=None if metrics is None else _given.figures(metrics),
         )
+
+    async def listen_for_shutdown(
+        self, component_id: str, instance_uuid: str, shutdown_event: asyncio.Event | threading.Event
+    ) -> bool:
+        """Set an event when Tekton asks an instance to stop or to restart; it is kept alive meanwhile.
+
+        A command that came before anybody listened counts until its deadline. Gives True once the event is set, and
+        False when the lease ended otherwise. Cancelling ends the listening.
+
+        Raises:
+            ValidationError: these are no id and no uuid, or this is no event.
+        """
+        if not isinstance(shutdown_event, asyncio.Event | threading.Event):
+            message = f"must be an asyncio.Event or a threading.Event, not {_given.shown(shutdown_event)}"
+            raise ValidationError.of("shutdown_event", message, "type")
+        self.keep_alive(component_id, instance_uuid)
+        lease = self._heart.leases.find(instance_uuid)
+        if lease is None:
+            return False
+        shutdown = Shutdown(shutdown_event)
+        self._heart.hear(lease, shutdown.heard)
+        try:
+            return await shutdown.asked
+        finally:
+            self._heart.unhear(lease, shutdown.heard)
 
     async def send_heartbeat(
         self,
@@ -137,8 +191,11 @@ class TektonClient(Registrar):
         state: str | ComponentState | None = None,
         metrics: Mapping[str, float] | None = None,
         health: Mapping[str, str] | None = None,
+        in_flight: int = 0,
     ) -> dict[str, Any]:
         """Send one beat; it is not repeated, since the next one is as good.
+
+        Commands in the answer also reach who listens for them in this process, once.
 
         Gives {success, message, status, state_error, next_heartbeat_in, lease, commands}; `state_error` says why the
         state was not recorded, the beat counts all the same.
@@ -155,9 +212,14 @@ class TektonClient(Registrar):
             metrics=figures,
             health=_given.words(health),
             fencing_token=lease.fencing_token if lease else "",
+            loop_lag_seconds=lease.lag(time.monotonic()) if lease else 0.0,
+            in_flight=_given.count("in_flight", in_flight),
         )
         answer = await self._calls.ask(lambda stubs: stubs.heartbeat.SendHeartbeat, request, retry=False)
         if lease is not None:
+            lease.word = request.state or lease.word
+            for command in answer.commands:
+                self._heart.command(lease, command)
             lease.acknowledged(_convert.state_name(answer.status))
             self._heart.report(lease, metrics=figures or None, health=_given.words(health) or None)
         return _convert.plain(answer)
@@ -187,7 +249,7 @@ class TektonClient(Registrar):
         )
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.UpdateComponentState, request)
         if lease is not None:
-            lease.state = _convert.state_name(answer.status)
+            lease.state = lease.word = _convert.state_name(answer.status)
             if lease.state == ComponentState.STOPPED.value:
                 self._heart.release(lease)
                 self._forget(lease)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
@@ -127,6 +128,40 @@ def page_size(value: int) -> int:
         message = f"must be a whole number from 1 to {_PAGE_SIZE}, or 0 for that, not {shown(value)}"
         raise ValidationError.of("page_size", message, "range", limit=_PAGE_SIZE)
     return value.__index__()
+
+
+def count(field: str, value: object) -> int:
+    """Read a number of things.
+
+    Raises:
+        ValidationError: it is no whole number from 0 to 4,294,967,295.
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not 0 <= value.__index__() < 2**32:
+        message = f"must be a whole number from 0 to {2**32 - 1}, not {shown(value)}"
+        raise ValidationError.of(field, message, "range", limit=2**32 - 1)
+    return value.__index__()
+
+
+def in_flight(value: int | Callable[[], int] | None) -> int | Callable[[], int] | None:
+    """Read the work in hand: a number, or a function that gives it.
+
+    Raises:
+        ValidationError: it is neither.
+    """
+    return value if value is None or callable(value) else count("in_flight", value)
+
+
+def callback(field: str, value: object) -> None:
+    """Check that something can be called, and does its work when it is.
+
+    Raises:
+        ValidationError: it is no function of one argument, or a coroutine function, which would have to be awaited.
+    """
+    if value is not None and not callable(value):
+        raise ValidationError.of(field, f"must be a function of one argument, not {shown(value)}", "type")
+    if inspect.iscoroutinefunction(value):
+        message = "must be a function that is not async: start what takes time with asyncio.create_task"
+        raise ValidationError.of(field, message, "type")
 
 
 def names(field: str, value: object) -> list[str]:

@@ -15,10 +15,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from tekton._channel import Target
+from tekton._commands import ShutdownListener
 from tekton._keeper import Keeper
-from tekton._lease import KeptLease, KeptLeases, LeaseLost
+from tekton._lease import Care, InFlight, KeptLease, KeptLeases
+from tekton.v1 import component_pb2
 
 log = logging.getLogger(__name__)
+
+_NO_CARE = Care()
 
 
 class Heart:
@@ -38,15 +42,15 @@ class Heart:
         self,
         lease: KeptLease,
         *,
-        limit: float | None = None,
+        care: Care = _NO_CARE,
         state: str = "",
         metrics: Mapping[str, float] | None = None,
-        health: Mapping[str, str] | None = None,
-        on_lost: Callable[[LeaseLost], object] | None = None,
+        in_flight: InFlight | None = None,
     ) -> None:
-        """Beat for a lease until it is released, seen off or lost for good. `limit` is the longest interval."""
-        self._post(partial(self._keeper.keep, self.leases.add(lease), limit, on_lost))
-        self.report(lease, state=state, metrics=metrics, health=health)
+        """Beat for a lease until it is released, seen off or lost for good."""
+        lease = self.leases.add(lease)
+        self._post(partial(self._keeper.keep, lease, care))
+        self.report(lease, state=state, metrics=metrics, in_flight=in_flight)
 
     def report(
         self,
@@ -55,9 +59,22 @@ class Heart:
         state: str = "",
         metrics: Mapping[str, float] | None = None,
         health: Mapping[str, str] | None = None,
+        in_flight: InFlight | None = None,
     ) -> None:
-        """Say something with the next beats: a state once, metrics and health from now on."""
-        self._post(partial(self._keeper.report, lease, state, metrics, health))
+        """Say something with the next beats: a state once, metrics, health and work in hand from now on."""
+        self._post(partial(self._keeper.report, lease, state, metrics, health, in_flight))
+
+    def hear(self, lease: KeptLease, listener: ShutdownListener) -> None:
+        """Have a listener told of stop and restart commands, and of the end of the lease (None), on this thread."""
+        self._post(partial(self._keeper.courier.hear, lease, listener))
+
+    def unhear(self, lease: KeptLease, listener: ShutdownListener) -> None:
+        """Have a listener told no more."""
+        self._post(partial(lease.orders.unlisten, listener))
+
+    def command(self, lease: KeptLease, message: component_pb2.Command) -> None:
+        """Take a command that came with the answer to a unary beat."""
+        self._post(partial(self._keeper.courier.take, lease, message))
 
     def release(self, lease: KeptLease) -> None:
         """Stop beating for a lease without a word."""

@@ -18,7 +18,8 @@ from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 
 CLIENT = f"tekton-python/{__version__}"
-LEASES_PER_HELLO = 10_000
+LEASES_PER_MESSAGE = 10_000
+_UNACKNOWLEDGED = 1_000
 # How long a stream may be silent before its Welcome told the terms, in seconds.
 _FIRST_PATIENCE = 5.0
 
@@ -35,6 +36,8 @@ class HeartStream:
         self.leases: dict[int, KeptLease] = {}
         self._target = target
         self._claims: list[pb.LeaseClaim] = []
+        self._batch = 0
+        self._batches: dict[int, list[KeptLease]] = {}
         self._closed = False
         self._tell_heard = heard
         self._tell_ended = ended
@@ -53,18 +56,38 @@ class HeartStream:
     def hello(self) -> None:
         """Say which leases are claimed, if any are."""
         claims, self._claims = self._claims, []
-        for start in range(0, len(claims), LEASES_PER_HELLO):
-            part = claims[start : start + LEASES_PER_HELLO]
+        for start in range(0, len(claims), LEASES_PER_MESSAGE):
+            part = claims[start : start + LEASES_PER_MESSAGE]
             self._outbox.put(pb.ConnectRequest(hello=pb.Hello(leases=part, client=CLIENT)))
 
     def beat(self, lease: KeptLease, now: float) -> None:
         """Renew a lease."""
         self._outbox.put(pb.ConnectRequest(beat=lease.beat(now)))
 
+    def beat_batch(self, leases: list[KeptLease], now: float) -> None:
+        """Renew many leases that have nothing new to say."""
+        for start in range(0, len(leases), LEASES_PER_MESSAGE):
+            part = leases[start : start + LEASES_PER_MESSAGE]
+            self._batch += 1
+            batch = pb.BeatBatch(handles=[lease.batch(now) for lease in part], sequence=self._batch)
+            self._batches[self._batch] = part
+            self._outbox.put(pb.ConnectRequest(beat_batch=batch))
+        # A server that acknowledges other beats and never a batch must not make this grow.
+        while len(self._batches) > _UNACKNOWLEDGED:
+            del self._batches[next(iter(self._batches))]
+
+    def counted(self, sequence: int) -> list[KeptLease]:
+        """Take the leases that the acknowledgement of a batch is for; it covers the batches before it too."""
+        covered = [batch for batch in self._batches if batch <= sequence]
+        leases = {lease: None for batch in covered for lease in self._batches.pop(batch)}
+        return [lease for lease in leases if lease.stream is self]
+
     def goodbye(self, leases: list[KeptLease]) -> None:
         """End leases on purpose."""
         handles = [lease.handle for lease in leases]
-        self._outbox.put(pb.ConnectRequest(goodbye=pb.Goodbye(handles=handles, reason="goodbye")))
+        for start in range(0, len(handles), LEASES_PER_MESSAGE):
+            part = handles[start : start + LEASES_PER_MESSAGE]
+            self._outbox.put(pb.ConnectRequest(goodbye=pb.Goodbye(handles=part, reason="goodbye")))
         for lease in leases:
             lease.parted = True
 
@@ -72,9 +95,9 @@ class HeartStream:
         """Answer a ping."""
         self._outbox.put(pb.ConnectRequest(pong=pb.Pong(nonce=ping.nonce)))
 
-    def refuse(self, command_id: str) -> None:
-        """Answer a command that this client has nobody for, so that it is not delivered again and again."""
-        ack = pb.CommandAck(command_id=command_id, accepted=False, message="this component takes no commands")
+    def answer(self, command_id: str, refusal: str = "") -> None:
+        """Say that a command is being carried out, or why it is not."""
+        ack = pb.CommandAck(command_id=command_id, accepted=not refusal, message=refusal)
         self._outbox.put(pb.ConnectRequest(command_ack=ack))
 
     def settle(self, interval: float, timeout: float) -> None:

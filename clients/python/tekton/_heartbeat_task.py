@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from tekton import _given
+from tekton._commands import Command
 from tekton._heart import Heart
-from tekton._lease import KeptLease, LeaseLost, Phase
+from tekton._lease import InFlight, KeptLease, Phase
 from tekton.core.lifecycle import ComponentState
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # How long a goodbye may take, in seconds.
 GOODBYE = 5.0
@@ -71,15 +76,20 @@ class HeartbeatTask:
         state: str | ComponentState | None = None,
         metrics: Mapping[str, float] | None = None,
         health: Mapping[str, str] | None = None,
+        in_flight: InFlight | None = None,
     ) -> None:
-        """Say something with the next beats: a state once, metrics and health from now on.
+        """Say something with the next beats: a state once, metrics, health and work in hand from now on.
+
+        in_flight: how many pieces of work are in hand, or a function that gives it; as in `start_heartbeat`.
 
         Raises:
-            ValidationError: there is no such state, a metric is no finite number, or a word of health too long.
+            ValidationError: there is no such state, a metric is no finite number, a word of health too long, or
+                `in_flight` no whole number from 0.
         """
         figures = None if metrics is None else _given.figures(metrics)
         words = None if health is None else _given.words(health)
-        self._heart.report(self._lease, state=_given.state_text(state), metrics=figures, health=words)
+        work = _given.in_flight(in_flight)
+        self._heart.report(self._lease, state=_given.state_text(state), metrics=figures, health=words, in_flight=work)
 
     async def stop(self) -> bool:
         """Say goodbye, so that the instance walks to `stopped`, and wait until that is recorded, 5 seconds at most.
@@ -102,12 +112,42 @@ class HeartbeatTask:
         return True
 
 
-def on_this_loop(callback: Callable[[LeaseLost], object] | None) -> Callable[[LeaseLost], object] | None:
-    """Wrap a callback so that it runs on the running loop, if one runs, and not on the heart's thread."""
-    if callback is None:
-        return None
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Give the running loop, if one runs."""
     try:
-        loop = asyncio.get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
+        return None
+
+
+def on_this_loop(callback: Callable[[T], object] | None) -> Callable[[T], object] | None:
+    """Wrap a callback so that it runs on the running loop, if one runs, and not on the heart's thread.
+
+    The wrapped one raises RuntimeError when that loop is closed.
+    """
+    loop = running_loop()
+    if callback is None or loop is None:
         return callback
-    return lambda lost: None if loop.is_closed() else loop.call_soon_threadsafe(callback, lost)
+    return lambda told: loop.call_soon_threadsafe(callback, told)
+
+
+class Shutdown:
+    """Somebody who waits on the running loop to be asked to stop. `asked` is True then, False at the lease's end."""
+
+    def __init__(self, event: asyncio.Event | threading.Event) -> None:
+        self._event = event
+        self._loop = asyncio.get_running_loop()
+        self.asked: asyncio.Future[bool] = self._loop.create_future()
+
+    def heard(self, command: Command | None) -> None:
+        """Take a command, or the end of the lease, on the heart's thread."""
+        if command is not None and isinstance(self._event, threading.Event):
+            # At once: whoever waits for it need not wait for a busy loop.
+            self._event.set()
+        self._loop.call_soon_threadsafe(self._tell, command is not None)
+
+    def _tell(self, asked: bool) -> None:
+        if asked:
+            self._event.set()
+        if not self.asked.done():
+            self.asked.set_result(asked)

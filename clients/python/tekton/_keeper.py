@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import grpc
-
 from tekton import _convert
-from tekton._channel import Target, thread_channel
+from tekton._beating import beat
+from tekton._channel import Target
+from tekton._connection import Connection
+from tekton._courier import Courier
 from tekton._heart_stream import HeartStream
-from tekton._lease import KeptLease, KeptLeases, LeaseLost, Phase
+from tekton._lease import Care, InFlight, KeptLease, KeptLeases, LeaseLost, Phase
+from tekton._loop_lag import LoopLags
 from tekton._reregister import Reregistration
 from tekton.core.backoff import full_jitter
 from tekton.core.errors import TektonError, ValidationError
@@ -27,10 +29,6 @@ log = logging.getLogger(__name__)
 
 # Timers are looked at this often at most, in seconds: with thousands of leases their beats go out in small groups.
 _TICK = 0.05
-# A restarted Tekton gives every lease one timeout from its start, so reconnecting takes a part of that at most: so many
-# seconds between two streams, and between two attempts to connect.
-_RECONNECT_CEILING, _RECONNECT_SHARE = 5.0, 1 / 6
-_REDIAL_CEILING, _REDIAL_SHARE = 3.0, 1 / 10
 _REGISTER_CEILING = 10.0
 _FINAL = {
     pb.LeaseLost.REASON_SUPERSEDED: "superseded",
@@ -51,26 +49,37 @@ class Keeper:
         self._target = target
         self._leases = leases
         self._post = post
-        self._channel: grpc.Channel | None = None
-        self._stream: HeartStream | None = None
-        self._connect_at = 0.0
-        self._attempt = 0
+        self._lags = LoopLags()
+        self._unsettled = False
+        self._connection = Connection(
+            target,
+            leases,
+            heard=lambda stream, message: post(partial(self._heard, stream, message)),
+            ended=lambda stream, error: post(partial(self._stream_ended, stream, error)),
+        )
+
+        self.courier = Courier(leases, self._connection, self._soon)
+
+    @property
+    def _stream(self) -> HeartStream | None:
+        return self._connection.stream
 
     def close(self) -> None:
         """Close stream and channel; both come back when they are needed."""
-        self._disconnect(after=0.0)
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            channel.close()
+        self._connection.close()
 
     def _soon(self) -> None:
         """Look at the timers as soon as the pace allows."""
         self.tick_at = min(self.tick_at, self._ticked_at + _TICK)
 
-    def keep(self, lease: KeptLease, limit: float | None, on_lost: Callable[[LeaseLost], object] | None) -> None:
+    def keep(self, lease: KeptLease, care: Care) -> None:
         """Begin to beat for a lease; one that ended is not taken up again."""
-        lease.limit = limit or lease.limit
-        lease.on_lost = on_lost or lease.on_lost
+        lease.limit = care.limit or lease.limit
+        lease.on_lost = care.on_lost or lease.on_lost
+        if care.loop is not None:
+            lease.loop = self._lags.of(care.loop)
+        if care.on_command is not None:
+            self.courier.listen(lease, care.on_command)
         if lease.phase is Phase.IDLE:
             lease.phase = Phase.HELD
             lease.unbind()
@@ -82,11 +91,14 @@ class Keeper:
         state: str,
         metrics: Mapping[str, float] | None,
         health: Mapping[str, str] | None,
+        in_flight: InFlight | None,
     ) -> None:
         """Set what the next beats say; a state goes out at once."""
         lease.metrics = lease.metrics if metrics is None else metrics
         lease.health = lease.health if health is None else health
+        lease.in_flight = lease.in_flight if in_flight is None else in_flight
         if state:
+            lease.word = state
             lease.claim, lease.claim_sequence, lease.due = state, 0, 0.0
             self._soon()
 
@@ -113,6 +125,7 @@ class Keeper:
     def _end(self, lease: KeptLease, lost: LeaseLost | None) -> None:
         self._unbind(lease)
         lease.phase = Phase.ENDED
+        lease.orders.over()
         if not lease.ended.done():
             lease.ended.set_result(lost)
         if lost is None:
@@ -125,7 +138,7 @@ class Keeper:
             try:
                 lease.on_lost(lost)
             except Exception:
-                log.exception("what on_lease_lost of %s called failed", lost.component_id)
+                log.exception("on_lease_lost of %s failed, or its event loop is closed", lost.component_id)
 
     def _alone(self, lease: KeptLease, work: Callable[..., object], *arguments: object) -> None:
         """Do something for one lease: a fault in it is that lease's, and the others go on.
@@ -148,8 +161,6 @@ class Keeper:
                 lost = LeaseLost(lease.component_id, lease.instance_uuid, "fault", what)
                 self._end(lease, None if lease.phase is Phase.LEAVING else lost)
 
-    # Timers.
-
     def tick(self, now: float) -> None:
         """Do what is due."""
         # Stands if a fault cuts this short, so that the fault is not repeated in a tight loop.
@@ -159,15 +170,21 @@ class Keeper:
         for lease in awake:
             if lease.phase is Phase.LOST and not lease.asking and now >= lease.retry_at:
                 self._alone(lease, self._register_again, lease)
-        if self._stream is not None and now - self._stream.heard > self._stream.patience:
+        if self._connection.silent(now):
             log.warning("the heartbeat stream to %s is silent, opening another", self._target)
             self._disconnect()
+        self._look(active, now)
         self._converse([lease for lease in awake if lease.phase in (Phase.HELD, Phase.LEAVING)], now)
         self.tick_at = max(now + _TICK, self._next_timer(active, now))
 
+    def _look(self, active: list[KeptLease], now: float) -> None:
+        told = [lease for lease in active if lease.loop is not None]
+        interval = min((lease.interval for lease in told), default=0.0)
+        self._lags.look((lease.loop for lease in told if lease.loop), interval, now)
+
     def _converse(self, leases: list[KeptLease], now: float) -> None:
-        if self._stream is None and leases and now >= self._connect_at:
-            self._connect(now)
+        if leases:
+            self._connection.connect(now)
         stream = self._stream
         if stream is None:
             return
@@ -175,15 +192,15 @@ class Keeper:
             if lease.stream is not stream:
                 self._alone(lease, stream.claim, lease)
         stream.hello()
-        for lease in leases:
-            if lease.handle and lease.due <= now and lease.phase is Phase.HELD:
-                self._alone(lease, stream.beat, lease, now)
+        if self._unsettled:
+            self._settle(stream)
+        beat(stream, [lease for lease in leases if lease.handle and lease.phase is Phase.HELD], now, self._alone)
         leaving = [lease for lease in leases if lease.handle and lease.phase is Phase.LEAVING and not lease.parted]
         if leaving:
             stream.goodbye(leaving)
 
     def _next_timer(self, active: list[KeptLease], now: float) -> float:
-        timers = [now + 60.0]
+        timers = [now + 60.0, self._lags.next_at()]
         if self._stream is not None:
             timers.append(self._stream.heard + self._stream.patience)
             timers += [
@@ -191,49 +208,19 @@ class Keeper:
             ]
             timers += [lease.rests_until for lease in active if lease.rests_until > now]
         else:
-            timers.append(self._connect_at)
+            timers.append(self._connection.connect_at)
         lost = [lease for lease in active if lease.phase is Phase.LOST and not lease.asking]
         timers += [max(lease.retry_at, lease.rests_until) for lease in lost]
         return min(timers)
 
-    # The stream.
-
-    def _open_channel(self) -> grpc.Channel:
-        if self._channel is None:
-            self._channel = thread_channel(self._target, self._bounded(_REDIAL_CEILING, _REDIAL_SHARE))
-        return self._channel
-
-    def _bounded(self, ceiling: float, share: float) -> float:
-        timeouts = [lease.terms.timeout for lease in self._leases.active()]
-        return min(ceiling, max(0.1, min(timeouts, default=ceiling / share) * share))
-
-    def _connect(self, now: float) -> None:
-        self._stream = HeartStream(
-            self._open_channel(),
-            self._target,
-            now,
-            heard=lambda stream, message: self._post(partial(self._heard, stream, message)),
-            ended=lambda stream, error: self._post(partial(self._stream_ended, stream, error)),
-        )
-        # Counted down by an acknowledgement only: a server that welcomes and hangs up is not called in a tight loop.
-        self._attempt += 1
-
     def _disconnect(self, after: float | None = None) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
-        for lease in self._leases.active():
-            lease.unbind()
-        if after is None:
-            ceiling = self._bounded(_RECONNECT_CEILING, _RECONNECT_SHARE)
-            after = full_jitter(self._attempt, base=0.1, ceiling=ceiling)
-        self._connect_at = time.monotonic() + after
+        self._connection.disconnect(after)
 
     def _stream_ended(self, stream: HeartStream, error: TektonError | None) -> None:
         if stream is not self._stream:
             return
         # Said once for a series of failures.
-        level = logging.WARNING if self._attempt <= 1 else logging.DEBUG
+        level = logging.WARNING if self._connection.attempt <= 1 else logging.DEBUG
         log.log(
             level, "the heartbeat stream to %s ended, reconnecting: %s", self._target, error or "closed by the server"
         )
@@ -245,7 +232,7 @@ class Keeper:
     def _drop_reports(self) -> None:
         """A beat that the server takes for malformed must not cost the leases a second time."""
         for lease in self._leases.active():
-            lease.claim, lease.metrics, lease.health = "", {}, {}
+            lease.claim, lease.metrics, lease.health, lease.in_flight = "", {}, {}, None
 
     def _heard(self, stream: HeartStream, message: pb.ConnectResponse) -> None:
         if stream is not self._stream:
@@ -264,7 +251,7 @@ class Keeper:
             case "ping":
                 stream.pong(message.ping)
             case "command":
-                stream.refuse(message.command.command_id)
+                self.courier.deliver(stream, message.command)
 
     def _welcomed(self, stream: HeartStream, welcome: pb.Welcome) -> None:
         now = time.monotonic()
@@ -273,7 +260,7 @@ class Keeper:
             if lease is None or lease.stream is not stream:
                 continue
             self._alone(lease, self._bind, stream, lease, grant, welcome.lease, now)
-        self._settle(stream)
+        self._unsettled = True
         self._soon()
 
     def _bind(self, stream: HeartStream, lease: KeptLease, grant: pb.Grant, terms: Terms, now: float) -> None:
@@ -282,19 +269,24 @@ class Keeper:
         lease.bind(grant.handle, _convert.state_name(grant.state), now)
 
     def _acked(self, stream: HeartStream, ack: pb.Ack) -> None:
-        self._attempt = 0
+        self._connection.attempt = 0
+        if not ack.handle:
+            for one in stream.counted(ack.sequence):
+                self._alone(one, self._counted, one, partial(one.ack_batch, ack.lease))
+            return
         lease = stream.leases.get(ack.handle)
         if lease is not None:
-            self._alone(lease, self._counted, stream, lease, ack)
+            self._alone(lease, self._counted, lease, partial(lease.ack, ack, _convert.state_name(ack.state)))
 
-    def _counted(self, stream: HeartStream, lease: KeptLease, ack: pb.Ack) -> None:
-        if lease.ack(ack, _convert.state_name(ack.state)):
+    def _counted(self, lease: KeptLease, take: Callable[[], bool]) -> None:
+        if take():
             lease.due = min(lease.due, time.monotonic() + lease.interval * random.random())
-            self._settle(stream)
+            self._unsettled = True
             self._soon()
         lease.recovered()
 
     def _settle(self, stream: HeartStream) -> None:
+        self._unsettled = False
         bound = stream.leases.values()
         if bound:
             stream.settle(min(lease.interval for lease in bound), min(lease.terms.timeout for lease in bound))
@@ -305,7 +297,14 @@ class Keeper:
         lease = self._leases.find(lost.instance_uuid)
         if lease is None or lease.phase in (Phase.IDLE, Phase.ENDED) or lease.instance_uuid != lost.instance_uuid:
             return
-        self._alone(lease, self._given_up, lease, lost)
+        if lost.reason == pb.LeaseLost.REASON_EXPIRED and lease.phase is Phase.HELD and lease.handle:
+            # It comes back by being claimed, unless another has taken its place: only the server knows, so it is asked
+            # first. A new registration would push that one out.
+            log.warning("the lease of %s ran out, claiming it again: %s", lease.component_id, lost.message)
+            self._unbind(lease)
+            lease.repeat()
+        else:
+            self._alone(lease, self._given_up, lease, lost)
         self._soon()
 
     def _given_up(self, lease: KeptLease, lost: pb.LeaseLost) -> None:
@@ -322,7 +321,7 @@ class Keeper:
 
     def _register_again(self, lease: KeptLease) -> None:
         Reregistration(
-            self._open_channel(),
+            self._connection.channel(),
             self._target,
             lease,
             lambda done: self._post(partial(self._alone, lease, self._registered, lease, done)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import threading
@@ -11,6 +12,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple
 
+from tekton import _given
+from tekton._commands import Listener, Orders
+from tekton._loop_lag import LoopLag
 from tekton._results import Lease
 from tekton.core.backoff import full_jitter
 from tekton.core.ids import lookup_key
@@ -22,6 +26,9 @@ log = logging.getLogger(__name__)
 
 _DEFAULT_TERMS = Lease(10.0, 30.0)
 _SHORTEST_INTERVAL = 0.05
+# A lease speaks for itself at least every so many beats, since only then it hears its recorded state.
+_OWN_BEAT_EVERY = 6
+InFlight = int | Callable[[], int]
 # States that say nothing to a new instance: it begins in the first, and it would end in the last.
 _NOT_REPEATED = frozenset({"", "unknown", "registering", "stopped"})
 
@@ -36,6 +43,15 @@ class Phase(Enum):
     ENDED = "over, and not to be taken up again"
 
 
+class Said(NamedTuple):
+    """What a beat says besides being there, as long as it does not change."""
+
+    metrics: Mapping[str, float]
+    health: Mapping[str, str]
+    lag: float
+    in_flight: int
+
+
 class LeaseLost(NamedTuple):
     """A lease that ended without being asked to.
 
@@ -48,6 +64,15 @@ class LeaseLost(NamedTuple):
     instance_uuid: str
     reason: str
     message: str
+
+
+class Care(NamedTuple):
+    """What the application wants for a lease; None leaves it as it is. `limit` is the longest interval."""
+
+    limit: float | None = None
+    on_lost: Callable[[LeaseLost], object] | None = None
+    on_command: Listener | None = None
+    loop: asyncio.AbstractEventLoop | None = None
 
 
 class KeptLease:
@@ -66,14 +91,22 @@ class KeptLease:
         self.terms = _DEFAULT_TERMS
         self.phase = Phase.IDLE
         self.state = ""
+        # The state that the application said last.
+        self.word = ""
         self.last_ack: datetime | None = None
         self.ended: Future[LeaseLost | None] = Future()
         self.on_lost: Callable[[LeaseLost], object] | None = None
+        self.orders = Orders()
         # What beats say, and how often at least.
         self.limit: float | None = None
         self.claim = ""
         self.metrics: Mapping[str, float] = {}
         self.health: Mapping[str, str] = {}
+        self.loop: LoopLag | None = None
+        self.in_flight: InFlight | None = None
+        # What was said last on this stream, and how many beats ago.
+        self.said: Said | None = None
+        self.batched = 0
         # Where it stands on the stream: handle 0 is none, and it parted when goodbye was said.
         self.stream: object = None
         self.handle = 0
@@ -100,6 +133,8 @@ class KeptLease:
     def granted(self, request: RegisterComponentRequest, answer: RegisterComponentResponse) -> None:
         """Take over a grant."""
         self.request = request
+        if answer.instance_uuid != self.instance_uuid:
+            self.orders.regranted()
         self.instance_uuid = answer.instance_uuid
         self.fencing_token = answer.fencing_token
         if answer.created:
@@ -116,7 +151,7 @@ class KeptLease:
 
     def unbind(self) -> None:
         """Forget the stream."""
-        self.stream = None
+        self.stream, self.said = None, None
         self.handle, self.parted = 0, False
 
     def bind(self, handle: int, state: str, now: float) -> None:
@@ -135,19 +170,61 @@ class KeptLease:
         request = RegisterComponentRequest()
         if self.request is not None:
             request.CopyFrom(self.request)
-        if self.state not in _NOT_REPEATED:
-            self.claim = self.claim or self.state
+        self.repeat()
         return request
+
+    def repeat(self) -> None:
+        """Claim the state of before with the next beat."""
+        # Ready by its own word and degraded by Tekton's, for its lag: that judgement was on the instance of before.
+        judged = (self.state, self.word) == ("degraded", "ready")
+        if self.state not in _NOT_REPEATED:
+            self.claim = self.claim or ("ready" if judged else self.state)
+
+    def has_news(self, now: float) -> bool:
+        """Whether its next beat has to be its own and cannot be one of a batch."""
+        return bool(self.claim) or self.batched + 1 >= _OWN_BEAT_EVERY or self.said != self._sayings(now)
 
     def beat(self, now: float) -> pb.Beat:
         """Make the beat that is due, and set when the next one is: a little early, and never together with others."""
         self.sequence += 1
-        self.due = now + self.interval * random.uniform(0.8, 1.0)
+        self._beaten(now)
         if self.claim:
             self.claim_sequence = self.sequence
-        return pb.Beat(
-            handle=self.handle, sequence=self.sequence, state=self.claim, metrics=self.metrics, health=self.health
+        said = self._sayings(now)
+        beat = pb.Beat(
+            handle=self.handle,
+            sequence=self.sequence,
+            state=self.claim,
+            metrics=said.metrics,
+            health=said.health,
+            loop_lag_seconds=said.lag,
+            in_flight=said.in_flight,
         )
+        self.said, self.batched = said, 0
+        return beat
+
+    def batch(self, now: float) -> int:
+        """Beat in a batch; gives the handle."""
+        self._beaten(now)
+        self.batched += 1
+        return self.handle
+
+    def _beaten(self, now: float) -> None:
+        self.due = now + self.interval * random.uniform(0.8, 1.0)
+
+    def _sayings(self, now: float) -> Said:
+        given = self.in_flight() if callable(self.in_flight) else self.in_flight or 0
+        in_flight = _given.count("in_flight", given)
+        return Said(self.metrics, self.health, self.lag(now), in_flight)
+
+    def lag(self, now: float) -> float:
+        """Give how late the application's event loop runs, in seconds; 0 where there is none."""
+        return self.loop.seconds(now) if self.loop else 0.0
+
+    def ack_batch(self, terms: TermsMessage) -> bool:
+        """Take the acknowledgement of a batch that it beat in; tell whether the terms changed."""
+        self.acknowledged(self.state)
+        return self.agree(terms)
 
     def ack(self, ack: pb.Ack, state: str) -> bool:
         """Take an acknowledgement; tell whether the terms changed.
@@ -168,7 +245,7 @@ class KeptLease:
         """
         self.faulty_since = self.faulty_since if self.fault else now
         self.fault = fault
-        self.metrics, self.health = {}, {}
+        self.metrics, self.health, self.in_flight, self.said = {}, {}, None, None
         self.rests_until = now + full_jitter(self.faults, base=0.2, ceiling=self.terms.interval)
         self.faults += 1
         return now - self.faulty_since > self.terms.timeout

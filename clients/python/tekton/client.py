@@ -8,6 +8,7 @@ async with TektonClient() as client:
 from __future__ import annotations
 
 from tekton._client import TektonClient
+from tekton._commands import Command
 from tekton._heartbeat_task import HeartbeatTask
 from tekton._lease import LeaseLost
 from tekton._peer import ComponentClient
@@ -30,6 +31,7 @@ from tekton.core.records import Definition, Instance
 
 __all__ = [
     "AlreadyExistsError",
+    "Command",
     "ComponentClient",
     "ComponentNotFoundError",
     "ComponentRegistration",

@@ -5,16 +5,27 @@ Each function answers False, and logs the reason, when Tekton refuses or does no
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from tekton._log import log_failure
-from tekton.client import get_default_client
+from tekton.client import HeartbeatTask, get_default_client
 from tekton.core.errors import TektonError, TektonTimeoutError, UnavailableError
 from tekton.core.lifecycle import ComponentState
 from tekton.utils.component_client import find_component
 
-__all__ = ["deregister_component", "find_component", "send_heartbeat", "update_component_state"]
+__all__ = [
+    "deregister_component",
+    "find_component",
+    "listen_for_shutdown",
+    "mark_ready",
+    "notify_shutdown",
+    "send_heartbeat",
+    "start_heartbeat_task",
+    "update_component_state",
+]
 
 
 async def send_heartbeat(
@@ -67,3 +78,48 @@ async def deregister_component(component_id: str, instance_uuid: str) -> bool:
         log_failure("deregister", component_id, error)
         return False
     return True
+
+
+def start_heartbeat_task(instance_uuid: str) -> HeartbeatTask:
+    """Keep an instance alive that this process registered; `await task.stop()` says goodbye. Call it while a loop runs.
+
+    Raises:
+        ValueError: this process registered no such instance, or its lease is over.
+    """
+    client = get_default_client()
+    return client.start_heartbeat(client.component_of(instance_uuid), instance_uuid=instance_uuid)
+
+
+async def mark_ready(instance_uuid: str) -> bool:
+    """Say that an instance that this process registered is ready. True when it is recorded."""
+    component_id = _component_of(instance_uuid, "mark ready")
+    return component_id is not None and await update_component_state(component_id, instance_uuid, "ready")
+
+
+async def notify_shutdown(instance_uuid: str) -> bool:
+    """Say that an instance that this process registered shuts down: it walks through `stopping` to `stopped`, and its
+    heartbeat ends. True when it is recorded."""
+    component_id = _component_of(instance_uuid, "notify the shutdown of")
+    return component_id is not None and await deregister_component(component_id, instance_uuid)
+
+
+async def listen_for_shutdown(
+    component_id: str, instance_uuid: str, shutdown_event: asyncio.Event | threading.Event
+) -> bool:
+    """Set an event when Tekton asks an instance to stop or to restart.
+
+    True once it is set; False when the lease ended otherwise, or the arguments were refused, which is logged.
+    """
+    try:
+        return await get_default_client().listen_for_shutdown(component_id, instance_uuid, shutdown_event)
+    except TektonError as error:
+        log_failure("listen for the shutdown of", component_id, error)
+        return False
+
+
+def _component_of(instance_uuid: str, what: str) -> str | None:
+    try:
+        return get_default_client().component_of(instance_uuid)
+    except ValueError as error:
+        log_failure(what, instance_uuid, TektonError(str(error), code="component_not_found"))
+        return None

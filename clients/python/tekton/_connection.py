@@ -1,0 +1,71 @@
+"""The connection of a heart: its channel, the one stream on it, and when to try for another."""
+
+from __future__ import annotations
+
+import time
+
+import grpc
+
+from tekton._channel import Target, thread_channel
+from tekton._heart_stream import Ended, Heard, HeartStream
+from tekton._lease import KeptLeases
+from tekton.core.backoff import full_jitter
+
+# A restarted Tekton gives every lease one timeout from its start, so reconnecting takes a part of that at most: so many
+# seconds between two streams, and between two attempts to connect.
+_RECONNECT_CEILING, _RECONNECT_SHARE = 5.0, 1 / 6
+_REDIAL_CEILING, _REDIAL_SHARE = 3.0, 1 / 10
+
+
+class Connection:
+    """Used by the heart's thread only. `attempt` counts the streams since the last acknowledgement."""
+
+    def __init__(self, target: Target, leases: KeptLeases, heard: Heard, ended: Ended) -> None:
+        self.stream: HeartStream | None = None
+        self.connect_at = 0.0
+        self.attempt = 0
+        self._target = target
+        self._leases = leases
+        self._heard = heard
+        self._ended = ended
+        self._channel: grpc.Channel | None = None
+
+    def channel(self) -> grpc.Channel:
+        """Give the channel."""
+        if self._channel is None:
+            self._channel = thread_channel(self._target, self._bounded(_REDIAL_CEILING, _REDIAL_SHARE))
+        return self._channel
+
+    def connect(self, now: float) -> None:
+        """Open a stream, if there is none and it is time."""
+        if self.stream is None and now >= self.connect_at:
+            self.stream = HeartStream(self.channel(), self._target, now, heard=self._heard, ended=self._ended)
+            # Counted down by an acknowledgement only: a server that welcomes and hangs up gets longer pauses.
+            self.attempt += 1
+
+    def silent(self, now: float) -> bool:
+        """Whether the server has said nothing for longer than it may."""
+        return self.stream is not None and now - self.stream.heard > self.stream.patience
+
+    def disconnect(self, after: float | None = None) -> None:
+        """End the stream; the next may be opened after so many seconds, by default after a pause that grows."""
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.close()
+        for lease in self._leases.active():
+            lease.unbind()
+        if after is None:
+            ceiling = self._bounded(_RECONNECT_CEILING, _RECONNECT_SHARE)
+            after = full_jitter(self.attempt, base=0.1, ceiling=ceiling)
+        self.connect_at = time.monotonic() + after
+
+    def close(self) -> None:
+        """Close stream and channel; both come back when they are needed."""
+        self.disconnect(after=0.0)
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def _bounded(self, ceiling: float, share: float) -> float:
+        timeouts = [lease.terms.timeout for lease in self._leases.active()]
+        return min(ceiling, max(0.1, min(timeouts, default=ceiling / share) * share))

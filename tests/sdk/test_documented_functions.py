@@ -13,7 +13,14 @@ import pytest
 from tekton.client import TektonClient, get_default_client, set_default_client
 from tekton.core.lifecycle import ComponentState
 from tekton.utils.component_client import ComponentClient, find_component, find_components_by_capability
-from tekton.utils.tekton_client import deregister_component, send_heartbeat, update_component_state
+from tekton.utils.tekton_client import (
+    deregister_component,
+    mark_ready,
+    notify_shutdown,
+    send_heartbeat,
+    start_heartbeat_task,
+    update_component_state,
+)
 from tekton.utils.tekton_registration import register_with_tekton
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import TIMEOUT, ServerProcess
@@ -80,6 +87,35 @@ async def test_the_first_heartbeat_starts_the_heart(as_default: TektonClient, se
     time.sleep(1.5 * TIMEOUT)
     assert (await as_default.get_component_status(name))["status"] in ("ready", "degraded")
     assert await deregister_component(name, instance_uuid)
+
+
+async def test_ready_heartbeat_task_and_shutdown_as_the_guide_prints_them(as_default: TektonClient) -> None:
+    """By the instance alone: it was registered here."""
+    registration = component()
+    _, instance_uuid = await register_with_tekton(
+        registration.component_id, "A part", "service", "1.0.0", port=registration.port
+    )
+    assert instance_uuid is not None
+    heartbeat_task = start_heartbeat_task(instance_uuid)
+    assert await mark_ready(instance_uuid) is True
+    assert (heartbeat_task.state, heartbeat_task.instance_uuid) == ("ready", instance_uuid)
+    assert await notify_shutdown(instance_uuid) is True
+    status = await as_default.get_component_status(registration.component_id)
+    assert (status["status"], status["instance_uuid"]) == ("stopped", instance_uuid)
+    assert not heartbeat_task.running
+
+
+async def test_what_was_not_registered_here_has_no_component(
+    as_default: TektonClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """False and logged, as every refusal; where a task is to be given, an error."""
+    nobody = str(uuid.uuid4())
+    with caplog.at_level(logging.WARNING, "tekton"):
+        assert await mark_ready(nobody) is False
+        assert await notify_shutdown(nobody) is False
+    assert caplog.text.count(nobody) >= 2
+    with pytest.raises(ValueError, match="registered no instance"):
+        start_heartbeat_task(nobody)
 
 
 async def test_a_state_that_may_not_be_entered_does_not_spoil_the_beat(

@@ -61,6 +61,14 @@ def test_registering_again_repeats_what_the_application_was() -> None:
         assert lease.claim == claim
 
 
+def test_a_degradation_that_tekton_judged_is_not_repeated_for_a_new_instance() -> None:
+    """It was for the lag of before; by its own word the application was ready, or it was not."""
+    for word, claim in (("ready", "ready"), ("degraded", "degraded"), ("", "degraded")):
+        lease = _lease(state="degraded", word=word)
+        lease.again()
+        assert lease.claim == claim
+
+
 def test_a_lease_is_found_under_every_uuid_it_had() -> None:
     """And forgotten under all of them."""
     leases, lease = KeptLeases(), _lease()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tekton._heart_stream import HeartStream
 from tekton._lease import KeptLease
+from tekton._loop_lag import LoopLags
 
 # Beats that are due within this share of the interval go along with one that is due, so that thousands of leases take
 # about ten messages an interval, and not all of them one.
@@ -13,6 +14,13 @@ _TOGETHER = 0.1
 
 # Does something for one lease, so that a fault in it is that lease's.
 Alone = Callable[..., None]
+
+
+def look(lags: LoopLags, leases: list[KeptLease], now: float) -> None:
+    """Measure the loops whose lag the beats of these leases tell."""
+    told = [lease for lease in leases if lease.loop is not None]
+    interval = min((lease.interval for lease in told), default=0.0)
+    lags.look((lease.loop for lease in told if lease.loop), interval, now)
 
 
 def beat(stream: HeartStream, held: list[KeptLease], now: float, alone: Alone) -> None:

@@ -23,6 +23,8 @@ from tekton.v1 import component_pb2
 log = logging.getLogger(__name__)
 
 _NO_CARE = Care()
+# A thread that wakes up later than this, in seconds, had no turn: something else held the interpreter.
+_LATE = 0.05
 
 
 class Heart:
@@ -104,10 +106,13 @@ class Heart:
                     return
 
     def _work(self, patience: float) -> None:
+        wanted = time.monotonic() + patience
         try:
             self._guarded(self._posted.get(timeout=patience))
         except queue.Empty:
-            return
+            late = time.monotonic() - wanted
+            if late > _LATE:
+                self._keeper.excuse(late)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:

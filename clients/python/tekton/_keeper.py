@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from tekton import _convert
-from tekton._beating import beat
+from tekton._beating import beat, look
 from tekton._channel import Target
 from tekton._connection import Connection
 from tekton._courier import Courier
@@ -67,6 +67,11 @@ class Keeper:
     def close(self) -> None:
         """Close stream and channel; both come back when they are needed."""
         self._connection.close()
+
+    def excuse(self, late: float) -> None:
+        """No thread of this process had its turn for so long, so it may be us who did not listen to the server."""
+        if self._stream is not None:
+            self._stream.heard += late
 
     def _soon(self) -> None:
         """Look at the timers as soon as the pace allows."""
@@ -173,14 +178,9 @@ class Keeper:
         if self._connection.silent(now):
             log.warning("the heartbeat stream to %s is silent, opening another", self._target)
             self._disconnect()
-        self._look(active, now)
+        look(self._lags, active, now)
         self._converse([lease for lease in awake if lease.phase in (Phase.HELD, Phase.LEAVING)], now)
         self.tick_at = max(now + _TICK, self._next_timer(active, now))
-
-    def _look(self, active: list[KeptLease], now: float) -> None:
-        told = [lease for lease in active if lease.loop is not None]
-        interval = min((lease.interval for lease in told), default=0.0)
-        self._lags.look((lease.loop for lease in told if lease.loop), interval, now)
 
     def _converse(self, leases: list[KeptLease], now: float) -> None:
         if leases:

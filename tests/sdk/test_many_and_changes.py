@@ -59,7 +59,7 @@ async def test_registering_many_again_gives_the_same_instances(client: TektonCli
 async def test_nothing_is_registered_by_nothing(client: TektonClient) -> None:
     """And no call is made."""
     assert await client.register_components([]) == []
-    assert client._calls._open is None
+    assert not client._calls._open
 
 
 async def test_more_than_a_call_takes_goes_in_several(client: TektonClient) -> None:

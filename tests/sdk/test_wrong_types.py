@@ -26,7 +26,7 @@ async def unused() -> AsyncIterator[TektonClient]:
         set_default_client(client)
         yield client
         set_default_client(None)
-        assert client._calls._open is None, "something was sent"
+        assert not client._calls._open, "something was sent"
 
 
 def loop() -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""Calls to Tekton from an event loop: one lazy channel, a deadline on every call, retries where they are safe."""
+"""Calls to Tekton from an event loop: a lazy channel to each address, a deadline on each call, retries where safe."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
+import grpc
 import tenacity
 from grpc import aio
 
@@ -30,6 +32,7 @@ R = TypeVar("R")
 
 # How long a client that was never answered tries again where nobody listens, in seconds.
 CONNECT_TIMEOUT = 2.0
+_NOBODY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 # A watch hears at least a bookmark every few seconds; one that is silent for so long is dead without knowing it.
 SILENCE = 45.0
 
@@ -56,7 +59,10 @@ class Calls:
         self.timeout = timeout
         self.connect_timeout = min(timeout, connect_timeout)
         self.reached = False
-        self._open: Stubs | None = None
+        self._addresses = list(target.addresses)
+        # So that the processes of a fleet spread over several servers.
+        random.shuffle(self._addresses)
+        self._open: dict[Target, Stubs] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -73,7 +79,8 @@ class Calls:
         Raises:
             TektonError: the class the server raised; UnavailableError or TektonTimeoutError when it did not answer.
         """
-        call, loop = method(self._stubs()), asyncio.get_running_loop()
+        self._stubs()
+        loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type((UnavailableError, TektonTimeoutError)),
@@ -85,7 +92,7 @@ class Calls:
         try:
             async for attempt in retrying:
                 with attempt:
-                    return await self._once(call, request, max(0.001, deadline - loop.time()))
+                    return await self._once(method, request, max(0.001, deadline - loop.time()))
         except TektonError as error:
             # Without the frames of the attempts, which tell the caller nothing.
             raise error.with_traceback(None) from None
@@ -94,17 +101,22 @@ class Calls:
     def _impatient(self, state: tenacity.RetryCallState) -> bool:
         return tenacity.stop_before_delay(self.patience)(state)
 
-    async def _once(self, call: aio.UnaryUnaryMultiCallable[Q, R], request: Q, within: float) -> R:
+    async def _once(self, method: Callable[[Stubs], aio.UnaryUnaryMultiCallable[Q, R]], request: Q, within: float) -> R:
+        asked = self._addresses[0]
         try:
-            answer = await call(request, timeout=within)
+            answer = await method(self._stubs())(request, timeout=within)
         except aio.AioRpcError as error:
-            raise self._failed(error) from None
+            raise self._failed(error, asked) from None
         self.reached = True
         return answer
 
-    def _failed(self, error: aio.AioRpcError) -> TektonError:
+    def _failed(self, error: aio.AioRpcError, asked: Target) -> TektonError:
         # Where nobody listens, nothing comes back. A server or a gateway on the way sends metadata with its refusal.
-        self.reached = self.reached or bool(error.initial_metadata() or error.trailing_metadata())
+        answered = bool(error.initial_metadata() or error.trailing_metadata())
+        self.reached = self.reached or answered
+        # Several calls fail together where a server ends; only the first of them turns to the next.
+        if error.code() in _NOBODY and not answered and asked == self._addresses[0]:
+            self._addresses.append(self._addresses.pop(0))
         return from_rpc(error, self.target)
 
     async def stream(
@@ -115,7 +127,7 @@ class Calls:
         Raises:
             TektonError: as `ask`; UnavailableError also when the stream fell silent.
         """
-        call = method(self._stubs())(request)
+        call, asked = method(self._stubs())(request), self._addresses[0]
         try:
             while True:
                 async with asyncio.timeout(SILENCE):
@@ -125,7 +137,7 @@ class Calls:
                 self.reached = True
                 yield cast(R, message)
         except aio.AioRpcError as error:
-            raise self._failed(error) from None
+            raise self._failed(error, asked) from None
         except TimeoutError:
             raise unreachable(self.target, f"nothing came for {SILENCE:.0f} s") from None
         finally:
@@ -134,19 +146,21 @@ class Calls:
     async def close(self) -> None:
         """Close the channel; calls that are under way end."""
         self._closed = True
-        stubs, self._open = self._open, None
-        if stubs is not None:
+        opened, self._open = self._open, {}
+        for stubs in opened.values():
             await stubs.channel.close()
 
     def _stubs(self) -> Stubs:
         if self._closed:
             raise RuntimeError("this TektonClient is closed; make a new one")
-        if self._open is None:
-            self._open = Stubs(async_channel(self.target))
+        if self._loop is None:
             self._loop = asyncio.get_running_loop()
         elif self._loop is not asyncio.get_running_loop():
             raise RuntimeError("this TektonClient belongs to another event loop; make one for each")
-        return self._open
+        address = self._addresses[0]
+        if address not in self._open:
+            self._open[address] = Stubs(async_channel(address))
+        return self._open[address]
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

@@ -26,26 +26,53 @@ Options = list[tuple[str, str | int]]
 
 
 class Target(NamedTuple):
-    """The address of a Tekton."""
+    """The address of a Tekton, or of several servers of one: any of them will do."""
 
     host: str
     port: int
+    others: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self._pairs)
+
+    @property
+    def addresses(self) -> tuple[Target, ...]:
+        """Every address, each for itself."""
+        return tuple(Target(host, port) for host, port in self._pairs)
+
+    @property
+    def _pairs(self) -> tuple[tuple[str, int], ...]:
+        return ((self.host, self.port), *self.others)
 
     @classmethod
     def of(cls, host: str | None = None, port: int | None = None) -> Target:
         """Take what is given, then TEKTON_HOST and TEKTON_PORT, then localhost:8010.
 
+        The host may be several, separated by commas, and each may have a port of its own: `a:8010,b:8011,[::1]:8012`.
+
         Raises:
-            ValueError: the port is not a number from 1 to 65535.
+            ValueError: a port is not a number from 1 to 65535, or a host between commas is empty.
         """
-        chosen = (host or os.environ.get("TEKTON_HOST") or DEFAULT_HOST).removeprefix("[").removesuffix("]")
-        return cls(_WILDCARDS.get(chosen, chosen), _port(port))
+        chosen = host or os.environ.get("TEKTON_HOST") or DEFAULT_HOST
+        # Each once: an address that is given twice would be tried twice in a row.
+        (first, second), *others = dict.fromkeys(_address(item.strip(), port) for item in chosen.split(","))
+        return cls(first, second, tuple(others))
 
 
-def _port(port: int | None) -> int:
+def _address(text: str, port: int | None) -> tuple[str, int]:
+    bracketed, _, after = text.removeprefix("[").partition("]")
+    if text.startswith("["):
+        name, own = bracketed, after.removeprefix(":")
+    elif text.count(":") == 1:
+        name, _, own = text.partition(":")
+    else:
+        name, own = text, ""
+    if not name:
+        raise ValueError("a host of Tekton is empty; give names or addresses separated by single commas")
+    return _WILDCARDS.get(name, name), _port(own or port)
+
+
+def _port(port: int | str | None) -> int:
     text = port or os.environ.get("TEKTON_PORT") or os.environ.get("TEKTON_CORE_PORT") or DEFAULT_PORT
     try:
         number = int(text)
@@ -57,12 +84,12 @@ def _port(port: int | None) -> int:
 
 
 def async_channel(target: Target) -> aio.Channel:
-    """Make the channel of a client on its event loop, on a connection of its own. Call it while the loop runs."""
+    """Make a channel to one address on the running event loop, on a connection of its own."""
     return aio.insecure_channel(str(target), options=_options(target, _REDIAL))
 
 
 def thread_channel(target: Target, redial: float = _REDIAL) -> grpc.Channel:
-    """Make a channel for a thread of its own, on a connection of its own.
+    """Make a channel to one address for a thread of its own, on a connection of its own.
 
     `redial` is the longest wait between two attempts to connect, in seconds.
     """

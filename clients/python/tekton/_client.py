@@ -25,7 +25,9 @@ from tekton.v1 import heartbeat_service_pb2, lifecycle_service_pb2
 class TektonClient(Registrar):
     """A connection to Tekton for one event loop. Making it does nothing yet; the first call connects.
 
-    host, port: where Tekton is; TEKTON_HOST and TEKTON_PORT by default, then localhost:8010.
+    host, port: where Tekton is; TEKTON_HOST and TEKTON_PORT by default, then localhost:8010. Several servers of one
+        Tekton are separated by commas, each with a port of its own if need be (`a:8010,b:8010`): where one does not
+        answer, calls, watches and heartbeats turn to the next.
     timeout: the longest a call may take in seconds, its retries included.
     connect_timeout: how long, in seconds and at most `timeout`, a client that Tekton has never answered tries again
         where nobody listens. One that was answered once rides out a restart of Tekton for the whole timeout instead.

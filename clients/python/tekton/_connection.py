@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 
 import grpc
@@ -29,11 +30,14 @@ class Connection:
         self._heard = heard
         self._ended = ended
         self._channel: grpc.Channel | None = None
+        self._addresses = list(target.addresses)
+        # So that the processes of a fleet spread over several servers.
+        random.shuffle(self._addresses)
 
     def channel(self) -> grpc.Channel:
         """Give the channel."""
         if self._channel is None:
-            self._channel = thread_channel(self._target, self._bounded(_REDIAL_CEILING, _REDIAL_SHARE))
+            self._channel = thread_channel(self._addresses[0], self._bounded(_REDIAL_CEILING, _REDIAL_SHARE))
         return self._channel
 
     def connect(self, now: float) -> None:
@@ -52,6 +56,7 @@ class Connection:
         stream, self.stream = self.stream, None
         if stream is not None:
             stream.close()
+            self._turn_to_next()
         for lease in self._leases.active():
             lease.unbind()
         if after is None:
@@ -62,6 +67,15 @@ class Connection:
     def close(self) -> None:
         """Close stream and channel; both come back when they are needed."""
         self.disconnect(after=0.0)
+        self._close_channel()
+
+    def _turn_to_next(self) -> None:
+        """Whatever ended a stream, another server may be better off than this one."""
+        if len(self._addresses) > 1:
+            self._addresses.append(self._addresses.pop(0))
+            self._close_channel()
+
+    def _close_channel(self) -> None:
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()

@@ -27,7 +27,7 @@ def _asked(address: str | None, incomplete: str) -> list[str]:
     from tekton_server.cli.address import parse_address
 
     # Blocking stubs: an event loop would take as long to load as the answer takes to come.
-    with thread_channel(Target.of(*parse_address(address))) as channel:
+    with thread_channel(Target.of(*parse_address(address)).addresses[0]) as channel:
         request = ListComponentsRequest(q=incomplete, page_size=_MOST)
         page = RegistryServiceStub(channel).ListComponents(request, timeout=_DEADLINE)
     wanted = lookup_key(incomplete)

@@ -31,7 +31,7 @@ def probe(address: Address = None, timeout: Timeout = 2.0) -> None:
     from tekton._channel import Target
 
     try:
-        target = str(Target.of(*parse_address(address)))
+        target = str(Target.of(*parse_address(address)).addresses[0])
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     with grpc.insecure_channel(target) as channel:

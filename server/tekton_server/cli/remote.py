@@ -41,7 +41,7 @@ class Remote(TektonClient):
         Raises:
             UnavailableError: it does not; the sentence says what was found and what to do.
         """
-        host, port = self.target
+        host, port = self.target.host, self.target.port
         try:
             async with asyncio.timeout(_CONNECT):
                 _, writer = await asyncio.open_connection(host, port)
@@ -147,7 +147,7 @@ def talk(
 
 
 async def _talk(target: Target, job: Callable[[Remote], Awaitable[ExitCode | None]], timeout: float) -> ExitCode:
-    remote = Remote(*target, timeout=timeout)
+    remote = Remote(target.host, target.port, timeout=timeout)
     try:
         await remote.reach()
         return await job(remote) or ExitCode.OK

@@ -32,7 +32,7 @@ class Said:
 
 async def asked(target: Target) -> Said:
     """Ask it."""
-    remote = Remote(*target, timeout=_PATIENCE)
+    remote = Remote(target.host, target.port, timeout=_PATIENCE)
     try:
         await remote.reach()
         version = await remote.version()

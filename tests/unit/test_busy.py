@@ -72,6 +72,7 @@ def test_who_says_degraded_while_it_is_judged_so_stays_degraded(athena: Paper, c
     athena.do(a_report(State.DEGRADED, claim=claim, reason="half_the_models"))
     assert states_of(athena.last()) == [(State.DEGRADED, False)]
     assert athena.instance().reason == "half_the_models"
+    athena.changes_nothing(a_report(State.DEGRADED, claim=claim))
     athena.changes_nothing(judged(False))
     athena.do(a_report(State.READY, claim=True))
 

@@ -18,6 +18,7 @@ from tekton_server.domain.commands import (
     Command,
     EndInstance,
     ExpireLease,
+    JudgeBusy,
     RegisterComponent,
     RemoveComponent,
     ReportState,
@@ -110,6 +111,13 @@ class ARegistry(RuleBasedStateMachine):
         """Judged for its present grant, mostly; sometimes for one of earlier."""
         instance = self.shadow.instance(uuid)
         self._decide(ExpireLease(instance_uuid=uuid, granted=instance.granted if instance and wrong else 1))
+
+    @rule(uuid=uuids, wrong=st.integers(0, 9), busy=st.booleans())
+    def judge_busy(self, uuid: str, wrong: int, busy: bool) -> None:
+        """As an expiry is judged."""
+        instance = self.shadow.instance(uuid)
+        granted = instance.granted if instance and wrong else 1
+        self._decide(JudgeBusy(instance_uuid=uuid, granted=granted, busy=busy))
 
     @rule(uuid=uuids, other=ids, wrong=st.integers(0, 9), token=tokens, state=st.none() | st.sampled_from(State))
     def revive(self, uuid: str, other: str, wrong: int, token: Token | None, state: State | None) -> None:
@@ -211,6 +219,9 @@ def _is_legal(change: InstanceChange, commit: Commit, command: Command) -> None:
     assert new.state is old.state or new.state in VALID_TRANSITIONS[old.state]
     assert new.state_since == (old.state_since if new.state is old.state else commit.recorded_at)
     assert (new.granted, new.registered_at, new.fingerprint) == (old.granted, old.registered_at, old.fingerprint)
+    if isinstance(command, JudgeBusy):
+        assert old.leased and (old.state, new.state) in ((State.READY, State.DEGRADED), (State.DEGRADED, State.READY))
+        assert State.READY is not new.state or old.reason == "event_loop_blocked"
     if new.leased and not old.leased:
         assert isinstance(command, ReviveInstance)
     elif not old.leased and not isinstance(command, ReviveInstance):

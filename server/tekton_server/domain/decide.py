@@ -72,7 +72,7 @@ def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
     if command.claim:
         _check_claim(instance, command.state)
     states = path(instance.state, command.state)
-    if not states and busy.blocked(instance):
+    if not states and busy.blocked(instance) and command.reason != busy.BLOCKED:
         # From here on the instance itself says so, and it does not end with the lag.
         states = (instance.state,)
     cause = Cause(_why(command, states), evidence=command.metadata)

@@ -195,7 +195,9 @@ class Beat(_message.Message):
     state: _builtins.str
     """state is the state the instance claims to be in; empty: no claim."""
     loop_lag_seconds: _builtins.float
-    """loop_lag_seconds is how late the application's event loop runs."""
+    """loop_lag_seconds is how late the application's event loop runs; 0: not at all. While it is too much, a ready instance
+    is degraded with the reason event_loop_blocked, and ready again by itself when it is not.
+    """
     in_flight: _builtins.int
     """in_flight is how many pieces of work the instance has in hand."""
     @_builtins.property
@@ -522,7 +524,9 @@ class LeaseLost(_message.Message):
         REASON_TAKEN_OVER: LeaseLost._Reason.ValueType  # 5
         """REASON_TAKEN_OVER: a newer stream carries the lease."""
         REASON_EXPIRED: LeaseLost._Reason.ValueType  # 6
-        """REASON_EXPIRED: its timeout passed without a beat; register again."""
+        """REASON_EXPIRED: its timeout passed without a beat. Claim it again, which brings it back unless another instance has
+        taken its address meanwhile; register again only where a claim is answered so.
+        """
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """Reason is why."""
@@ -540,7 +544,9 @@ class LeaseLost(_message.Message):
     REASON_TAKEN_OVER: LeaseLost.Reason.ValueType  # 5
     """REASON_TAKEN_OVER: a newer stream carries the lease."""
     REASON_EXPIRED: LeaseLost.Reason.ValueType  # 6
-    """REASON_EXPIRED: its timeout passed without a beat; register again."""
+    """REASON_EXPIRED: its timeout passed without a beat. Claim it again, which brings it back unless another instance has
+    taken its address meanwhile; register again only where a claim is answered so.
+    """
 
     INSTANCE_UUID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -686,7 +692,9 @@ class SendHeartbeatRequest(_message.Message):
     sequence: _builtins.int
     """sequence orders the beats of one lease; 0: the order of arrival."""
     loop_lag_seconds: _builtins.float
-    """loop_lag_seconds is how late the application's event loop runs."""
+    """loop_lag_seconds is how late the application's event loop runs; 0: not at all. While it is too much, a ready instance
+    is degraded with the reason event_loop_blocked, and ready again by itself when it is not.
+    """
     in_flight: _builtins.int
     """in_flight is how many pieces of work the instance has in hand."""
     @_builtins.property

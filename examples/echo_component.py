@@ -13,7 +13,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tekton.utils.tekton_client import deregister_component, update_component_state
+from tekton.utils.tekton_client import deregister_component, listen_for_shutdown, update_component_state
 from tekton.utils.tekton_registration import register_with_tekton
 
 
@@ -52,7 +52,10 @@ async def run(name: str, port: int, capabilities: list[str]) -> int:
         return 1
     # From here on the SDK beats from a thread of its own.
     await update_component_state(name, registered.instance_uuid, "ready")
+    # A stop that Tekton asks for ends it like a signal.
+    listening = asyncio.create_task(listen_for_shutdown(name, registered.instance_uuid, stop))
     await stop.wait()
+    listening.cancel()
     await deregister_component(name, registered.instance_uuid)
     return 0
 

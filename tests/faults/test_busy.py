@@ -125,7 +125,7 @@ async def test_a_component_that_blocks_for_two_timeouts_is_degraded_and_comes_ba
 
 
 async def test_a_process_with_thousands_of_leases_keeps_them_all_on_one_stream(tmp_path: Path) -> None:
-    """Two thousand, for two timeouts: nobody changes state, and the last beats are all recent."""
+    """Two thousand, past their timeout: nobody changes state, and the last beats are all recent."""
     faulty = Faulty(tmp_path, timeout=TIMEOUT)
     with faulty.up() as tekton:
         tekton.ready()
@@ -141,7 +141,7 @@ async def test_a_process_with_thousands_of_leases_keeps_them_all_on_one_stream(t
             await eventually(ready, within=20)
             watch = client.watch_states(component_types=[kind])
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(2 * TIMEOUT):
+                async with asyncio.timeout(1.5 * TIMEOUT):
                     await anext(aiter(watch))
             now = time.time()
             assert all(task.last_ack and now - task.last_ack.timestamp() < 2 * task.interval for task in tasks)

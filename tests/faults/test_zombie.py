@@ -33,7 +33,7 @@ async def test_a_zombie_leaves_its_replacement_alone(tekton: ControlPlane) -> No
                 await asyncio.sleep(0.02)
         async with followed(tekton, component_id) as history:
             process.send_signal(signal.SIGCONT)
-            await asyncio.sleep(TIMEOUT)
+            await asyncio.sleep(TIMEOUT / 2)
             process.terminate()
             async with asyncio.timeout(10):
                 assert await process.wait() == 0

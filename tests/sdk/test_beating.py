@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tekton._loop_lag import LoopLag
+from tekton._loop_lag import LoopLag, LoopLags
 from tekton.client import LeaseLost, TektonClient, ValidationError
 from tekton.v1 import heartbeat_service_pb2 as pb
 from tests.sdk.fake import FakeTekton, dropped, registered
@@ -148,6 +148,17 @@ def test_a_loop_is_asked_once_at_a_time_and_only_while_it_runs() -> None:
     loop.close()
     lag.look(now + 20, 1.0)
     assert lag.seconds(now + 20) == 0.0
+
+
+async def test_leases_of_one_loop_ask_it_together_also_after_a_pause() -> None:
+    """Thousands of leases are one question; a lease that is taken up again is not left with an answer of long ago."""
+    lags, loop = LoopLags(), asyncio.get_running_loop()
+    before = lags.of(loop)
+    assert lags.of(loop) is before
+    lags.look([], 1.0, 0.0)
+    after = lags.of(loop)
+    lags.look([before, after, after], 1.0, 100.0)
+    assert (before.next_at, after.next_at, lags.next_at()) == (100.25, 100.25, 100.25)
 
 
 async def test_a_lease_that_ran_out_is_claimed_again_before_it_is_registered_again(

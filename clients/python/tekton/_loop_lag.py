@@ -80,18 +80,20 @@ class LoopLags:
     """The loops of a process whose lag is told."""
 
     def __init__(self) -> None:
-        self._lags: dict[asyncio.AbstractEventLoop, LoopLag] = {}
+        self._told: set[LoopLag] = set()
 
     def of(self, loop: asyncio.AbstractEventLoop) -> LoopLag:
         """Measure a loop, from now on until `look` is called without it."""
-        return self._lags.setdefault(loop, LoopLag(loop))
+        lag = next((lag for lag in self._told if lag.loop is loop), None) or LoopLag(loop)
+        self._told.add(lag)
+        return lag
 
     def look(self, told: Iterable[LoopLag], interval: float, now: float) -> None:
         """Ask those whose lag is told; beats are so many seconds apart. The others are forgotten."""
-        self._lags = {lag.loop: lag for lag in told}
-        for lag in self._lags.values():
+        self._told = set(told)
+        for lag in self._told:
             lag.look(now, min(_PERIOD, interval * _SHARE))
 
     def next_at(self) -> float:
         """Give when to look again, in monotonic seconds."""
-        return min((lag.next_at for lag in self._lags.values() if not lag.loop.is_closed()), default=float("inf"))
+        return min((lag.next_at for lag in self._told if not lag.loop.is_closed()), default=float("inf"))

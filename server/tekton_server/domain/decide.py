@@ -7,13 +7,17 @@ from datetime import datetime
 from tekton.core.errors import InvalidTransitionError
 from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
-from tekton_server.domain import instances
+from tekton_server.domain import instance_commands, instances
 from tekton_server.domain.commands import (
+    AcknowledgeCommand,
     Command,
     Decision,
     EndInstance,
+    ExpireCommands,
     ExpireLease,
+    ForgetCommands,
     ForgetInstances,
+    PostCommand,
     RegisterComponent,
     RemoveComponent,
     ReportState,
@@ -56,6 +60,8 @@ def decide(view: Overlay, command: Command, now: datetime) -> Decision:
             return forget(view, command)
         case ReviveInstance():
             return _revive(view, command, now)
+        case PostCommand() | AcknowledgeCommand() | ExpireCommands() | ForgetCommands():
+            return instance_commands.decide(view, command, now)
 
 
 def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
@@ -113,7 +119,8 @@ def _remove(view: Overlay, command: RemoveComponent, now: datetime) -> Decision:
     changes: list[Change] = []
     for instance in view.instances_of(command.component_id):
         ended = instances.end(instance, cause, now=now, revision=view.revision)
-        changes += [*ended, InstanceChange(_after(instance, ended), None, cause)]
+        changes += [*ended, *instance_commands.forgotten(view, instance.instance_uuid, cause)]
+        changes.append(InstanceChange(_after(instance, ended), None, cause))
     changes.append(DefinitionChange(definition, None, cause))
     return Decision(tuple(changes), None)
 

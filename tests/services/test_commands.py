@@ -12,6 +12,7 @@ from tekton.v1 import component_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
+from tekton_server.services import watching
 from tests.services.test_heartbeat_service import Granted, beat, connected, heard, hello, unary
 from tests.support.client import Stubs, refused, registration
 
@@ -319,4 +320,22 @@ async def test_a_watcher_of_the_registry_hears_nothing_of_commands_and_resumes_o
         resumed = direct.registry.WatchRegistry(asked)
         assert (await resumed.read()).events == live.events
         resumed.cancel()
+    watch.cancel()
+
+
+async def test_a_revision_of_commands_alone_is_told_by_the_next_bookmark(
+    direct: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that whoever resumes after it misses nothing, and asks for nothing twice."""
+    monkeypatch.setattr(watching, "BOOKMARK_AFTER", 0.1)
+    granted = await direct.register()
+    watch = direct.registry.WatchRegistry(registry_pb.WatchRegistryRequest(component_ids=[granted.component_id]))
+    while not (message := await watch.read()).resume_token:
+        continue
+    posted = await post(direct, granted)
+    async with asyncio.timeout(5):
+        while (message := await watch.read()).revision < posted.revision:
+            assert message.phase == registry_pb.WatchRegistryResponse.PHASE_BOOKMARK
+    assert message.phase == registry_pb.WatchRegistryResponse.PHASE_BOOKMARK and not message.events
+    assert int(message.resume_token.partition(".")[2]) >= posted.revision
     watch.cancel()

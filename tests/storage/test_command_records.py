@@ -216,3 +216,32 @@ async def test_a_command_whose_deadline_has_passed_is_not_sent(url: URL) -> None
     outbox.command(msgspec.structs.replace(command, deadline=datetime.now(UTC)))
     outbox.ack(Ack(1))
     assert await outbox.next() == Ack(1)
+
+
+async def test_nothing_is_told_of_an_instance_before_its_welcome(url: URL) -> None:
+    """Also where a second hello waits until the answer to the first was taken."""
+    async with opened(url) as live:
+        first, second = await registered(live), await registered(live, 2)
+        stream = Session(live.pulses, live.commands)
+        await stream.hello([Claim(first.component_id, first.instance_uuid, None)])
+        again = asyncio.create_task(stream.hello([Claim(second.component_id, second.instance_uuid, None)]))
+        while live.leases.get(second.instance_uuid).session is not stream:  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+        command = await posted(live, second)
+        said = [await stream.outbox.next() for _ in range(3)]
+        assert [type(message) for message in said] == [Welcome, Welcome, InstanceCommand] and said[2] == command
+        await again
+        stream.close()
+
+
+async def test_a_command_is_for_one_grant_only(url: URL) -> None:
+    """Whoever holds the instance under another grant has nothing waiting."""
+    async with opened(url) as live:
+        instance = await registered(live)
+        command = await posted(live, instance)
+        assert live.commands.waiting(instance.instance_uuid, instance.granted) == [command]
+        assert live.commands.waiting(instance.instance_uuid, instance.granted + 1) == []
+        other = msgspec.structs.replace(instance, granted=instance.granted + 1)
+        with live.commands.watch(other) as watcher:
+            await posted(live, instance)
+            assert await watcher.next(0.05) == []

@@ -305,6 +305,7 @@ async def test_a_watcher_of_the_registry_hears_nothing_of_commands_and_resumes_o
     while not (message := await watch.read()).resume_token:
         continue
     token = message.resume_token
+    everything = direct.registry.WatchRegistry(registry_pb.WatchRegistryRequest(after_revision=token))
     posted = [(await post(direct, granted)).revision for _ in range(3)]
     state = lifecycle_pb.UpdateComponentStateRequest(
         component_id=granted.component_id, instance_uuid=granted.instance_uuid, state="ready"
@@ -320,7 +321,11 @@ async def test_a_watcher_of_the_registry_hears_nothing_of_commands_and_resumes_o
         resumed = direct.registry.WatchRegistry(asked)
         assert (await resumed.read()).events == live.events
         resumed.cancel()
+    # Other instances come and go meanwhile.
+    while (message := await everything.read()).revision < changed.revision:
+        assert not {event.revision for event in message.events} & set(posted)
     watch.cancel()
+    everything.cancel()
 
 
 async def test_a_revision_of_commands_alone_is_told_by_the_next_bookmark(

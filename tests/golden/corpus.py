@@ -37,7 +37,7 @@ class Exchange(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     holds: list[str] = []
     """What the text of a reply that is no JSON holds."""
     keep: dict[str, str] = {}
-    """Fields of the reply by the name under which they are kept."""
+    """Fields of the reply, as `field` or `list.0.field`, by the name under which they are kept."""
     loose: frozenset[str] = frozenset()
     """Fields whose values are different in every run; their JSON types are not."""
 

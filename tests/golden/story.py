@@ -43,7 +43,7 @@ class Story:
         assert answer.status == self._transport.wanted(asked), answer
         assert_superset(answer.body, asked.reply, loose=asked.loose)
         assert not [text for text in asked.holds if text not in answer.body["text"]]
-        self._kept |= {name: answer.body[field] for name, field in asked.keep.items()}
+        self._kept |= {name: _at(answer.body, place) for name, place in asked.keep.items()}
         return [answer.body, answer.revision]
 
     def _seen(self, case: Case, step: Step, event: Event) -> list[Any]:
@@ -60,3 +60,10 @@ class Story:
         async with asyncio.timeout(5):
             while (await self._api.system.Metrics(system_pb.MetricsRequest())).watchers != count:
                 pass
+
+
+def _at(body: Any, place: str) -> str:
+    """Give a field of a reply: `commands.0.command_id` is one of the first of its commands."""
+    for name in place.split("."):
+        body = body[int(name)] if isinstance(body, list) else body[name]
+    return str(body)

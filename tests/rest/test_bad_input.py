@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from uuid import uuid4, uuid5
 
 import grpc
 import pytest
@@ -19,7 +20,9 @@ from google.protobuf.message import EncodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 
+from tekton.core.records import CommandKind
 from tekton.v1 import component_pb2, heartbeat_service_pb2, lifecycle_service_pb2, registry_service_pb2
+from tekton_server.domain.commands import PostCommand
 from tekton_server.domain.update import FIELDS
 from tests.support import bad_values
 from tests.support.bad_values import Answer, Operation, Request, Row
@@ -36,6 +39,7 @@ METHODS: dict[str, MethodDescriptor] = {m.name: m for service in SERVICES for m 
 OPERATIONS = {name: operation for name, m in METHODS.items() if (operation := Operation.of(m))}
 WITH_BODY = [one for one in OPERATIONS.values() if one.body]
 WITH_PATH = [one for one in OPERATIONS.values() if "{component_id}" in one.path]
+UUID_OF_CALL = uuid4()
 UUID = "0e8f3a52-6a51-4f0e-9c55-3d8f6a1b2c3d"
 ABSENT = "never-stored"
 STANDING = {
@@ -44,6 +48,8 @@ STANDING = {
 }  # fmt: skip
 NEW = STANDING | {"component_id": ABSENT, "host": "10.0.0.2", "instance_uuid": ""}
 OURS = {"component_id": "standing", "instance_uuid": UUID}
+# The id of the command that waits for it: one made from the uuids of the call and of the instance.
+COMMAND = {"component_id": "standing", "command_id": str(uuid5(UUID_OF_CALL, UUID))}
 # What makes each call a good one, but for the field that is spoilt.
 GOOD: dict[str, dict[str, Any]] = {
     "RegisterComponent": NEW,
@@ -53,6 +59,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "UpdateComponentState": OURS | {"state": "ready"},
     "GetComponentStatus": {"component_id": "standing"},
     "SendHeartbeat": OURS,
+    "PostCommand": OURS | {"kind": "reload"},
+    "GetCommand": COMMAND,
+    "StreamCommands": OURS,
+    "AcknowledgeCommand": OURS | COMMAND | {"accepted": True},
 }
 DEFINITION = component_pb2.Definition.DESCRIPTOR.fields_by_name
 
@@ -89,6 +99,19 @@ def _by_hand() -> list[Row]:
         ("SendHeartbeat", "fencing_token"): ["soon"],
         ("SendHeartbeat", "state"): ["exploded"],
         ("SendHeartbeat", "loop_lag_seconds"): [-0.5],
+        ("PostCommand", "kind"): ["", "explode", "STOP", "KIND_STOP", "1"],
+        ("PostCommand", "instance_uuid"): ["one"],
+        ("PostCommand", "arguments"): [{"a": "x" * 4096}],
+        ("PostCommand", "deadline_seconds"): [-1, 0.5, 3600.5],
+        ("PostCommand", "request_id"): ["r" * 129],
+        ("GetCommand", "command_id"): ["one", UUID.upper()],
+        ("StreamCommands", "instance_uuid"): ["", "one"],
+        ("StreamCommands", "fencing_token"): ["soon"],
+        ("AcknowledgeCommand", "command_id"): ["one"],
+        ("AcknowledgeCommand", "instance_uuid"): ["", "one"],
+        ("AcknowledgeCommand", "fencing_token"): ["soon"],
+        ("AcknowledgeCommand", "accepted"): [None],
+        ("AcknowledgeCommand", "message"): ["m" * 513],
         ("StreamRegistry", "after_revision"): ["soon", "1", "00000000."],
         ("StreamStates", "after_revision"): ["soon", "-1"],
     }
@@ -137,6 +160,11 @@ async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
         request = OPERATIONS["RegisterComponent"].request(STANDING)
         reply = await asyncio.to_thread(bad_values.exchange, running.port, request)
         assert reply.status == 201, reply
+        order = PostCommand(
+            component_id="standing", kind=CommandKind.RELOAD, seed=str(UUID_OF_CALL), deadline_seconds=3600.0
+        )
+        [posted] = await running.app.live.writer.submit(order)
+        assert posted.command_id == COMMAND["command_id"]
         yield running
 
 
@@ -195,7 +223,12 @@ def message_of(row: Row) -> Message | None:
 
 
 NATIVE = [(row, message) for row in TABLE if (message := message_of(row)) is not None]
-TWINS = {"StreamRegistry": "WatchRegistry", "StreamStates": "WatchStates", "StreamHeartbeats": "WatchHeartbeats"}
+TWINS = {
+    "StreamRegistry": "WatchRegistry",
+    "StreamStates": "WatchStates",
+    "StreamHeartbeats": "WatchHeartbeats",
+    "StreamCommands": "WatchCommands",
+}
 
 
 async def sent(channel: Any, method: MethodDescriptor, raw: bytes) -> Any:

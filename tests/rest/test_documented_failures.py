@@ -25,7 +25,10 @@ BODIES = {
     "heartbeat": {"instance_uuid": UUID},
     "state": {"instance_uuid": UUID, "state": "ready"},
     "{component_id}": {"component_name": "Changed"},
+    "commands": {"kind": "stop"},
+    "acknowledge": {"instance_uuid": UUID, "accepted": True},
 }
+QUERIES = {("GET", "commands"): f"?instance_uuid={UUID}"}
 every = pytest.mark.parametrize(("verb", "path"), [one[:2] for one in OPERATIONS], ids=str)
 
 
@@ -45,7 +48,7 @@ async def document(http: httpx.AsyncClient) -> dict[str, Any]:
 
 async def call(http: httpx.AsyncClient, verb: str, path: str, **request: Any) -> httpx.Response:
     """Make a call that is a mutation by its headers, unless they are given."""
-    target = re.sub(r"\{[^}]+\}", "nobody", path) + request.pop("query", "")
+    target = re.sub(r"\{[^}]+\}", "nobody", path.replace("{command_id}", UUID)) + request.pop("query", "")
     headers = {"content-type": "application/json"} if "headers" not in request and verb not in ("GET", "DELETE") else {}
     return await http.request(verb, target, headers=headers | request.pop("headers", {}), **request)
 
@@ -89,8 +92,9 @@ async def test_a_component_that_is_not_there_is_documented_for_every_path_of_one
     http: httpx.AsyncClient, document: dict[str, Any], verb: str, path: str
 ) -> None:
     """404, with code 1001."""
-    body = BODIES[path.rpartition("/")[2]] if (verb, path) in MUTATIONS else None
-    check(document, verb, path, await call(http, verb, path, **({"json": body} if body else {})), 404)
+    last = path.rpartition("/")[2]
+    more: dict[str, Any] = {"json": BODIES[last]} if (verb, path) in MUTATIONS else {}
+    check(document, verb, path, await call(http, verb, path, query=QUERIES.get((verb, last), ""), **more), 404)
 
 
 async def test_a_server_that_is_down_or_silent_is_documented_for_every_path(

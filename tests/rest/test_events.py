@@ -136,3 +136,26 @@ async def test_a_server_that_stops_ends_its_streams_with_a_word(
             assert (last.name, last.data) == ("end", {"reason": "shutting_down"})
         for one in opened:
             await one.__aexit__(None, None, None)
+
+
+async def test_commands_are_an_event_stream_that_ends_with_the_lease(
+    tekton: ControlPlane, http: httpx.AsyncClient
+) -> None:
+    """What waits comes again to whoever reconnects; an EventSource that comes back after the end is refused."""
+    granted = await register(http)
+    path = f"/api/tekton/components/{granted['component_id']}/commands"
+    url = f"{tekton.http}{path}?instance_uuid={granted['instance_uuid']}"
+    async with events(url) as stream:
+        posted = (await http.post(path, json={"kind": "stop"})).json()["commands"][0]
+        first = await stream.next()
+        assert (first.name, first.data["command"]["command_id"]) == ("command", posted["command_id"])
+    async with events(url) as stream:
+        assert (await stream.next()).data == first.data
+        gone = await http.delete(
+            f"/api/tekton/components/{granted['component_id']}?instance_uuid={granted['instance_uuid']}"
+        )
+        assert gone.status_code == 200
+        end = await stream.next()
+        assert (end.name, end.data) == ("end", {"reason": "lease_ended"})
+    refused = await http.get(url)
+    assert (refused.status_code, refused.json()["error"]["reason"]) == (409, "stale_session")

@@ -15,8 +15,10 @@ from sqlalchemy import make_url
 from tekton.core.errors import SlowWatcherError, TektonError
 from tekton.core.ids import new_uuid
 from tekton.core.lifecycle import ComponentState
+from tekton.core.records import CommandKind
+from tekton.core.view import CommandChange
 from tekton.v1 import registry_service_pb2 as registry_pb
-from tekton_server.domain.commands import EndInstance, RemoveComponent, ReportState, UpdateComponent
+from tekton_server.domain.commands import EndInstance, PostCommand, RemoveComponent, ReportState, UpdateComponent
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import convert, encodings
 from tekton_server.services.selector import Selector
@@ -36,6 +38,7 @@ COMMANDS = st.one_of(
     st.tuples(st.just("report"), PARTS, st.sampled_from([ComponentState.READY, ComponentState.FAILED])),
     st.tuples(st.just("end"), PARTS, st.none()),
     st.tuples(st.just("remove"), PARTS, st.none()),
+    st.tuples(st.just("tell"), PARTS, st.none()),
 )
 # A step is a command, or how many messages a watch reads before it is cut.
 STEPS = st.lists(st.one_of(COMMANDS, COMMANDS, COMMANDS, st.integers(0, 4)), min_size=8, max_size=40)
@@ -136,6 +139,8 @@ class Registry:
             command = ReportState(component_id=component_id, instance_uuid=uuid, state=value)
         elif kind == "end":
             command = EndInstance(component_id=component_id, instance_uuid=uuid)
+        elif kind == "tell":
+            command = PostCommand(component_id=component_id, kind=CommandKind.PROBE, seed=new_uuid())
         else:
             command = RemoveComponent(component_id=component_id)
         with suppress(TektonError):
@@ -156,7 +161,8 @@ class Registry:
             for commit in await self.live.store.after(after):
                 after = commit.revision
                 if after <= until:
-                    found += [convert.registry_event(c, after, self.live.view.history_id) for c in commit.changes]
+                    told = [change for change in commit.changes if not isinstance(change, CommandChange)]
+                    found += [convert.registry_event(one, after, self.live.view.history_id) for one in told]
         return found
 
 

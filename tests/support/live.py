@@ -66,6 +66,7 @@ async def assert_whole(live: LiveRegistry, registered: int) -> None:
     stored = (await live.store.load()).view
     for view in (folded, stored):
         assert view.instances == live.view.instances
+        assert list(view.commands) == list(live.view.commands)
         assert {k: c.definition for k, c in view.components.items()} == {
             k: c.definition for k, c in live.view.components.items()
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ from tekton_server.domain.commands import (
     ReviveInstance,
     UpdateComponent,
 )
-from tekton_server.domain.decide import decide
+from tekton_server.domain.decide import _DECIDERS, decide
 from tekton_server.domain.overlay import Overlay
 from tests.unit.paper import HISTORY, NOON, uuid_of
 
@@ -230,3 +230,8 @@ def _is_legal(change: InstanceChange, commit: Commit, command: Command) -> None:
 
 TestARegistry = ARegistry.TestCase
 TestARegistry.settings = settings(max_examples=150)
+
+
+def test_every_command_has_one_who_decides_it() -> None:
+    """So that a new one is not found missing when it comes."""
+    assert set(get_args(Command)) == set(_DECIDERS)

@@ -17,8 +17,9 @@ from tekton._heartbeat_task import HeartbeatTask, Shutdown, on_this_loop, runnin
 from tekton._lease import Care, InFlight, KeptLease, LeaseLost, Phase
 from tekton._registrar import Registrar
 from tekton.core.errors import ValidationError
-from tekton.core.ids import is_uuid, lookup_key
+from tekton.core.ids import is_uuid, lookup_key, new_uuid
 from tekton.core.lifecycle import ComponentState
+from tekton.core.records import CommandKind
 from tekton.v1 import heartbeat_service_pb2, lifecycle_service_pb2
 
 
@@ -255,4 +256,49 @@ class TektonClient(Registrar):
             if lease.state == ComponentState.STOPPED.value:
                 self._heart.release(lease)
                 self._forget(lease)
+        return _convert.plain(answer)
+
+    async def send_command(
+        self,
+        component_id: str,
+        kind: str | CommandKind,
+        *,
+        instance_uuid: str = "",
+        arguments: Mapping[str, Any] | None = None,
+        deadline: float = 30.0,
+    ) -> list[dict[str, Any]]:
+        """Tell one instance, or every leased one of a component, to `stop`, `restart`, `reload` or answer a `probe`.
+
+        deadline: after how many seconds, 1 to 3,600, the command loses its meaning. A retry within the call posts once.
+
+        Gives the posted commands as `get_command` does, each pending; what became of one is told there.
+
+        Raises:
+            ComponentNotFoundError, RegistrationError, StaleSessionError, ValidationError: it was posted to nobody.
+            RateLimitedError: too many commands wait for an instance.
+        """
+        request = lifecycle_service_pb2.PostCommandRequest(
+            component_id=_given.text("component_id", component_id),
+            kind=str(_given.text("kind", kind)),
+            instance_uuid=_given.text("instance_uuid", instance_uuid),
+            arguments=_free_form.struct("arguments", arguments),
+            deadline_seconds=_given.seconds("deadline", deadline),
+            request_id=new_uuid(),
+        )
+        answer = await self._calls.ask(lambda stubs: stubs.lifecycle.PostCommand, request)
+        return [_convert.plain(command) for command in answer.commands]
+
+    async def get_command(self, component_id: str, command_id: str) -> dict[str, Any]:
+        """Read what became of a command.
+
+        Gives {command_id, component_id, instance_uuid, kind, state, message, issued_at, deadline, revision}; `state` is
+        pending, accepted, refused or expired.
+
+        Raises:
+            ComponentNotFoundError: there is no such command, or it is forgotten: an hour after its deadline.
+        """
+        request = lifecycle_service_pb2.GetCommandRequest(
+            component_id=_given.text("component_id", component_id), command_id=_given.text("command_id", command_id)
+        )
+        answer = await self._calls.ask(lambda stubs: stubs.lifecycle.GetCommand, request)
         return _convert.plain(answer)

@@ -204,16 +204,25 @@ def state_text(state: str | ComponentState | None) -> str:
     return parse_state(str(state.value if isinstance(state, Enum) else state)).value if state else ""
 
 
-def interval(seconds: float) -> float:
+def interval(value: float) -> float:
     """Read an interval in seconds.
 
     Raises:
         ValidationError: it is no finite number over 0.
     """
-    number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not number or not math.isfinite(seconds) or seconds <= 0:
-        raise ValidationError.of("interval", f"must be a number of seconds over 0, not {seconds!r}", "range")
-    return float(seconds)
+    return seconds("interval", value)
+
+
+def seconds(field: str, value: float) -> float:
+    """Read a time span in seconds.
+
+    Raises:
+        ValidationError: it is no finite number over 0.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value <= 0:
+        raise ValidationError.of(field, f"must be a number of seconds over 0, not {value!r}", "range")
+    return float(value)
 
 
 def figures(metrics: Mapping[str, float] | None) -> dict[str, float]:

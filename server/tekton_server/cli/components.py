@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tekton.core.records import CommandKind
 from tekton_server.cli import complete
 from tekton_server.cli.events import Capabilities, Kinds, Since, Types, follow
 from tekton_server.cli.groups import examples, group
@@ -15,13 +16,14 @@ from tekton_server.cli.output import Format
 
 STATES = "unknown, registering, initializing, starting, ready, degraded, failed, stopping, stopped"
 app = group(
-    "See, watch, register and remove components.",
+    "See, watch, register, command and remove components.",
     examples(
         ("tekton components list --status failed", "the failed ones"),
         ("tekton comp li -q notes -o name", "only ids; commands may be shortened"),
         ("tekton components get notes -w", "one, as it changes"),
         ("tekton components register notes --type memory --port 8500", "one, from options"),
         ("tekton components register -f fleet.yaml", "many, from a file; - is stdin"),
+        ("tekton components command notes reload --wait", "tell every instance, and see what each says"),
     ),
 )
 
@@ -130,6 +132,33 @@ def register(
     }
     wanted = requests({key: value for key, value in given.items() if value is not None}, metadata or [], file)
     talk(address, register_job(wanted, output), timeout)
+
+
+@app.command()
+def command(
+    component_id: ComponentId,
+    kind: Annotated[CommandKind, typer.Argument(metavar="KIND", help="stop, restart, reload or probe.")],
+    instance: Annotated[
+        str, typer.Option("--instance", metavar="UUID", help="Only this instance; every leased one by default.")
+    ] = "",
+    argument: Annotated[
+        list[str] | None, typer.Option("--argument", metavar="KEY=VALUE", help="VALUE as JSON, or text; repeatable.")
+    ] = None,
+    deadline: Annotated[
+        float, typer.Option("--deadline", metavar="SECONDS", min=1, max=3600, help="When it loses its meaning.")
+    ] = 30.0,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for each instance's answer, or the deadline.")] = False,
+    output: Output = Format.TABLE,
+    timeout: Timeout = 5.0,
+    address: Address = None,
+) -> None:
+    """Tell the instances of a component what to do. It changes no state: what they do is their own report."""
+    from tekton_server.cli.commanding import command_job
+    from tekton_server.cli.registering import pairs
+    from tekton_server.cli.remote import talk
+
+    given = pairs("--argument", argument or [])
+    talk(address, command_job(component_id, kind, instance, given, deadline, output, wait=wait), timeout)
 
 
 @app.command()

@@ -36,7 +36,7 @@ def requests(given: dict[str, Any], metadata: list[str], file: Path | None) -> l
         raise typer.BadParameter(f"{file} holds no registration")
     if len(bodies) > 1 and (given or metadata):
         raise typer.BadParameter(f"{file} holds {len(bodies)} registrations; options would be for all of them")
-    more = dict(map(_pair, metadata))
+    more = pairs("--metadata", metadata)
     return [_request(body | given, more, str(file) if file else "the command line") for body in bodies]
 
 
@@ -60,10 +60,19 @@ def _request(body: dict[str, Any], metadata: dict[str, Any], where: str) -> Regi
         raise typer.BadParameter(f"{where}: {' '.join(str(error).split())}") from None
 
 
-def _pair(text: str) -> tuple[str, Any]:
+def pairs(option: str, given: list[str]) -> dict[str, Any]:
+    """Read KEY=VALUE, each value as JSON or else as text.
+
+    Raises:
+        typer.BadParameter: one is no pair.
+    """
+    return dict(_pair(option, text) for text in given)
+
+
+def _pair(option: str, text: str) -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not key or not separator:
-        raise typer.BadParameter(f"--metadata must be KEY=VALUE, not {text!r}")
+        raise typer.BadParameter(f"{option} must be KEY=VALUE, not {text!r}")
     try:
         return key, json.loads(value)
     except ValueError:

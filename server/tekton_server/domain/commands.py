@@ -9,7 +9,8 @@ import msgspec
 
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Change, Definition, Instance
+from tekton.core.records import CommandKind
+from tekton.core.view import Change, Definition, Instance, InstanceCommand
 
 
 class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +116,44 @@ class ForgetInstances(msgspec.Struct, frozen=True, kw_only=True):
     last_before: datetime
 
 
+class PostCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a command to an instance, or with no uuid to every leased one. Answers the posted InstanceCommands.
+
+    `seed` is a uuid that no other command has: the ids of what is posted are made from it.
+    """
+
+    component_id: str
+    kind: CommandKind
+    seed: str
+    instance_uuid: str = ""
+    arguments: dict[str, Any] = {}
+    deadline_seconds: float = 30.0
+
+
+class AcknowledgeCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance says whether it carries a command out. Answers the InstanceCommand as it then is."""
+
+    component_id: str
+    command_id: str
+    instance_uuid: str
+    accepted: bool
+    fencing_token: Token | None = None
+    message: str = ""
+
+
+class ExpireCommands(msgspec.Struct, frozen=True, kw_only=True):
+    """End commands whose deadline has passed, or whose instance has ended. Answers None."""
+
+    command_ids: tuple[str, ...]
+
+
+class ForgetCommands(msgspec.Struct, frozen=True, kw_only=True):
+    """Forget ended commands whose deadline was before `before`. Answers None."""
+
+    command_ids: tuple[str, ...]
+    before: datetime
+
+
 Command = (
     RegisterComponent
     | UpdateComponent
@@ -125,6 +164,10 @@ Command = (
     | ExpireLease
     | JudgeBusy
     | ForgetInstances
+    | PostCommand
+    | AcknowledgeCommand
+    | ExpireCommands
+    | ForgetCommands
 )
 
 
@@ -148,6 +191,7 @@ _REPLIES: dict[type[Command], Any] = {
     EndInstance: Instance,
     RemoveComponent: None,
     ReportState: StateReported,
+    PostCommand: tuple[InstanceCommand, ...],
 }
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from tekton.core.errors import InvalidTransitionError
 from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
-from tekton_server.domain import busy, instances
+from tekton_server.domain import busy, instance_commands, instances
 from tekton_server.domain.commands import (
+    AcknowledgeCommand,
     Command,
     Decision,
     EndInstance,
+    ExpireCommands,
     ExpireLease,
+    ForgetCommands,
     ForgetInstances,
     JudgeBusy,
+    PostCommand,
     RegisterComponent,
     RemoveComponent,
     ReportState,
@@ -42,25 +48,7 @@ def decide(view: Overlay, command: Command, now: datetime) -> Decision:
     Raises:
         TektonError: the command is refused; nothing changes.
     """
-    match command:
-        case RegisterComponent():
-            return register(view, command, now)
-        case UpdateComponent():
-            return update(view, command)
-        case ReportState():
-            return _report(view, command, now)
-        case EndInstance():
-            return _end(view, command, now)
-        case RemoveComponent():
-            return _remove(view, command, now)
-        case ExpireLease():
-            return _expire(view, command, now)
-        case JudgeBusy():
-            return busy.judge(view, command, now)
-        case ForgetInstances():
-            return forget(view, command)
-        case ReviveInstance():
-            return _revive(view, command, now)
+    return _DECIDERS[type(command)](view, command, now)
 
 
 def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
@@ -124,7 +112,8 @@ def _remove(view: Overlay, command: RemoveComponent, now: datetime) -> Decision:
     changes: list[Change] = []
     for instance in view.instances_of(command.component_id):
         ended = instances.end(instance, cause, now=now, revision=view.revision)
-        changes += [*ended, InstanceChange(_after(instance, ended), None, cause)]
+        changes += [*ended, *instance_commands.forgotten(view, instance.instance_uuid, cause)]
+        changes.append(InstanceChange(_after(instance, ended), None, cause))
     changes.append(DefinitionChange(definition, None, cause))
     return Decision(tuple(changes), None)
 
@@ -164,3 +153,20 @@ def _revived_state(instance: Instance, claimed: ComponentState | None) -> Compon
     if claimed is instance.state or claimed in reachable(instance.state):
         return claimed
     return ComponentState.READY if instance.ready_at else ComponentState.INITIALIZING
+
+
+_DECIDERS: Mapping[type[Command], Callable[[Overlay, Any, datetime], Decision]] = {
+    RegisterComponent: register,
+    UpdateComponent: update,
+    ReportState: _report,
+    EndInstance: _end,
+    RemoveComponent: _remove,
+    ExpireLease: _expire,
+    JudgeBusy: busy.judge,
+    ReviveInstance: _revive,
+    ForgetInstances: forget,
+    PostCommand: instance_commands.post,
+    AcknowledgeCommand: instance_commands.acknowledge,
+    ExpireCommands: instance_commands.expire,
+    ForgetCommands: instance_commands.forget,
+}

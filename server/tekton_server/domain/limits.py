@@ -21,3 +21,11 @@ HEALTH_ITEMS = 64
 HEALTH_CHARS = 256
 METRIC_ITEMS = 64
 LEASES_PER_MESSAGE = 10_000
+# Of one instance: commands that wait for its answer, and those that are remembered, the ended ones among them.
+COMMANDS_WAITING = 16
+COMMANDS_KEPT = 64
+# How many instances one call gives a command to.
+COMMAND_TARGETS = 1000
+COMMAND_ARGUMENT_BYTES = 4096
+COMMAND_MESSAGE_CHARS = 512
+COMMAND_SECONDS = 3600.0

@@ -7,7 +7,17 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tekton.core.ids import lookup_key
-from tekton.core.view import Address, Change, Definition, DefinitionChange, Instance, InstanceChange, View
+from tekton.core.view import (
+    Address,
+    Change,
+    CommandChange,
+    Definition,
+    DefinitionChange,
+    Instance,
+    InstanceChange,
+    InstanceCommand,
+    View,
+)
 
 
 class Tombstone(NamedTuple):
@@ -32,6 +42,9 @@ class Overlay:
         self._added: dict[str, dict[str, None]] = {}
         self._removed: set[str] = set()
         self._addresses: dict[Address, str] = {}
+        self._commands: dict[str, InstanceCommand | None] = {}
+        # Which commands this batch gave to an instance, in order.
+        self._posted: dict[str, dict[str, None]] = {}
         self.history_id = base.history_id
         self.revision = base.revision + 1
 
@@ -76,13 +89,27 @@ class Overlay:
         known = self._base.leased_at(address)
         return known if known is None or known.instance_uuid not in self._instances else None
 
+    def command(self, command_id: str) -> InstanceCommand | None:
+        """Find a command by its id."""
+        if command_id in self._commands:
+            return self._commands[command_id]
+        return self._base.commands.get(command_id)
+
+    def commands_of(self, instance_uuid: str) -> list[InstanceCommand]:
+        """List an instance's commands, oldest first."""
+        known = (command.command_id for command in self._base.commands.of(instance_uuid))
+        found = (self.command(one) for one in dict.fromkeys((*known, *self._posted.get(instance_uuid, ()))))
+        return [command for command in found if command is not None]
+
     def accept(self, changes: tuple[Change, ...]) -> None:
         """Add one command's changes and move on to the next revision."""
         for change in changes:
             if isinstance(change, DefinitionChange):
                 self._definitions[lookup_key(change.key)] = change.new
-            else:
+            elif isinstance(change, InstanceChange):
                 self._accept_instance(change)
+            else:
+                self._accept_command(change)
         self.revision += 1
 
     def _accept_instance(self, change: InstanceChange) -> None:
@@ -95,3 +122,8 @@ class Overlay:
         self._instances[change.key] = change.new
         if change.new is not None and change.new.leased and change.new.address:
             self._addresses[change.new.address] = change.key
+
+    def _accept_command(self, change: CommandChange) -> None:
+        self._commands[change.key] = change.new
+        if change.new is not None:
+            self._posted.setdefault(change.new.instance_uuid, {})[change.key] = None

@@ -7,6 +7,7 @@ from datetime import datetime
 from tekton.core.ids import lookup_key
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
 from tekton_server.domain.commands import Decision, ForgetInstances
+from tekton_server.domain.instance_commands import forgotten
 from tekton_server.domain.overlay import Overlay
 
 _CAUSE = Cause("retention")
@@ -17,7 +18,7 @@ def ended_since(instance: Instance) -> datetime | None:
     return None if instance.leased else instance.ended_at or instance.state_since
 
 
-def forget(view: Overlay, command: ForgetInstances) -> Decision:
+def forget(view: Overlay, command: ForgetInstances, now: datetime) -> Decision:
     """Decide which of the named instances are forgotten now; those that live again or ended later are left alone."""
     changes: list[Change] = []
     remaining: dict[str, int] = {}
@@ -29,6 +30,7 @@ def forget(view: Overlay, command: ForgetInstances) -> Decision:
         left = remaining.setdefault(key, len(view.instances_of(key)))
         if not _over(instance, command.before if left > 1 else command.last_before):
             continue
+        changes += forgotten(view, instance.instance_uuid, _CAUSE)
         changes.append(InstanceChange(instance, None, _CAUSE))
         remaining[key] = left - 1
         definition = view.definition(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ _LISTS = ("capabilities", "dependencies")
 _OF_INSTANCES = ("version", "host", "port", "status", "state")
 
 
-def update(view: Overlay, command: UpdateComponent) -> Decision:
+def update(view: Overlay, command: UpdateComponent, now: datetime) -> Decision:
     """Decide an update; one that changes nothing takes no revision.
 
     Raises:

@@ -90,13 +90,13 @@ def check_text(field: str, text: str, chars: int) -> None:
     refuse(ValidationError, list(_text(field, text, chars)))
 
 
-def check_metadata(field: str, metadata: Mapping[str, Any]) -> None:
-    """Refuse metadata that is too big, too deep, or holds what cannot be stored.
+def check_metadata(field: str, metadata: Mapping[str, Any], most: int = limits.METADATA_BYTES) -> None:
+    """Refuse metadata that is over so many bytes of JSON, too deep, or holds what cannot be stored.
 
     Raises:
         ValidationError: naming the field.
     """
-    refuse(ValidationError, list(_metadata(field, metadata)))
+    refuse(ValidationError, list(_metadata(field, metadata, most)))
 
 
 def refuse(error: type[TektonError], violations: list[Violation]) -> None:
@@ -204,7 +204,7 @@ def _items(field: str, items: Sequence[str]) -> Iterator[Violation]:
         yield from _text(f"{field}[{index}]", item, limits.ITEM_CHARS)
 
 
-def _metadata(field: str, metadata: Mapping[str, Any]) -> Iterator[Violation]:
+def _metadata(field: str, metadata: Mapping[str, Any], most: int = limits.METADATA_BYTES) -> Iterator[Violation]:
     if levels(metadata) > limits.METADATA_LEVELS:
         limit = limits.METADATA_LEVELS
         yield violation(field, f"must be nested at most {limit} levels deep", "max_depth", limit=limit)
@@ -214,9 +214,8 @@ def _metadata(field: str, metadata: Mapping[str, Any]) -> Iterator[Violation]:
     except UnicodeEncodeError:
         yield violation(field, "must not contain lone surrogates", "characters")
         return
-    if len(encoded) > limits.METADATA_BYTES:
-        limit = limits.METADATA_BYTES
-        yield violation(field, f"must be at most {limit} bytes of JSON", "max_bytes", limit=limit)
+    if len(encoded) > most:
+        yield violation(field, f"must be at most {most} bytes of JSON", "max_bytes", limit=most)
     if b"\\u0000" in encoded.replace(b"\\\\", b""):
         yield violation(field, "must not contain NUL characters", "characters")
 

@@ -8,7 +8,7 @@ import msgspec
 
 from tekton.core.errors import CompactedError, SlowWatcherError
 from tekton.core.ids import Token, lookup_key
-from tekton.core.view import Commit, Definition, DefinitionChange, Instance, View
+from tekton.core.view import CommandChange, Commit, Definition, DefinitionChange, Instance, View
 from tekton_server.live.audience import Audience, Member
 
 RING = 10_000
@@ -131,13 +131,18 @@ class Watcher(Member):
 
 
 def weight(commit: Commit) -> int:
-    """Estimate what a commit holds in memory, in bytes; metadata is the only part without a small limit."""
+    """Estimate what a commit holds in memory, in bytes; only metadata and arguments have no small limit."""
     held = 0
+    # One post gives the same arguments to many instances.
+    counted: set[int] = set()
     for change in commit.changes:
         held += _CHANGE_BYTES
         if isinstance(change, DefinitionChange) and change.new is not None and change.new.metadata:
             # Parsed, a value takes some ten times the bytes of its JSON.
             held += 10 * len(msgspec.json.encode(change.new.metadata))
+        elif isinstance(change, CommandChange) and change.new is not None and id(change.new.arguments) not in counted:
+            counted.add(id(change.new.arguments))
+            held += 10 * len(msgspec.json.encode(change.new.arguments))
     return held
 
 
@@ -146,6 +151,8 @@ def fold_facts(view: View, commit: Commit) -> Folded:
     definitions: dict[str, Definition] = {}
     entering: dict[str, tuple[Instance, ...]] = {}
     for change in commit.changes:
+        if isinstance(change, CommandChange):
+            continue
         if isinstance(change, DefinitionChange):
             key = lookup_key(change.key)
             old, new = change.old, change.new

@@ -12,7 +12,7 @@ import msgspec
 from tekton.core.errors import TektonError
 from tekton.core.ids import lookup_key
 from tekton.core.view import Commit, Instance, InstanceChange, View
-from tekton_server.domain.commands import ForgetInstances
+from tekton_server.domain.commands import ForgetCommands, ForgetInstances
 from tekton_server.domain.overlay import Tombstone
 from tekton_server.domain.retention import ended_since
 from tekton_server.live.writer import Writer
@@ -26,10 +26,13 @@ _AT_ONCE = 500
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """How long what has ended is kept, in seconds: any instance, and the last one of a component; and the journal."""
+    """How long what has ended is kept, in seconds: any instance, and the last one of a component; a command after its
+    deadline; and the journal.
+    """
 
     instance: float = 3600.0
     last: float = 72 * 3600.0
+    command: float = 3600.0
     journal: JournalKept = JournalKept()
 
 
@@ -98,8 +101,15 @@ class Housekeeping:
         for start in range(0, len(due), _AT_ONCE):
             chosen = tuple(due[start : start + _AT_ONCE])
             await self._writer.submit(ForgetInstances(instance_uuids=chosen, before=before, last_before=last_before))
+        await self._forget_commands(now - timedelta(seconds=self._retention.command))
         for uuid in [uuid for uuid, at in self._buried.items() if at < now - timedelta(hours=24)]:
             del self._buried[uuid], self._tombstones[uuid]
+
+    async def _forget_commands(self, before: datetime) -> None:
+        due = [one.command_id for one in self._view.commands if not one.pending and one.deadline < before]
+        for start in range(0, len(due), _AT_ONCE):
+            chosen = tuple(due[start : start + _AT_ONCE])
+            await self._writer.submit(ForgetCommands(command_ids=chosen, before=before))
 
     def _due(self, instance_uuid: str, before: datetime, last_before: datetime) -> bool:
         instance = self._view.instance(instance_uuid)

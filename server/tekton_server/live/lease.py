@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tekton.core.view import Instance
+from tekton.core.view import Instance, InstanceCommand
 from tekton_server.storage.state import Beat
 
 Clock = Callable[[], float]
@@ -59,8 +59,12 @@ class Lease:
 
 
 class LeaseHolder:
-    """A session that carries leases; it is told when one ends."""
+    """A session that carries leases; it is told when one ends, and of the commands to its instance."""
 
     def lease_ended(self, lease: Lease, instance: Instance) -> None:
         """MUST return at once; the lease is no longer in the table."""
+        raise NotImplementedError
+
+    def command_changed(self, lease: Lease, command: InstanceCommand, *, over: bool) -> None:
+        """MUST return at once; a command to the instance of the lease was posted, or is over."""
         raise NotImplementedError

@@ -1,17 +1,20 @@
 """What a heartbeat stream still has to tell its client, bounded without ever losing what matters.
 
-Losses are kept one per lease, acknowledgements only the newest thousand (a later one covers the earlier), and there is
-one welcome at a time: whoever says hello again waits until the one before was taken.
+Losses are kept one per lease, commands as many as may wait for its instance, acknowledgements only the newest
+thousand (a later one covers the earlier), and there is one welcome at a time: whoever says hello again waits until the
+one before was taken.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from datetime import UTC, datetime
 
 import msgspec
 
 from tekton.core.lifecycle import ComponentState
+from tekton.core.view import InstanceCommand
 
 ACKS = 1024
 
@@ -55,7 +58,7 @@ class GoAway(msgspec.Struct, frozen=True):
     reason: str
 
 
-Outgoing = Welcome | Ack | Lost | GoAway
+Outgoing = Welcome | Ack | Lost | GoAway | InstanceCommand
 
 
 class Outbox:
@@ -64,6 +67,7 @@ class Outbox:
     def __init__(self) -> None:
         self._lost: dict[str, Lost] = {}
         self._welcome: Welcome | None = None
+        self._commands: dict[str, InstanceCommand] = {}
         self._acks: deque[Ack] = deque(maxlen=ACKS)
         self._go_away: GoAway | None = None
         self._ended = False
@@ -74,6 +78,15 @@ class Outbox:
         """Tell that a lease is over."""
         self._lost[message.instance_uuid] = message
         self._wake.set()
+
+    def command(self, message: InstanceCommand) -> None:
+        """Tell a command, if that is not too late when its turn comes."""
+        self._commands[message.command_id] = message
+        self._wake.set()
+
+    def withdraw(self, command_id: str) -> None:
+        """Do not tell a command any more."""
+        self._commands.pop(command_id, None)
 
     def ack(self, message: Ack) -> None:
         """Acknowledge a beat."""
@@ -99,7 +112,7 @@ class Outbox:
         self._wake.set()
 
     async def next(self) -> Outgoing | None:
-        """Wait for the next message: losses, then a welcome, then acknowledgements; None at the end."""
+        """Wait for the next message: losses, a welcome, commands, acknowledgements; None at the end."""
         while (message := self._take()) is None and not self._ended:
             self._wake.clear()
             await self._wake.wait()
@@ -112,6 +125,10 @@ class Outbox:
             welcome, self._welcome = self._welcome, None
             self._welcome_taken.set()
             return welcome
+        while self._commands:
+            command = self._commands.pop(next(iter(self._commands)))
+            if command.deadline > datetime.now(UTC):
+                return command
         if self._acks:
             return self._acks.popleft()
         away, self._go_away = self._go_away, None

@@ -19,6 +19,7 @@ from tekton.core.view import Change, Commit, InstanceChange, View
 from tekton_server.domain import built_in
 from tekton_server.domain.overlay import Tombstone
 from tekton_server.live.beats import BeatFeed
+from tekton_server.live.commands import CommandDesk
 from tekton_server.live.fanout import Hub
 from tekton_server.live.freshness import Freshness
 from tekton_server.live.housekeeping import Housekeeping, Retention
@@ -77,6 +78,7 @@ class LiveRegistry:
         self.leases.load(self.view.instances.values(), loaded.beats)
         self._freshness = Freshness(self._refresh)
         self.pulses = Pulses(self.view, self.writer, self.leases, self.confirm)
+        self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -111,6 +113,7 @@ class LiveRegistry:
             "lease wheel": self.leases.judge.run(),
             "beat flush": self.leases.beats.run(),
             "housekeeping": self.housekeeping.run(),
+            "command expiry": self.commands.expiry.run(),
         }
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=name)
@@ -154,6 +157,7 @@ class LiveRegistry:
         """End streams in good order: watchers are told the end, heartbeat clients to come back later."""
         self.hub.close()
         self.feed.close()
+        self.commands.close()
         self.sessions.go_away(reconnect_after, "shutting_down")
 
     async def stop(self) -> None:
@@ -170,6 +174,7 @@ class LiveRegistry:
         for change in commit.changes:
             _tell(change)
         self.leases.on_commit(commit)
+        self.commands.on_commit(commit)
         self.housekeeping.on_commit(commit)
         self.hub.publish(commit)
         self.batches.commit()

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 from tekton.core.errors import ComponentNotFoundError, StaleSessionError, TektonError, ValidationError
 from tekton.core.ids import Token
-from tekton.core.view import Instance
+from tekton.core.view import Instance, InstanceCommand
 from tekton_server.domain.commands import EndInstance
 from tekton_server.domain.decide import EXPIRED
+from tekton_server.live.command_telling import CommandTelling
+from tekton_server.live.commands import CommandDesk
 from tekton_server.live.lease import Lease, LeaseHolder
 from tekton_server.live.outbox import Ack, GoAway, Granted, Lost, Outbox, Welcome
 from tekton_server.live.pulses import Claim, Pulse, Pulses, Recording
@@ -22,13 +24,14 @@ _ENDED_BY = {"superseded": "SUPERSEDED", "replaced": "SUPERSEDED", EXPIRED: "EXP
 class Session(LeaseHolder):
     """One stream. `outbox` holds what the stream's writer sends."""
 
-    def __init__(self, pulses: Pulses) -> None:
+    def __init__(self, pulses: Pulses, desk: CommandDesk) -> None:
         self._pulses = pulses
         self._leases: dict[int, Lease] = {}
         self._handles: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self._highest = 0
         self.outbox = Outbox()
+        self.commands = CommandTelling(desk, self.outbox, self._held)
 
     async def hello(self, claims: Sequence[Claim], malformed: Sequence[Lost] = ()) -> None:
         """Take leases into the session and answer with handles; a refused or malformed claim is answered LeaseLost.
@@ -51,6 +54,15 @@ class Session(LeaseHolder):
                 found.instance_uuid, self._handle(found), self._pulses.recorded(found)
             )
         await self.outbox.welcome(Welcome(epoch, tuple(grants.values())))
+        for instance_uuid in grants:
+            self.commands.begin(instance_uuid)
+
+    def _held(self, instance_uuid: str) -> Lease | None:
+        return self._leases.get(self._handles.get(instance_uuid, 0))
+
+    def command_changed(self, lease: Lease, command: InstanceCommand, *, over: bool) -> None:
+        """Tell a command that was posted; tell it no more when it is over."""
+        self.commands.changed(lease, command, over=over)
 
     def _take(self, lease: Lease) -> int:
         former = lease.session
@@ -78,6 +90,7 @@ class Session(LeaseHolder):
         lease = self._lease(handle)
         if lease is None:
             return
+        self.commands.repeat()
         try:
             recording = self._pulses.renew(lease, pulse)
         except TektonError as error:
@@ -104,6 +117,7 @@ class Session(LeaseHolder):
             ValidationError: a handle was never given.
         """
         known = self._leases
+        self.commands.repeat()
         self._pulses.renew_all(
             [lease for handle in handles if (lease := known.get(handle) or self._lease(handle)) is not None]
         )
@@ -147,6 +161,7 @@ class Session(LeaseHolder):
         handle = self._handles.get(lease.instance_uuid)
         if handle is not None and self._leases.get(handle) is lease:
             del self._handles[lease.instance_uuid], self._leases[handle]
+            self.commands.end(lease)
         self.outbox.lost(lost)
 
     def close(self) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from tekton.core.ids import lookup_key
 from tekton.core.view import (
     Cause,
-    Change,
+    CommandChange,
     Component,
     Definition,
     DefinitionChange,
     Instance,
     InstanceChange,
+    RegistryChange,
     View,
 )
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
@@ -25,7 +26,7 @@ _LOADED = Cause("snapshot")
 _BACK = Cause("built_in")
 
 
-def present(view: View, selector: Selector) -> Iterator[DefinitionChange | InstanceChange]:
+def present(view: View, selector: Selector) -> Iterator[RegistryChange]:
     """Give every record of a snapshot."""
     for component in view.all():
         if selector.wants(component.definition):
@@ -35,9 +36,10 @@ def present(view: View, selector: Selector) -> Iterator[DefinitionChange | Insta
 def registry_events(folded: Folded, selector: Selector, view: View) -> Iterator[registry_pb.RegistryEvent]:
     """Give the changes of a commit; what leaves the filter is removed, what enters it comes with all its records."""
     revision = folded.commit.revision
-    for position, (change, standing) in enumerate(_standing(folded)):
+    told = list(_standing(folded))
+    for position, (change, standing) in enumerate(told):
         if isinstance(change, DefinitionChange):
-            following = {later.key for later in folded.commit.changes[position:] if isinstance(later, InstanceChange)}
+            following = {later.key for later, _ in told[position:] if isinstance(later, InstanceChange)}
             neighbours = [
                 one
                 for one in folded.entering.get(lookup_key(change.key), ())
@@ -48,8 +50,11 @@ def registry_events(folded: Folded, selector: Selector, view: View) -> Iterator[
             yield convert.registry_event(change, revision, view.history_id)
 
 
-def _standing(folded: Folded) -> Iterator[tuple[Change, Definition | None]]:
-    """Give the changes of a commit, each with its component's definition as it stands at that place in the commit."""
+def _standing(folded: Folded) -> Iterator[tuple[RegistryChange, Definition | None]]:
+    """Give the changes of a commit, each with its component's definition as it stands at that place in the commit.
+
+    Commands are no watched kind: a commit of nothing else has no events, and its revision is told by the next bookmark.
+    """
     standing = dict[str, Definition | None](folded.definitions)
     for change in reversed(folded.commit.changes):
         if isinstance(change, DefinitionChange):
@@ -58,7 +63,7 @@ def _standing(folded: Folded) -> Iterator[tuple[Change, Definition | None]]:
         if isinstance(change, DefinitionChange):
             standing[lookup_key(change.key)] = change.new
             yield change, change.new
-        else:
+        elif not isinstance(change, CommandChange):
             yield change, standing.get(lookup_key(change.component_id))
 
 
@@ -103,7 +108,7 @@ def _hidden(
         yield convert.registry_event(gone, revision, history_id)
 
 
-def _shown(component: Component, cause: Cause) -> Iterator[DefinitionChange | InstanceChange]:
+def _shown(component: Component, cause: Cause) -> Iterator[RegistryChange]:
     yield DefinitionChange(None, component.definition, cause)
     for instance in component.instances.values():
         yield InstanceChange(None, instance, cause)

@@ -14,12 +14,12 @@ from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import (
     Cause,
-    Change,
     Component,
     Definition,
     DefinitionChange,
     Instance,
     InstanceChange,
+    RegistryChange,
 )
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
@@ -252,7 +252,7 @@ def reported(answer: StateReported) -> lifecycle_pb.UpdateComponentStateResponse
     )
 
 
-def registry_event(change: Change, revision: int, history_id: str) -> registry_pb.RegistryEvent:
+def registry_event(change: RegistryChange, revision: int, history_id: str) -> registry_pb.RegistryEvent:
     """Convert a change."""
     return _registry_event(change, revision, history_id, removed=change.new is None)
 
@@ -260,13 +260,15 @@ def registry_event(change: Change, revision: int, history_id: str) -> registry_p
 def left_filter(record: Definition | Instance, revision: int, history_id: str) -> registry_pb.RegistryEvent:
     """Make the event for a record that left a watcher's filter."""
     cause = Cause("left_filter")
-    change: Change = (
+    change: RegistryChange = (
         DefinitionChange(record, None, cause) if isinstance(record, Definition) else InstanceChange(record, None, cause)
     )
     return _registry_event(change, revision, history_id, removed=True)
 
 
-def _registry_event(change: Change, revision: int, history_id: str, *, removed: bool) -> registry_pb.RegistryEvent:
+def _registry_event(
+    change: RegistryChange, revision: int, history_id: str, *, removed: bool
+) -> registry_pb.RegistryEvent:
     kind = registry_pb.RegistryEvent.TYPE_REMOVED if removed else registry_pb.RegistryEvent.TYPE_PUT
     event = registry_pb.RegistryEvent(
         type=kind, revision=revision, key=change.key, reason=change.cause.reason, implied=change.cause.implied

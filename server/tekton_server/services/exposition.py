@@ -90,6 +90,7 @@ def _registry(live: LiveRegistry) -> Iterator[Metric]:
     watchers = GaugeMetricFamily("tekton_watchers", "Watches that are open.", labels=("kind",))
     watchers.add_metric(("registry",), live.hub.watchers)
     watchers.add_metric(("heartbeats",), live.feed.watchers)
+    watchers.add_metric(("commands",), live.commands.watchers)
     yield watchers
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tekton.core.view import InstanceCommand
 from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton_server.live.outbox import Ack, GoAway, Lost, Outgoing, Welcome
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import convert
+from tekton_server.services import convert, instance_commands
 
 
 def frame(message: Outgoing, live: LiveRegistry) -> pb.ConnectResponse:
@@ -34,6 +35,8 @@ def frame(message: Outgoing, live: LiveRegistry) -> pb.ConnectResponse:
             reason = pb.LeaseLost.Reason.Value(f"REASON_{message.reason}")
             lost = pb.LeaseLost(instance_uuid=message.instance_uuid, reason=reason, message=message.message)
             return pb.ConnectResponse(lease_lost=lost)
+        case InstanceCommand():
+            return pb.ConnectResponse(command=instance_commands.order(message, live.view.history_id))
         case GoAway():
             away = pb.GoAway(reconnect_after_seconds=message.after, reason=message.reason)
             return pb.ConnectResponse(go_away=away)

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from google.api.httpbody_pb2 import HttpBody
 
 from tekton.core.errors import TektonError, ValidationError
+from tekton.core.view import Instance
+from tekton.v1 import component_pb2 as component_pb
 from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2_grpc as heartbeat_grpc
 from tekton_server.domain import limits
@@ -16,7 +18,7 @@ from tekton_server.live.lease import Lease
 from tekton_server.live.outbox import Lost
 from tekton_server.live.pulses import Claim, Pulse, Pulses
 from tekton_server.live.sessions import Session
-from tekton_server.services import convert, read, reply, sse
+from tekton_server.services import convert, instance_commands, read, reply, sse
 from tekton_server.services.base import Context, Servicer, patience
 from tekton_server.services.frames import frame
 
@@ -35,7 +37,7 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
     ) -> AsyncIterator[pb.ConnectResponse]:
         """Serve one heartbeat stream: a task reads, this generator writes, the session's outbox stands between."""
         first = await _first(request_iterator)
-        session = Session(self.live.pulses)
+        session = Session(self.live.pulses, self.live.commands)
         self.live.sessions.add(session)
         reader = asyncio.create_task(self._read(session, first, request_iterator), name="heartbeat reader")
         reader.add_done_callback(lambda _: session.outbox.end())
@@ -65,6 +67,10 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
                     _check_count("handles", len(request.goodbye.handles))
                     check_text("reason", request.goodbye.reason, limits.REASON_CHARS)
                     await session.goodbye(list(request.goodbye.handles), request.goodbye.reason)
+                case "command_ack":
+                    ack = request.command_ack
+                    check_text("message", ack.message, limits.COMMAND_MESSAGE_CHARS)
+                    session.commands.acknowledge(ack.command_id, ack.accepted, ack.message)
                 case None:
                     raise ValidationError.of("message", "must be one of the messages of the contract", "grammar")
 
@@ -82,7 +88,12 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
             state_error=state_error,
             next_heartbeat_in=self.live.leases.timing.interval,
             lease=convert.lease_terms(self.live.leases.timing),
+            commands=self._waiting(lease),
         )
+
+    def _waiting(self, lease: Lease) -> list[component_pb.Command]:
+        waiting = self.live.commands.waiting(lease.instance_uuid, lease.granted)
+        return [instance_commands.order(command, self.live.view.history_id) for command in waiting]
 
     async def WatchHeartbeats(
         self, request: pb.WatchHeartbeatsRequest, context: Context
@@ -94,7 +105,7 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
 
     async def StreamHeartbeats(self, request: pb.WatchHeartbeatsRequest, context: Context) -> AsyncIterator[HttpBody]:
         """Watch beats as server-sent events."""
-        async for body in sse.heartbeats(self._beats(_wanted(request))):
+        async for body in sse.passing("heartbeat", self._beats(_wanted(request))):
             yield reply.encoded(HttpBody, body)
 
     async def _beats(self, component_id: str) -> AsyncIterator[pb.HeartbeatEvent | None]:
@@ -105,6 +116,35 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
                     yield convert.beat_event(event)
                 if not events:
                     yield None
+
+    async def WatchCommands(self, request: pb.WatchCommandsRequest, context: Context) -> AsyncIterator[pb.CommandEvent]:
+        """Watch the commands to an instance."""
+        async for event in self._commands(await self.live.commands.holder(read.claim(request))):
+            if event is not None:
+                yield event
+
+    async def StreamCommands(self, request: pb.WatchCommandsRequest, context: Context) -> AsyncIterator[HttpBody]:
+        """Watch the commands to an instance as server-sent events."""
+        holder = await self.live.commands.holder(read.claim(request))
+        async for body in sse.passing("command", self._commands(holder)):
+            yield reply.encoded(HttpBody, body)
+
+    async def _commands(self, instance: Instance) -> AsyncIterator[pb.CommandEvent | None]:
+        with self.live.commands.watch(instance) as watcher:
+            while not watcher.ended:
+                commands = await watcher.next(KEEP_ALIVE)
+                for command in commands:
+                    yield instance_commands.event(command, self.live.view.history_id)
+                if not commands:
+                    yield None
+
+    async def AcknowledgeCommand(
+        self, request: pb.AcknowledgeCommandRequest, context: Context
+    ) -> pb.AcknowledgeCommandResponse:
+        """Take an instance's answer to a command."""
+        return instance_commands.acknowledged(
+            await self.submit(instance_commands.acknowledgement(request), context, request)
+        )
 
 
 def _wanted(request: pb.WatchHeartbeatsRequest) -> str:

@@ -1,4 +1,4 @@
-"""LifecycleService: report, read and watch states."""
+"""LifecycleService: report, read and watch states, and give commands."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator
 
 from google.api.httpbody_pb2 import HttpBody
 
+from tekton.core.ids import lookup_key
+from tekton.core.view import InstanceCommand
+from tekton.v1 import component_pb2 as pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import lifecycle_service_pb2_grpc as lifecycle_grpc
+from tekton_server.domain.instance_commands import no_command
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import convert, read, reply, sse
+from tekton_server.services import convert, instance_commands, read, reply, sse
 from tekton_server.services.base import Context, Servicer, now
 from tekton_server.services.selector import Selector
 from tekton_server.services.watches import StateWatches
@@ -46,3 +50,26 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         token = sse.last_event_id(context.invocation_metadata()) or request.after_revision
         async for body in self._events.bodies(Selector.of(request), token):
             yield reply.encoded(HttpBody, body)
+
+    async def PostCommand(
+        self, request: lifecycle_pb.PostCommandRequest, context: Context
+    ) -> lifecycle_pb.PostCommandResponse:
+        """Give a command to instances."""
+        posted = await self.submit(instance_commands.post(request), context, request)
+        reply.http_status(201)
+        return instance_commands.posted(posted)
+
+    async def GetCommand(self, request: lifecycle_pb.GetCommandRequest, context: Context) -> pb.CommandStatus:
+        """Read what became of a command."""
+        command_id = instance_commands.command_id(request.command_id)
+        found = self._command(request.component_id, command_id)
+        if found is None:
+            await self.live.confirm()
+            found = self._command(request.component_id, command_id)
+        if found is None:
+            raise no_command(request.component_id, command_id)
+        return instance_commands.status(found)
+
+    def _command(self, component_id: str, command_id: str) -> InstanceCommand | None:
+        found = self.live.commands.get(command_id)
+        return found if found is not None and lookup_key(found.component_id) == lookup_key(component_id) else None

@@ -100,7 +100,9 @@ def report(request: lifecycle_pb.UpdateComponentStateRequest) -> ReportState:
     )
 
 
-def claim(request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.LeaseClaim) -> Claim:
+def claim(
+    request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.LeaseClaim | heartbeat_pb.WatchCommandsRequest,
+) -> Claim:
     """Read whose lease it is."""
     return Claim(request.component_id, instance_uuid(request.instance_uuid), fencing_token(request.fencing_token))
 

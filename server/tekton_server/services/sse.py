@@ -14,8 +14,8 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from tekton.core.errors import StaleSessionError
 from tekton.core.ids import Token
-from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton_server.live.fanout import Folded
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import changes, convert, watching
@@ -109,11 +109,16 @@ class StateEvents(_Events):
         yield self._standing("reset" if began.reset else "bookmark", began.revision)
 
 
-async def heartbeats(messages: AsyncIterator[heartbeat_pb.HeartbeatEvent | None]) -> AsyncIterator[bytes]:
-    """Render a watch of beats; None is a pause without any."""
+async def passing(name: str, messages: AsyncIterator[Message | None]) -> AsyncIterator[bytes]:
+    """Render a watch of what has no history, such as beats; None is a pause without any. It ends with its lease."""
     yield _body(_OPENING)
-    async for message in messages:
-        yield _body(KEEP_ALIVE if message is None else _frame("heartbeat", to_json(message)))
+    try:
+        async for message in messages:
+            yield _body(KEEP_ALIVE if message is None else _frame(name, to_json(message)))
+    except StaleSessionError:
+        # An EventSource would take an error for a cut, and say nothing to its page.
+        yield _body(_end("lease_ended"))
+        return
     yield _body(_end())
 
 
@@ -140,8 +145,8 @@ def _frame(event: str, data: str, token: str = "") -> bytes:
     return f"{head}event: {event}\ndata: {data}\n\n".encode()
 
 
-def _end() -> bytes:
-    return _frame("end", '{"reason":"shutting_down"}')
+def _end(reason: str = "shutting_down") -> bytes:
+    return _frame("end", f'{{"reason":"{reason}"}}')
 
 
 def _body(data: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tekton.core.errors import CompactedError, SlowWatcherError, ValidationError
 from tekton.core.ids import Token
-from tekton.core.view import DefinitionChange, InstanceChange
+from tekton.core.view import RegistryChange
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import changes
 from tekton_server.services.encodings import Encodings
@@ -22,7 +22,7 @@ class Began(NamedTuple):
     """The watch begins, anew (`reset`: once more, since something was missed), with every record as of the revision."""
 
     revision: int
-    records: Sequence[DefinitionChange | InstanceChange]
+    records: Sequence[RegistryChange]
     reset: bool
 
 

@@ -17,7 +17,7 @@ from tekton_server.storage.database import Database
 from tekton_server.storage.engine import connect, writer_settings
 from tekton_server.storage.errors import translated
 from tekton_server.storage.requests import REMEMBERED, Answered, RequestKey
-from tekton_server.storage.tables import components, instances
+from tekton_server.storage.tables import commands, components, instances
 
 CHANNEL = "tekton_journal"
 # Any fixed number that no other program uses in this database: "tekton" and 2 in ASCII.
@@ -56,6 +56,8 @@ WITH appended AS (
     FROM json_populate_recordset(NULL::requests, $7::json)
     ON CONFLICT (principal, rpc, request_id) DO UPDATE
     SET body_hash = excluded.body_hash, reply = excluded.reply, recorded_at = excluded.recorded_at
+), put_commands AS ({_upsert(commands, "command_id", 9)}
+), cut_commands AS (DELETE FROM commands WHERE command_id = ANY($10::uuid[])
 )
 SELECT pg_notify('{CHANNEL}', $8::text)
 """
@@ -137,19 +139,21 @@ class JournalSession:
         """Write a batch: journal rows, the last values of what they touch, tombstones, the answers to remember, and the
         wake-up of other servers.
         """
-        definitions, touched = rows.last_values(commits)
+        last = rows.last_values(commits)
         with translated():
             connection = self._inside()
             await connection.fetchval(
                 _APPEND,
                 rows.journal_rows(commits, batch_id),
-                rows.component_rows(definitions),
-                rows.instance_rows(touched),
-                [key for key, value in definitions.items() if value is None],
-                [UUID(key) for key, value in touched.items() if value is None],
+                rows.component_rows(last.definitions),
+                rows.instance_rows(last.instances),
+                [key for key, value in last.definitions.items() if value is None],
+                [UUID(key) for key, value in last.instances.items() if value is None],
                 rows.tombstone_rows(commits),
                 rows.answered_rows(answered),
                 str(commits[-1].revision) if commits else "",
+                rows.command_rows(last.commands),
+                [UUID(key) for key, value in last.commands.items() if value is None],
             )
             if failpoints.ACTIVE:
                 await failpoints.reach("journal.after_append", connection)

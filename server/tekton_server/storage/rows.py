@@ -6,21 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
+from tekton.core.records import CommandKind, CommandState
 from tekton.core.view import (
     Cause,
     Change,
+    CommandChange,
     Commit,
     Definition,
     DefinitionChange,
     Instance,
     InstanceChange,
+    InstanceCommand,
 )
 from tekton_server.storage.requests import Answered, RequestKey
 
@@ -33,6 +36,8 @@ _TimeT = TypeVar("_TimeT", datetime, datetime | None)
 _decode_cause = msgspec.json.Decoder(Cause).decode
 _decode_definition = msgspec.json.Decoder(Definition).decode
 _decode_instance = msgspec.json.Decoder(Instance).decode
+_decode_command = msgspec.json.Decoder(InstanceCommand).decode
+_KINDS: dict[type[Change], str] = {DefinitionChange: "component", InstanceChange: "instance", CommandChange: "command"}
 
 
 def journal_rows(commits: Sequence[Commit], batch_id: UUID) -> str:
@@ -41,7 +46,7 @@ def journal_rows(commits: Sequence[Commit], batch_id: UUID) -> str:
         {
             "revision": commit.revision,
             "idx": idx,
-            "kind": "component" if isinstance(change, DefinitionChange) else "instance",
+            "kind": _KINDS[type(change)],
             "key": change.key,
             "old": change.old,
             "new": change.new,
@@ -55,17 +60,26 @@ def journal_rows(commits: Sequence[Commit], batch_id: UUID) -> str:
     return _encode(rows).decode()
 
 
-def last_values(commits: Iterable[Commit]) -> tuple[dict[str, Definition | None], dict[str, Instance | None]]:
-    """Keep the last value of each key that the commits touch; None where it was removed."""
-    definitions: dict[str, Definition | None] = {}
-    instances: dict[str, Instance | None] = {}
+class LastValues(NamedTuple):
+    """The last value of each key that commits touch; None where it was removed."""
+
+    definitions: dict[str, Definition | None]
+    instances: dict[str, Instance | None]
+    commands: dict[str, InstanceCommand | None]
+
+
+def last_values(commits: Iterable[Commit]) -> LastValues:
+    """Keep the last values of what the commits touch."""
+    last = LastValues({}, {}, {})
     for commit in commits:
         for change in commit.changes:
             if isinstance(change, DefinitionChange):
-                definitions[lookup_key(change.key)] = change.new
+                last.definitions[lookup_key(change.key)] = change.new
+            elif isinstance(change, InstanceChange):
+                last.instances[change.key] = change.new
             else:
-                instances[change.key] = change.new
-    return definitions, instances
+                last.commands[change.key] = change.new
+    return last
 
 
 def tombstone_rows(commits: Iterable[Commit]) -> str:
@@ -93,6 +107,11 @@ def instance_rows(instances: Mapping[str, Instance | None]) -> str:
     """Encode instances as the JSON that fills the instances table."""
     rows = [{"key": lookup_key(i.component_id), **msgspec.structs.asdict(i)} for i in instances.values() if i]
     return _encode(rows).decode()
+
+
+def command_rows(commands: Mapping[str, InstanceCommand | None]) -> str:
+    """Encode commands as the JSON that fills the commands table."""
+    return _encode([command for command in commands.values() if command]).decode()
 
 
 class Reader:
@@ -140,6 +159,22 @@ class Reader:
             fingerprint=row["fingerprint"],
         )
 
+    def command(self, row: Mapping[str, Any]) -> InstanceCommand:
+        """Read a row of the commands table."""
+        return InstanceCommand(
+            command_id=str(row["command_id"]),
+            component_id=self._text(row["component_id"]),
+            instance_uuid=str(row["instance_uuid"]),
+            granted=row["granted"],
+            kind=CommandKind(row["kind"]),
+            arguments=_decode_object(row["arguments"]),
+            issued_at=row["issued_at"],
+            deadline=row["deadline"],
+            state=CommandState(row["state"]),
+            message=row["message"],
+            revision=row["revision"],
+        )
+
     def _text(self, text: str) -> str:
         return self._texts.setdefault(text, text)
 
@@ -170,4 +205,6 @@ def _change(row: Mapping[str, Any]) -> Change:
         return DefinitionChange(
             _decode_definition(old) if old else None, _decode_definition(new) if new else None, cause
         )
+    if row["kind"] == "command":
+        return CommandChange(_decode_command(old) if old else None, _decode_command(new) if new else None, cause)
     return InstanceChange(_decode_instance(old) if old else None, _decode_instance(new) if new else None, cause)

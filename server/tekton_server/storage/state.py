@@ -13,7 +13,7 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tekton.core.view import Cause, Commit, DefinitionChange, InstanceChange, View
+from tekton.core.view import Cause, CommandChange, Commit, DefinitionChange, InstanceChange, View
 from tekton_server.storage import rows
 from tekton_server.storage.engine import driver
 from tekton_server.storage.errors import translated
@@ -32,6 +32,12 @@ _INSTANCES = """
 SELECT instance_uuid, component_id, version, host, port, machine, state, state_since, reason, registered_at, ready_at,
        ended_at, leased, granted, revision, fingerprint
 FROM instances ORDER BY granted
+"""
+# As they were posted.
+_COMMANDS = """
+SELECT command_id, component_id, instance_uuid, granted, kind, arguments::text AS arguments, issued_at, deadline, state,
+       message, revision
+FROM commands ORDER BY issued_at, command_id
 """
 
 
@@ -108,6 +114,8 @@ async def _load_view(connection: asyncpg.Connection[Any]) -> View:
         view.apply(DefinitionChange(None, reader.definition(row), loaded))
     async for row in connection.cursor(_INSTANCES, prefetch=_PREFETCH):
         view.apply(InstanceChange(None, reader.instance(row), loaded))
+    async for row in connection.cursor(_COMMANDS, prefetch=_PREFETCH):
+        view.apply(CommandChange(None, reader.command(row), loaded))
     return view
 
 

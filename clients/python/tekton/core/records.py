@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -75,6 +76,48 @@ class Instance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.granted == 0
 
 
+class CommandKind(StrEnum):
+    """What an instance can be told to do."""
+
+    STOP = "stop"
+    RESTART = "restart"
+    RELOAD = "reload"
+    PROBE = "probe"
+
+
+class CommandState(StrEnum):
+    """How far a command has come; all but pending are ends."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+class InstanceCommand(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An order to one instance under one grant of its lease (`granted`, as the instance has it). Times are UTC.
+
+    `message` is what the instance said with its answer, or why the command expired; `revision` that of its last change.
+    """
+
+    command_id: str
+    component_id: str
+    instance_uuid: str
+    granted: int
+    kind: CommandKind
+    arguments: dict[str, Any] = {}
+    issued_at: datetime
+    deadline: datetime
+    state: CommandState = CommandState.PENDING
+    message: str = ""
+    revision: int
+
+    @property
+    def pending(self) -> bool:
+        """Whether it waits for its instance's answer."""
+        return self.state is CommandState.PENDING
+
+
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a change happened, with its evidence; `implied` marks a state passed through without being asked for."""
 
@@ -117,7 +160,30 @@ class InstanceChange(msgspec.Struct, frozen=True, gc=False):
         return record.component_id if record else ""
 
 
-Change = DefinitionChange | InstanceChange
+class CommandChange(msgspec.Struct, frozen=True, gc=False):
+    """A command was put (`new`) or forgotten (`new` is None)."""
+
+    old: InstanceCommand | None
+    new: InstanceCommand | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """The command's id."""
+        record = self.new or self.old
+        return record.command_id if record else ""
+
+    @property
+    def component_id(self) -> str:
+        """The component of its instance."""
+        record = self.new or self.old
+        return record.component_id if record else ""
+
+
+RegistryChange = DefinitionChange | InstanceChange
+"""What watchers of the registry are told: commands are nobody's business but their instance's."""
+
+Change = RegistryChange | CommandChange
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):

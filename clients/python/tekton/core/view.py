@@ -10,17 +10,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from tekton.core.commands import Commands
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.records import (
     Address,
     Cause,
     Change,
+    CommandChange,
     Commit,
     Definition,
     DefinitionChange,
     Instance,
     InstanceChange,
+    InstanceCommand,
+    RegistryChange,
     address_of,
 )
 
@@ -28,12 +32,15 @@ __all__ = [
     "Address",
     "Cause",
     "Change",
+    "CommandChange",
     "Commit",
     "Component",
     "Definition",
     "DefinitionChange",
     "Instance",
     "InstanceChange",
+    "InstanceCommand",
+    "RegistryChange",
     "View",
     "address_of",
     "aggregate",
@@ -151,8 +158,9 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 class View:
     """All components as of `revision` of the history `history_id`.
 
-    `components` and `instances` hold what the journal holds. `built_in` are components that are always there: looking
-    up and listing shows one where the journal holds none of that id; decisions and folds do not see them.
+    `components`, `instances` and `commands` hold what the journal holds (the view of a watcher has no commands: they
+    are no watched kind). `built_in` are components that are always there: looking up and listing shows one where the
+    journal holds none of that id; decisions and folds do not see them.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -161,6 +169,7 @@ class View:
         self.components: dict[str, Component] = {}
         self.instances: dict[str, Instance] = {}
         self.built_in: dict[str, Component] = {}
+        self.commands = Commands()
         self._by_capability: dict[str, dict[str, None]] = {}
         self._by_type: dict[str, dict[str, None]] = {}
         self._by_state: dict[ComponentState, dict[str, None]] = {}
@@ -176,8 +185,10 @@ class View:
         """Apply one change without moving the revision (a snapshot is loaded so)."""
         if isinstance(change, DefinitionChange):
             self._apply_definition(change)
-        else:
+        elif isinstance(change, InstanceChange):
             self._apply_instance(change)
+        else:
+            self.commands.apply(change)
 
     def get(self, component_id: str) -> Component | None:
         """Find a component by id; "-" and "_" are equal."""

@@ -463,30 +463,50 @@ class Command(_message.Message):
 
     class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Command._Kind.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
+        unspecified: Command._Kind.ValueType  # 0
+        """unspecified is never sent."""
+        stop: Command._Kind.ValueType  # 1
+        """stop: finish work and exit before the deadline."""
+        restart: Command._Kind.ValueType  # 2
+        """restart: as stop, to be started again."""
+        reload: Command._Kind.ValueType  # 3
+        """reload: read the configuration again."""
+        probe: Command._Kind.ValueType  # 4
+        """probe: answer with an acknowledgement and a beat at once."""
         KIND_UNSPECIFIED: Command._Kind.ValueType  # 0
-        """KIND_UNSPECIFIED is never sent."""
+        """KIND_UNSPECIFIED is unspecified."""
         KIND_STOP: Command._Kind.ValueType  # 1
-        """KIND_STOP: finish work and exit before the deadline."""
+        """KIND_STOP is stop."""
         KIND_RESTART: Command._Kind.ValueType  # 2
-        """KIND_RESTART: as stop, to be started again."""
+        """KIND_RESTART is restart."""
         KIND_RELOAD: Command._Kind.ValueType  # 3
-        """KIND_RELOAD: read the configuration again."""
+        """KIND_RELOAD is reload."""
         KIND_PROBE: Command._Kind.ValueType  # 4
-        """KIND_PROBE: answer with an acknowledgement and a beat at once."""
+        """KIND_PROBE is probe."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
-        """Kind is what to do."""
+        """Kind is what to do. The lower-case names are the JSON text."""
 
+    unspecified: Command.Kind.ValueType  # 0
+    """unspecified is never sent."""
+    stop: Command.Kind.ValueType  # 1
+    """stop: finish work and exit before the deadline."""
+    restart: Command.Kind.ValueType  # 2
+    """restart: as stop, to be started again."""
+    reload: Command.Kind.ValueType  # 3
+    """reload: read the configuration again."""
+    probe: Command.Kind.ValueType  # 4
+    """probe: answer with an acknowledgement and a beat at once."""
     KIND_UNSPECIFIED: Command.Kind.ValueType  # 0
-    """KIND_UNSPECIFIED is never sent."""
+    """KIND_UNSPECIFIED is unspecified."""
     KIND_STOP: Command.Kind.ValueType  # 1
-    """KIND_STOP: finish work and exit before the deadline."""
+    """KIND_STOP is stop."""
     KIND_RESTART: Command.Kind.ValueType  # 2
-    """KIND_RESTART: as stop, to be started again."""
+    """KIND_RESTART is restart."""
     KIND_RELOAD: Command.Kind.ValueType  # 3
-    """KIND_RELOAD: read the configuration again."""
+    """KIND_RELOAD is reload."""
     KIND_PROBE: Command.Kind.ValueType  # 4
-    """KIND_PROBE: answer with an acknowledgement and a beat at once."""
+    """KIND_PROBE is probe."""
 
     COMMAND_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -527,3 +547,109 @@ class Command(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Command: _TypeAlias = Command  # noqa: Y015
+
+@_typing.final
+class CommandState(_message.Message):
+    """CommandState is how far a command has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Value:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CommandState._Value.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        unknown: CommandState._Value.ValueType  # 0
+        """unknown is never sent."""
+        pending: CommandState._Value.ValueType  # 1
+        """pending: the instance has not answered yet."""
+        accepted: CommandState._Value.ValueType  # 2
+        """accepted: the instance carries it out."""
+        refused: CommandState._Value.ValueType  # 3
+        """refused: the instance will not carry it out; message says why."""
+        expired: CommandState._Value.ValueType  # 4
+        """expired: the deadline passed, or the instance ended, without an answer."""
+
+    class Value(_Value, metaclass=_ValueEnumTypeWrapper):
+        """Value is one state. The names are the JSON text, hence lower case."""
+
+    unknown: CommandState.Value.ValueType  # 0
+    """unknown is never sent."""
+    pending: CommandState.Value.ValueType  # 1
+    """pending: the instance has not answered yet."""
+    accepted: CommandState.Value.ValueType  # 2
+    """accepted: the instance carries it out."""
+    refused: CommandState.Value.ValueType  # 3
+    """refused: the instance will not carry it out; message says why."""
+    expired: CommandState.Value.ValueType  # 4
+    """expired: the deadline passed, or the instance ended, without an answer."""
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommandState: _TypeAlias = CommandState  # noqa: Y015
+
+@_typing.final
+class CommandStatus(_message.Message):
+    """CommandStatus is a command as its poster sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ISSUED_AT_FIELD_NUMBER: _builtins.int
+    DEADLINE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """command_id identifies the command."""
+    component_id: _builtins.str
+    """component_id is the component of the instance."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance it is for."""
+    kind: Global___Command.Kind.ValueType
+    """kind is what to do."""
+    state: Global___CommandState.Value.ValueType
+    """state is how far it has come."""
+    message: _builtins.str
+    """message is what the instance said with its answer, or why the command expired."""
+    revision: _builtins.int
+    """revision is the revision of its last change. A 64-bit number: JSON prints it as a string."""
+    @_builtins.property
+    def issued_at(self) -> _timestamp_pb2.Timestamp:
+        """issued_at is when it was posted."""
+
+    @_builtins.property
+    def deadline(self) -> _timestamp_pb2.Timestamp:
+        """deadline is when it loses its meaning."""
+
+    def __init__(
+        self,
+        *,
+        command_id: _builtins.str = ...,
+        component_id: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        kind: Global___Command.Kind.ValueType = ...,
+        state: Global___CommandState.Value.ValueType = ...,
+        message: _builtins.str = ...,
+        issued_at: _timestamp_pb2.Timestamp | None = ...,
+        deadline: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "issued_at", b"issued_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "component_id", b"component_id", "deadline", b"deadline", "instance_uuid", b"instance_uuid", "issued_at", b"issued_at", "kind", b"kind", "message", b"message", "revision", b"revision", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommandStatus: _TypeAlias = CommandStatus  # noqa: Y015

@@ -257,7 +257,9 @@ Global___BeatBatch: _TypeAlias = BeatBatch  # noqa: Y015
 
 @_typing.final
 class CommandAck(_message.Message):
-    """CommandAck confirms that a command was received and is being carried out."""
+    """CommandAck confirms that a command was received and is being carried out. It has no answer; a command whose
+    acknowledgement could not be recorded comes once more.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -265,11 +267,11 @@ class CommandAck(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
-    """command_id is the command."""
+    """command_id is the command. One that is for no lease of the stream, or has ended, is passed over."""
     accepted: _builtins.bool
     """accepted is false when the instance will not carry it out."""
     message: _builtins.str
-    """message says why not."""
+    """message says why not, in at most 512 characters."""
     def __init__(
         self,
         *,
@@ -865,3 +867,141 @@ class HeartbeatEvent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HeartbeatEvent: _TypeAlias = HeartbeatEvent  # noqa: Y015
+
+@_typing.final
+class WatchCommandsRequest(_message.Message):
+    """WatchCommandsRequest says whose commands to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    FENCING_TOKEN_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance. Required."""
+    fencing_token: _builtins.str
+    """fencing_token is the grant of the instance; a stale one is answered stale_session."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        fencing_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchCommandsRequest: _TypeAlias = WatchCommandsRequest  # noqa: Y015
+
+@_typing.final
+class CommandEvent(_message.Message):
+    """CommandEvent is one command to an instance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    event: _builtins.str
+    """event is always "command"."""
+    component_id: _builtins.str
+    """component_id is the component."""
+    @_builtins.property
+    def command(self) -> _component_pb2.Command:
+        """command is the command."""
+
+    def __init__(
+        self,
+        *,
+        event: _builtins.str = ...,
+        component_id: _builtins.str = ...,
+        command: _component_pb2.Command | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "component_id", b"component_id", "event", b"event"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommandEvent: _TypeAlias = CommandEvent  # noqa: Y015
+
+@_typing.final
+class AcknowledgeCommandRequest(_message.Message):
+    """AcknowledgeCommandRequest is the answer of an instance to a command."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    FENCING_TOKEN_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    command_id: _builtins.str
+    """command_id is the command."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance. Required."""
+    fencing_token: _builtins.str
+    """fencing_token is the grant of the instance; a stale one is answered stale_session."""
+    accepted: _builtins.bool
+    """accepted is false when the instance will not carry it out. Required."""
+    message: _builtins.str
+    """message says why not, in at most 512 characters."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        command_id: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        fencing_token: _builtins.str = ...,
+        accepted: _builtins.bool | None = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accepted", b"_accepted", "accepted", b"accepted"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accepted", b"_accepted", "accepted", b"accepted", "command_id", b"command_id", "component_id", b"component_id", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__accepted: _TypeAlias = _typing.Literal["accepted"]  # noqa: Y015
+    _WhichOneofArgType__accepted: _TypeAlias = _typing.Literal["_accepted", b"_accepted"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__accepted) -> _WhichOneofReturnType__accepted | None: ...
+
+Global___AcknowledgeCommandRequest: _TypeAlias = AcknowledgeCommandRequest  # noqa: Y015
+
+@_typing.final
+class AcknowledgeCommandResponse(_message.Message):
+    """AcknowledgeCommandResponse tells the recorded outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """success is true."""
+    message: _builtins.str
+    """message is a sentence for people."""
+    @_builtins.property
+    def command(self) -> _component_pb2.CommandStatus:
+        """command is the command as recorded."""
+
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        command: _component_pb2.CommandStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "message", b"message", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeCommandResponse: _TypeAlias = AcknowledgeCommandResponse  # noqa: Y015

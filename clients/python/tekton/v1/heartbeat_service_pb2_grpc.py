@@ -56,6 +56,21 @@ class HeartbeatServiceStub:
                 request_serializer=tekton_dot_v1_dot_heartbeat__service__pb2.WatchHeartbeatsRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.WatchCommands = channel.unary_stream(
+                '/tekton.v1.HeartbeatService/WatchCommands',
+                request_serializer=tekton_dot_v1_dot_heartbeat__service__pb2.WatchCommandsRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_heartbeat__service__pb2.CommandEvent.FromString,
+                _registered_method=True)
+        self.StreamCommands = channel.unary_stream(
+                '/tekton.v1.HeartbeatService/StreamCommands',
+                request_serializer=tekton_dot_v1_dot_heartbeat__service__pb2.WatchCommandsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.AcknowledgeCommand = channel.unary_unary(
+                '/tekton.v1.HeartbeatService/AcknowledgeCommand',
+                request_serializer=tekton_dot_v1_dot_heartbeat__service__pb2.AcknowledgeCommandRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_heartbeat__service__pb2.AcknowledgeCommandResponse.FromString,
+                _registered_method=True)
 
 
 class HeartbeatServiceServicer:
@@ -99,6 +114,36 @@ class HeartbeatServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchCommands(self, request, context):
+        """WatchCommands streams the commands to one instance: those that wait, then each as it is posted, and all that still
+        wait once more to whoever connects again. It renews no lease, and ends with stale_session when the lease does.
+        Native gRPC and gRPC-Web only; StreamCommands is its twin for REST.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamCommands(self, request, context):
+        """StreamCommands is WatchCommands as server-sent events named command, and end when the lease ends.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeCommand(self, request, context):
+        """AcknowledgeCommand is CommandAck without a stream: the instance says whether it carries a command out. The first
+        answer counts; every later one, and one to an expired command, is told the recorded outcome.
+        Errors: validation_error, component_not_found (1001) for a command that there is not, stale_session for a fencing
+        token of another grant, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HeartbeatServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -121,6 +166,21 @@ def add_HeartbeatServiceServicer_to_server(servicer, server):
                     servicer.StreamHeartbeats,
                     request_deserializer=tekton_dot_v1_dot_heartbeat__service__pb2.WatchHeartbeatsRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'WatchCommands': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCommands,
+                    request_deserializer=tekton_dot_v1_dot_heartbeat__service__pb2.WatchCommandsRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_heartbeat__service__pb2.CommandEvent.SerializeToString,
+            ),
+            'StreamCommands': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamCommands,
+                    request_deserializer=tekton_dot_v1_dot_heartbeat__service__pb2.WatchCommandsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'AcknowledgeCommand': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeCommand,
+                    request_deserializer=tekton_dot_v1_dot_heartbeat__service__pb2.AcknowledgeCommandRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_heartbeat__service__pb2.AcknowledgeCommandResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -232,6 +292,87 @@ class HeartbeatService:
             '/tekton.v1.HeartbeatService/StreamHeartbeats',
             tekton_dot_v1_dot_heartbeat__service__pb2.WatchHeartbeatsRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCommands(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tekton.v1.HeartbeatService/WatchCommands',
+            tekton_dot_v1_dot_heartbeat__service__pb2.WatchCommandsRequest.SerializeToString,
+            tekton_dot_v1_dot_heartbeat__service__pb2.CommandEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamCommands(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tekton.v1.HeartbeatService/StreamCommands',
+            tekton_dot_v1_dot_heartbeat__service__pb2.WatchCommandsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeCommand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.HeartbeatService/AcknowledgeCommand',
+            tekton_dot_v1_dot_heartbeat__service__pb2.AcknowledgeCommandRequest.SerializeToString,
+            tekton_dot_v1_dot_heartbeat__service__pb2.AcknowledgeCommandResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,24 @@ class HeartbeatServiceStub:
     """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
     Errors: validation_error for a component_id that cannot be one.
     """
+    WatchCommands: _grpc.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchCommandsRequest, _heartbeat_service_pb2.CommandEvent]
+    """WatchCommands streams the commands to one instance: those that wait, then each as it is posted, and all that still
+    wait once more to whoever connects again. It renews no lease, and ends with stale_session when the lease does.
+    Native gRPC and gRPC-Web only; StreamCommands is its twin for REST.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session, unavailable.
+    """
+    StreamCommands: _grpc.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchCommandsRequest, _httpbody_pb2.HttpBody]
+    """StreamCommands is WatchCommands as server-sent events named command, and end when the lease ends.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session, unavailable.
+    """
+    AcknowledgeCommand: _grpc.UnaryUnaryMultiCallable[_heartbeat_service_pb2.AcknowledgeCommandRequest, _heartbeat_service_pb2.AcknowledgeCommandResponse]
+    """AcknowledgeCommand is CommandAck without a stream: the instance says whether it carries a command out. The first
+    answer counts; every later one, and one to an expired command, is told the recorded outcome.
+    Errors: validation_error, component_not_found (1001) for a command that there is not, stale_session for a fencing
+    token of another grant, unavailable.
+    """
 
 @_typing.type_check_only
 class HeartbeatServiceAsyncStub(HeartbeatServiceStub):
@@ -81,6 +99,24 @@ class HeartbeatServiceAsyncStub(HeartbeatServiceStub):
     StreamHeartbeats: _aio.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchHeartbeatsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
     Errors: validation_error for a component_id that cannot be one.
+    """
+    WatchCommands: _aio.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchCommandsRequest, _heartbeat_service_pb2.CommandEvent]  # type: ignore[assignment]
+    """WatchCommands streams the commands to one instance: those that wait, then each as it is posted, and all that still
+    wait once more to whoever connects again. It renews no lease, and ends with stale_session when the lease does.
+    Native gRPC and gRPC-Web only; StreamCommands is its twin for REST.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session, unavailable.
+    """
+    StreamCommands: _aio.UnaryStreamMultiCallable[_heartbeat_service_pb2.WatchCommandsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """StreamCommands is WatchCommands as server-sent events named command, and end when the lease ends.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session, unavailable.
+    """
+    AcknowledgeCommand: _aio.UnaryUnaryMultiCallable[_heartbeat_service_pb2.AcknowledgeCommandRequest, _heartbeat_service_pb2.AcknowledgeCommandResponse]  # type: ignore[assignment]
+    """AcknowledgeCommand is CommandAck without a stream: the instance says whether it carries a command out. The first
+    answer counts; every later one, and one to an expired command, is told the recorded outcome.
+    Errors: validation_error, component_not_found (1001) for a command that there is not, stale_session for a fencing
+    token of another grant, unavailable.
     """
 
 class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -129,6 +165,42 @@ class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """StreamHeartbeats is WatchHeartbeats as server-sent events named heartbeat.
         Errors: validation_error for a component_id that cannot be one.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchCommands(
+        self,
+        request: _heartbeat_service_pb2.WatchCommandsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_heartbeat_service_pb2.CommandEvent], _abc.AsyncIterator[_heartbeat_service_pb2.CommandEvent]]:
+        """WatchCommands streams the commands to one instance: those that wait, then each as it is posted, and all that still
+        wait once more to whoever connects again. It renews no lease, and ends with stale_session when the lease does.
+        Native gRPC and gRPC-Web only; StreamCommands is its twin for REST.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamCommands(
+        self,
+        request: _heartbeat_service_pb2.WatchCommandsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """StreamCommands is WatchCommands as server-sent events named command, and end when the lease ends.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def AcknowledgeCommand(
+        self,
+        request: _heartbeat_service_pb2.AcknowledgeCommandRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_heartbeat_service_pb2.AcknowledgeCommandResponse, _abc.Awaitable[_heartbeat_service_pb2.AcknowledgeCommandResponse]]:
+        """AcknowledgeCommand is CommandAck without a stream: the instance says whether it carries a command out. The first
+        answer counts; every later one, and one to an expired command, is told the recorded outcome.
+        Errors: validation_error, component_not_found (1001) for a command that there is not, stale_session for a fencing
+        token of another grant, unavailable.
         """
 
 def add_HeartbeatServiceServicer_to_server(servicer: HeartbeatServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

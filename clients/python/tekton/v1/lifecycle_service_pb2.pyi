@@ -376,3 +376,107 @@ class StateChange(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StateChange: _TypeAlias = StateChange  # noqa: Y015
+
+@_typing.final
+class PostCommandRequest(_message.Message):
+    """PostCommandRequest is a command to give."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    DEADLINE_SECONDS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    kind: _builtins.str
+    """kind is what to do: stop, restart, reload or probe. Required."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance it is for. Empty: every leased one, at most 1,000."""
+    deadline_seconds: _builtins.float
+    """deadline_seconds is after how many seconds it loses its meaning: 1 to 3,600, or 0 for 30."""
+    request_id: _builtins.str
+    """request_id makes the call repeatable for ten minutes: the same id with the same body gets the same answer, with
+    another body it is refused as request_mismatch. At most 128 characters; scoped to the caller and this RPC.
+    """
+    @_builtins.property
+    def arguments(self) -> _struct_pb2.Struct:
+        """arguments depend on the kind; at most 4 KiB of JSON."""
+
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        arguments: _struct_pb2.Struct | None = ...,
+        deadline_seconds: _builtins.float = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "component_id", b"component_id", "deadline_seconds", b"deadline_seconds", "instance_uuid", b"instance_uuid", "kind", b"kind", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PostCommandRequest: _TypeAlias = PostCommandRequest  # noqa: Y015
+
+@_typing.final
+class PostCommandResponse(_message.Message):
+    """PostCommandResponse tells what was posted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    COMMANDS_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """success is true."""
+    message: _builtins.str
+    """message is a sentence for people."""
+    @_builtins.property
+    def commands(self) -> _containers.RepeatedCompositeFieldContainer[_component_pb2.CommandStatus]:
+        """commands are the posted ones, one for each instance."""
+
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        commands: _abc.Iterable[_component_pb2.CommandStatus] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "message", b"message", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PostCommandResponse: _TypeAlias = PostCommandResponse  # noqa: Y015
+
+@_typing.final
+class GetCommandRequest(_message.Message):
+    """GetCommandRequest names a command."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    command_id: _builtins.str
+    """command_id is the command."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        command_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "component_id", b"component_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCommandRequest: _TypeAlias = GetCommandRequest  # noqa: Y015

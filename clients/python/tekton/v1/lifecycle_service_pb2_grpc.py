@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from tekton.v1 import component_pb2 as tekton_dot_v1_dot_component__pb2
 from tekton.v1 import lifecycle_service_pb2 as tekton_dot_v1_dot_lifecycle__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -27,7 +28,7 @@ if _version_not_supported:
 
 
 class LifecycleServiceStub:
-    """LifecycleService changes and watches states.
+    """LifecycleService changes and watches states, and gives commands to instances.
     """
 
     def __init__(self, channel):
@@ -56,10 +57,20 @@ class LifecycleServiceStub:
                 request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.WatchStatesRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.PostCommand = channel.unary_unary(
+                '/tekton.v1.LifecycleService/PostCommand',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.PostCommandRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.PostCommandResponse.FromString,
+                _registered_method=True)
+        self.GetCommand = channel.unary_unary(
+                '/tekton.v1.LifecycleService/GetCommand',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetCommandRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_component__pb2.CommandStatus.FromString,
+                _registered_method=True)
 
 
 class LifecycleServiceServicer:
-    """LifecycleService changes and watches states.
+    """LifecycleService changes and watches states, and gives commands to instances.
     """
 
     def UpdateComponentState(self, request, context):
@@ -98,6 +109,27 @@ class LifecycleServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PostCommand(self, request, context):
+        """PostCommand gives a command to one instance, or, without instance_uuid, to every leased instance of a component: to
+        all in one revision, or to none. It reaches them over their heartbeat stream, WatchCommands and the replies to their
+        beats, at least once, until they answer or the deadline passes; GetCommand tells what became of it. An instance may
+        have 16 commands that wait, and its last 64 are remembered. It changes no state. REST answers 201.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session for an instance that has ended or a component without a leased one, request_mismatch,
+        rate_limited where too many wait, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCommand(self, request, context):
+        """GetCommand reads what became of a command. An ended one is remembered for an hour after its deadline.
+        Errors: validation_error, component_not_found (1001) for a command that there is not, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LifecycleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -121,6 +153,16 @@ def add_LifecycleServiceServicer_to_server(servicer, server):
                     request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.WatchStatesRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
+            'PostCommand': grpc.unary_unary_rpc_method_handler(
+                    servicer.PostCommand,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.PostCommandRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.PostCommandResponse.SerializeToString,
+            ),
+            'GetCommand': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCommand,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetCommandRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_component__pb2.CommandStatus.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'tekton.v1.LifecycleService', rpc_method_handlers)
@@ -130,7 +172,7 @@ def add_LifecycleServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LifecycleService:
-    """LifecycleService changes and watches states.
+    """LifecycleService changes and watches states, and gives commands to instances.
     """
 
     @staticmethod
@@ -231,6 +273,60 @@ class LifecycleService:
             '/tekton.v1.LifecycleService/StreamStates',
             tekton_dot_v1_dot_lifecycle__service__pb2.WatchStatesRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PostCommand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/PostCommand',
+            tekton_dot_v1_dot_lifecycle__service__pb2.PostCommandRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.PostCommandResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCommand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/GetCommand',
+            tekton_dot_v1_dot_lifecycle__service__pb2.GetCommandRequest.SerializeToString,
+            tekton_dot_v1_dot_component__pb2.CommandStatus.FromString,
             options,
             channel_credentials,
             insecure,

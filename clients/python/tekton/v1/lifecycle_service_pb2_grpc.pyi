@@ -6,6 +6,7 @@ The lifecycle: which state each component is in, and how it came there."""
 from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
+from tekton.v1 import component_pb2 as _component_pb2
 from tekton.v1 import lifecycle_service_pb2 as _lifecycle_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -28,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LifecycleServiceStub:
-    """LifecycleService changes and watches states."""
+    """LifecycleService changes and watches states, and gives commands to instances."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -54,10 +55,23 @@ class LifecycleServiceStub:
     event of a revision is the token to resume from, also through Last-Event-ID.
     Errors: validation_error for a resume token that is not ours.
     """
+    PostCommand: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.PostCommandRequest, _lifecycle_service_pb2.PostCommandResponse]
+    """PostCommand gives a command to one instance, or, without instance_uuid, to every leased instance of a component: to
+    all in one revision, or to none. It reaches them over their heartbeat stream, WatchCommands and the replies to their
+    beats, at least once, until they answer or the deadline passes; GetCommand tells what became of it. An instance may
+    have 16 commands that wait, and its last 64 are remembered. It changes no state. REST answers 201.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session for an instance that has ended or a component without a leased one, request_mismatch,
+    rate_limited where too many wait, unavailable.
+    """
+    GetCommand: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetCommandRequest, _component_pb2.CommandStatus]
+    """GetCommand reads what became of a command. An ended one is remembered for an hour after its deadline.
+    Errors: validation_error, component_not_found (1001) for a command that there is not, unavailable.
+    """
 
 @_typing.type_check_only
 class LifecycleServiceAsyncStub(LifecycleServiceStub):
-    """LifecycleService changes and watches states."""
+    """LifecycleService changes and watches states, and gives commands to instances."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     UpdateComponentState: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.UpdateComponentStateRequest, _lifecycle_service_pb2.UpdateComponentStateResponse]  # type: ignore[assignment]
@@ -80,9 +94,22 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     event of a revision is the token to resume from, also through Last-Event-ID.
     Errors: validation_error for a resume token that is not ours.
     """
+    PostCommand: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.PostCommandRequest, _lifecycle_service_pb2.PostCommandResponse]  # type: ignore[assignment]
+    """PostCommand gives a command to one instance, or, without instance_uuid, to every leased instance of a component: to
+    all in one revision, or to none. It reaches them over their heartbeat stream, WatchCommands and the replies to their
+    beats, at least once, until they answer or the deadline passes; GetCommand tells what became of it. An instance may
+    have 16 commands that wait, and its last 64 are remembered. It changes no state. REST answers 201.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session for an instance that has ended or a component without a leased one, request_mismatch,
+    rate_limited where too many wait, unavailable.
+    """
+    GetCommand: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetCommandRequest, _component_pb2.CommandStatus]  # type: ignore[assignment]
+    """GetCommand reads what became of a command. An ended one is remembered for an hour after its deadline.
+    Errors: validation_error, component_not_found (1001) for a command that there is not, unavailable.
+    """
 
 class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
-    """LifecycleService changes and watches states."""
+    """LifecycleService changes and watches states, and gives commands to instances."""
 
     @_abc_1.abstractmethod
     def UpdateComponentState(
@@ -126,6 +153,31 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         """StreamStates is WatchStates as server-sent events named state_change, bookmark, reset and end; the id of the last
         event of a revision is the token to resume from, also through Last-Event-ID.
         Errors: validation_error for a resume token that is not ours.
+        """
+
+    @_abc_1.abstractmethod
+    def PostCommand(
+        self,
+        request: _lifecycle_service_pb2.PostCommandRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.PostCommandResponse, _abc.Awaitable[_lifecycle_service_pb2.PostCommandResponse]]:
+        """PostCommand gives a command to one instance, or, without instance_uuid, to every leased instance of a component: to
+        all in one revision, or to none. It reaches them over their heartbeat stream, WatchCommands and the replies to their
+        beats, at least once, until they answer or the deadline passes; GetCommand tells what became of it. An instance may
+        have 16 commands that wait, and its last 64 are remembered. It changes no state. REST answers 201.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session for an instance that has ended or a component without a leased one, request_mismatch,
+        rate_limited where too many wait, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCommand(
+        self,
+        request: _lifecycle_service_pb2.GetCommandRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_component_pb2.CommandStatus, _abc.Awaitable[_component_pb2.CommandStatus]]:
+        """GetCommand reads what became of a command. An ended one is remembered for an hour after its deadline.
+        Errors: validation_error, component_not_found (1001) for a command that there is not, unavailable.
         """
 
 def add_LifecycleServiceServicer_to_server(servicer: LifecycleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

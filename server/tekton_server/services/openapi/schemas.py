@@ -88,7 +88,9 @@ class Schemas:
 
     def _enum(self, name: str) -> Json:
         short = _short(name)
-        values = [value.name for value in self._source.enums[name].value]
+        # Of two names of one number the first is the one that is written.
+        first = {value.number: value.name for value in reversed(self._source.enums[name].value)}
+        values = [first[number] for number in sorted(first)]
         lines = [self._source.comment(name), *(f"* {self._source.comment(f'{name}.{value}')}" for value in values)]
         self.named[short] = {"type": "string", "enum": values, "description": "\n".join(lines)}
         return _reference(short)

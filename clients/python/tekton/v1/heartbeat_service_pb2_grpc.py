@@ -136,7 +136,8 @@ class HeartbeatServiceServicer:
 
     def AcknowledgeCommand(self, request, context):
         """AcknowledgeCommand is CommandAck without a stream: the instance says whether it carries a command out. The first
-        answer counts; every later one, and one to an expired command, is told the recorded outcome.
+        answer counts, and an acceptance after a refusal until the deadline; every other one, and one to an expired command,
+        is told the recorded outcome.
         Errors: validation_error, component_not_found (1001) for a command that there is not, stale_session for a fencing
         token of another grant, unavailable.
         """

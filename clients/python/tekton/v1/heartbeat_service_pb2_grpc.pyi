@@ -69,7 +69,8 @@ class HeartbeatServiceStub:
     """
     AcknowledgeCommand: _grpc.UnaryUnaryMultiCallable[_heartbeat_service_pb2.AcknowledgeCommandRequest, _heartbeat_service_pb2.AcknowledgeCommandResponse]
     """AcknowledgeCommand is CommandAck without a stream: the instance says whether it carries a command out. The first
-    answer counts; every later one, and one to an expired command, is told the recorded outcome.
+    answer counts, and an acceptance after a refusal until the deadline; every other one, and one to an expired command,
+    is told the recorded outcome.
     Errors: validation_error, component_not_found (1001) for a command that there is not, stale_session for a fencing
     token of another grant, unavailable.
     """
@@ -114,7 +115,8 @@ class HeartbeatServiceAsyncStub(HeartbeatServiceStub):
     """
     AcknowledgeCommand: _aio.UnaryUnaryMultiCallable[_heartbeat_service_pb2.AcknowledgeCommandRequest, _heartbeat_service_pb2.AcknowledgeCommandResponse]  # type: ignore[assignment]
     """AcknowledgeCommand is CommandAck without a stream: the instance says whether it carries a command out. The first
-    answer counts; every later one, and one to an expired command, is told the recorded outcome.
+    answer counts, and an acceptance after a refusal until the deadline; every other one, and one to an expired command,
+    is told the recorded outcome.
     Errors: validation_error, component_not_found (1001) for a command that there is not, stale_session for a fencing
     token of another grant, unavailable.
     """
@@ -198,7 +200,8 @@ class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_heartbeat_service_pb2.AcknowledgeCommandResponse, _abc.Awaitable[_heartbeat_service_pb2.AcknowledgeCommandResponse]]:
         """AcknowledgeCommand is CommandAck without a stream: the instance says whether it carries a command out. The first
-        answer counts; every later one, and one to an expired command, is told the recorded outcome.
+        answer counts, and an acceptance after a refusal until the deadline; every other one, and one to an expired command,
+        is told the recorded outcome.
         Errors: validation_error, component_not_found (1001) for a command that there is not, stale_session for a fencing
         token of another grant, unavailable.
         """

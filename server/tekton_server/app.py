@@ -96,16 +96,22 @@ class Tekton:
         await self._migrate(database)
         self._step("startup", "loading the registry")
         timing, retention = self.settings.timing, self.settings.retention
-        self.live = await LiveRegistry.open(engine, database, timing, retention, self._observed.parts)
+        ceiling = self.settings.components.max_beats_per_second
+        self.live = await LiveRegistry.open(engine, database, timing, retention, self._observed.parts, ceiling)
         _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
         self._on_stop("the registry", self.live.stop)
         self.state.add_check("database", self._database_trouble)
+        judge = self.live.leases.judge
+        self.state.add_notice("self_preservation", lambda: judge.preservation.trouble)
+        self.state.watch(judge.part)
         await self._serve()
         if self._failed.done():
             await self._failed
         self._supervisor.begin()
+        # What was loaded could not beat before now.
+        self.live.leases.judge.begin()
         self._step("ready", "serving")
         await self.server.set_serving(True)
 

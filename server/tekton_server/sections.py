@@ -12,6 +12,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
 Keep = Annotated[float, msgspec.Meta(ge=60, le=366 * 86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 CountOrNone = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+Rate = Annotated[float, msgspec.Meta(ge=1, le=10_000_000)]
 Bytes = Annotated[int, msgspec.Meta(ge=64 * 1024, le=2**40)]
 
 
@@ -21,6 +22,7 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_interval: Seconds = 10.0
     heartbeat_timeout: Seconds = 30.0
     loop_lag_threshold: Lag = 1.0
+    max_beats_per_second: Rate = 10_000.0
     instance_retention: Keep = 3600.0
     component_retention: Keep = 72 * 3600.0
 
@@ -56,6 +58,7 @@ WANTED: Mapping[str, str] = {
     "components.heartbeat_interval": _SECONDS,
     "components.heartbeat_timeout": _SECONDS,
     "components.loop_lag_threshold": "a number of seconds from 0.2 to 3600",
+    "components.max_beats_per_second": "a number of beats a second from 1 to 10000000",
     "components.instance_retention": _KEEP,
     "components.component_retention": _KEEP,
     "database.pool_size": _COUNT,

@@ -6,13 +6,19 @@ import asyncio
 import time
 from typing import Any
 
+import grpc
+import pytest
+from grpc import aio
+
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
+from tekton_server.domain.rates import Turnstile
+from tekton_server.live.lease import Timing
 from tests.services.test_heartbeat_service import Granted, Lost, beat, connected, heard, hello, status, unary
 from tests.support.client import Stubs, refused, registration
-from tests.support.control_plane import TIMEOUT
+from tests.support.control_plane import TIMEOUT, ControlPlane
 
 S = pb.ComponentState
 
@@ -58,10 +64,11 @@ async def test_a_goodbye_of_a_thousand_leases_is_a_few_commits(api: Stubs) -> No
 async def test_a_whole_fleet_that_timed_out_comes_back_with_one_hello(api: Stubs) -> None:
     """Revived together, long before the first could time out again."""
     granted = await asyncio.gather(*(api.register() for _ in range(500)))
-    async with asyncio.timeout(TIMEOUT + 4):
-        while (await status(api, granted[-1])).status != S.failed:
-            await asyncio.sleep(0.05)
-    await asyncio.sleep(0.3)
+    # They are failed in turn.
+    async with asyncio.timeout(TIMEOUT + 8):
+        for one in granted:
+            while (await status(api, one)).status != S.failed:
+                await asyncio.sleep(0.05)
     async with connected(api, *granted) as (_, welcome):
         assert len(welcome.grants) == 500
         assert {g.state for g in welcome.grants} == {S.initializing}
@@ -149,3 +156,42 @@ async def test_a_beat_of_an_older_session_is_stale(api: Stubs) -> None:
         with refused("stale_session"):
             await api.heartbeat.SendHeartbeat(unary(granted, session_epoch=first.session_epoch))
         assert (await api.heartbeat.SendHeartbeat(unary(granted, session_epoch=second.session_epoch))).success
+
+
+async def test_a_stream_too_many_is_sent_away_and_its_hello_is_a_sign_of_life(
+    tekton: ControlPlane, direct: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes back at a time of its own; the lease is as fresh as after a beat."""
+    live = tekton.app.live
+    monkeypatch.setattr(live.admission, "_turnstile", Turnstile(0.001, 1, 0.0))
+    one, two = await direct.register(), await direct.register()
+    lease = live.leases.get(two.instance_uuid)
+    assert lease is not None
+    async with connected(direct, one):
+        await asyncio.sleep(TIMEOUT / 4)
+        before = lease.beat_seconds
+        stream: Any = direct.heartbeat.Connect()
+        await stream.write(hello(two))
+        away = await heard(stream, "go_away")
+        assert away.reason == "too_many_at_once" and TIMEOUT / 8 <= away.reconnect_after_seconds <= TIMEOUT / 4
+        assert await stream.read() is aio.EOF and await stream.code() is grpc.StatusCode.OK
+        assert lease.beat_seconds >= before + TIMEOUT / 4 and lease.session is None
+        assert live.admission.sent_away == 1
+
+
+async def test_new_terms_are_told_with_every_acknowledgement_and_hold_for_whoever_was_told(
+    tekton: ControlPlane, direct: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the stream and by the unary twin; whoever has not beaten since is judged by what it was told."""
+    live = tekton.app.live
+    by_stream, by_call, silent = await direct.register(), await direct.register(), await direct.register()
+    async with connected(direct, by_stream) as (stream, welcome):
+        assert welcome.lease.timeout_seconds == TIMEOUT
+        monkeypatch.setattr(live.leases._pace, "timing", Timing(5.0, 20.0))
+        await stream.write(beat(welcome.grants[0].handle, sequence=1))
+        ack = await heard(stream, "ack")
+        assert (ack.lease.interval_seconds, ack.lease.timeout_seconds) == (5.0, 20.0)
+        answer = await direct.heartbeat.SendHeartbeat(unary(by_call))
+        assert (answer.next_heartbeat_in, answer.lease.timeout_seconds) == (5.0, 20.0)
+    told = [live.leases.get(one.instance_uuid) for one in (by_stream, by_call, silent)]
+    assert [lease.terms.timeout for lease in told if lease is not None] == [20.0, 20.0, TIMEOUT]

@@ -41,10 +41,12 @@ def beat(handle: int, **fields: Any) -> heartbeat_pb.ConnectRequest:
 
 
 async def heard(stream: Any, kind: str) -> Any:
-    """Read messages until one of a kind comes."""
+    """Read messages until one of a kind comes; answer pings, as every client does."""
     while True:
         message = await asyncio.wait_for(stream.read(), 5)
         assert message is not None and hasattr(message, "WhichOneof"), f"the stream ended before a {kind}"
+        if message.WhichOneof("message") == "ping" and kind != "ping":
+            await stream.write(heartbeat_pb.ConnectRequest(pong=heartbeat_pb.Pong(nonce=message.ping.nonce)))
         if message.WhichOneof("message") == kind:
             return getattr(message, kind)
 

@@ -4,87 +4,203 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Mapping
 from typing import Any
 
 from tekton.core.errors import TektonError
 from tekton_server.domain.commands import ExpireLease
-from tekton_server.live.lease import Clock, Lease, Timing
+from tekton_server.live import grace
+from tekton_server.live.evictions import Evictions
+from tekton_server.live.lease import Clock, Lease
+from tekton_server.live.outages import DATABASE, LOOP, Outages, matters
+from tekton_server.live.pace import Pace
+from tekton_server.live.preservation import SelfPreservation
+from tekton_server.live.ticks import ticks
 from tekton_server.live.wheel import Wheel
 from tekton_server.live.writer import Writer
 
 log = logging.getLogger(__name__)
 
 TICK = 0.1
-# A wheel that runs this late was stopped, and so perhaps was everything: nobody is judged before a full timeout.
-LATE = 2.0
+# How often sessions are counted.
+LOOK_EVERY = 1.0
+# How late a tick may be before the sockets are drained first: so many seconds, or this part of a timeout.
+SLOW, SLOW_SHARE = 0.5, 1 / 10
+# For how long: what waits on the sockets is read within a few turns of the loop, and handled in its time.
+DRAIN, DRAIN_SHARE = 1.0, 1 / 10
+# A loop that is always late is not waited for for ever.
+DRAINS = 5
+# What the supervised parts are called that stand between us and whoever beats.
+BEATS_COME_THROUGH = {"gateway": "the gateway", "api": "the listener"}
+# When an expiry that could not be recorded is tried again, in seconds or in parts of a timeout, give or take a half.
+RETRY, RETRY_SHARE = 1.0, 1 / 10
 
 
 class Judge:
     """Judges the leases of a table, which it reads and never changes."""
 
-    def __init__(self, timing: Timing, leases: Mapping[str, Lease], writer: Writer, clock: Clock) -> None:
-        self._timing = timing
+    def __init__(self, leases: Mapping[str, Lease], writer: Writer, pace: Pace, clock: Clock) -> None:
         self._leases = leases
         self._writer = writer
+        self._pace = pace
+        self.preservation = SelfPreservation(pace, clock, lambda: len(self.evictions))
         self._clock = clock
         self._wheel: Wheel[Lease] = Wheel(TICK, clock())
+        self.outages = Outages()
+        self.evictions = Evictions()
+        self._draining = False
+        self._tick_at = clock() + TICK
+        self._look_at = 0.0
 
     def watch(self, lease: Lease) -> None:
         """Judge a lease from now on, a full timeout after its last beat."""
-        self._wheel.put(lease, lease.beat_seconds + self._timing.timeout)
+        self._wheel.put(lease, lease.counted_from + lease.terms.silence)
+
+    def part(self, part: str, up: bool) -> None:
+        """A part through which beats come went down, or is up again."""
+        if part not in BEATS_COME_THROUGH:
+            return
+        if up:
+            self.outages.ended(BEATS_COME_THROUGH[part], self._clock())
+        else:
+            self.outages.began(BEATS_COME_THROUGH[part], self._clock())
+
+    def begin(self) -> None:
+        """The server can be called from now on: every lease that was loaded gets one full timeout."""
+        now = self._clock()
+        for lease in self._leases.values():
+            grace.pardon(lease, now)
 
     async def run(self) -> None:
         """Judge until cancelled."""
-        expected = self._clock() + TICK
-        while True:
-            await asyncio.sleep(max(0.0, expected - self._clock()))
-            now = self._clock()
-            if now - expected > min(LATE, self._timing.timeout / 2):
-                self._grace(now, now - expected)
-            expected = now + TICK
-            for lease in self._wheel.due(now):
-                if self._leases.get(lease.instance_uuid) is lease:
-                    self._judge(lease, now)
+        self._tick_at = self._clock() + TICK
+        async for late in ticks(self._clock, lambda: TICK):
+            if late > self._part(SLOW, SLOW_SHARE):
+                self.outages.lasted(LOOP, late)
+                await self._drain()
+            self.tick()
 
-    def _grace(self, now: float, late: float) -> None:
-        log.warning("the lease wheel ran %.1f s late; every lease gets one full timeout", late)
-        for lease in self._leases.values():
-            lease.beat_seconds = now
+    async def _drain(self) -> None:
+        """Let the loop take what waits on the sockets, until it is in time again."""
+        self._draining = True
+        pause = self._part(DRAIN, DRAIN_SHARE)
+        for _ in range(DRAINS):
+            began = self._clock()
+            await asyncio.sleep(pause)
+            late = self._clock() - began - pause
+            self.outages.lasted(LOOP, late)
+            if late <= self._part(SLOW, SLOW_SHARE):
+                break
+        self._draining = False
 
-    def _overdue(self, lease: Lease) -> bool:
-        held = self._leases.get(lease.instance_uuid) is lease
-        return held and self._clock() - lease.beat_seconds >= self._timing.timeout
+    def tick(self) -> None:
+        """Look at the outages, at the leases whose time it is, and evict."""
+        now = self._clock()
+        self._tick_at = now + TICK
+        self._follow_database(now)
+        over = self.outages.due(matters(self._pace.timing))
+        if over is not None:
+            self._pardon(over, now)
+        for lease in self._wheel.due(now):
+            if self._leases.get(lease.instance_uuid) is lease:
+                self._judge(lease, now)
+        if now >= self._look_at:
+            self._look_at = now + min(LOOK_EVERY, self._pace.timing.timeout / 20)
+            self._look(now)
+        self._evict_some(now)
+
+    def _evict_some(self, now: float) -> None:
+        if not self._held:
+            for lease in self.evictions.next(now, len(self._leases)):
+                self._evict(lease, now)
+
+    def _follow_database(self, now: float) -> None:
+        since = self._writer.down_since
+        if since is not None:
+            self.outages.began(DATABASE, since)
+        else:
+            self.outages.ended(DATABASE, now)
+
+    def _pardon(self, over: str, now: float) -> None:
+        pardoned = sum(grace.pardon(lease, now) for lease in self._leases.values())
+        count = len(self._leases)
+        log.warning("%s; %d of %d leases get one full timeout before they are judged", over, pardoned, count)
+
+    def _look(self, now: float) -> None:
+        """Count who is missing, and take back those that have beaten since their time was over."""
+        self._pace.follow(len(self._leases), now)
+        if not self.outages:
+            self.preservation.look(now)
+        for lease in self.evictions.returned(now):
+            if self._leases.get(lease.instance_uuid) is lease:
+                self.watch(lease)
+
+    @property
+    def _held(self) -> bool:
+        """Whether nobody may be judged now."""
+        late = self._clock() - self._tick_at > self._part(SLOW, SLOW_SHARE)
+        # What is wrong with the database is asked as of now: an outage may have begun since the last tick.
+        outage = bool(self.outages) or self._writer.down_since is not None
+        return self._draining or late or outage or self.preservation.active
+
+    def _part(self, seconds: float, share: float) -> float:
+        return min(seconds, self._pace.timing.timeout * share)
 
     def _judge(self, lease: Lease, now: float) -> None:
-        deadline = lease.beat_seconds + self._timing.timeout
-        if deadline > now:
-            self._wheel.put(lease, deadline)
+        silent_at = lease.counted_from + lease.terms.silence
+        if now < silent_at:
+            grace.prove(lease)
+            self._wheel.put(lease, silent_at)
+            return
+        grace.relapse(lease)
+        if not self.outages:
+            self.preservation.roll.fell_silent(lease, now)
+        if now < lease.deadline:
+            self._wheel.put(lease, lease.deadline)
+        else:
+            self.evictions.add(lease)
+
+    def _may_evict(self, lease: Lease) -> bool:
+        held = self._leases.get(lease.instance_uuid) is lease
+        return held and self._clock() >= lease.deadline and not self._held
+
+    def _evict(self, lease: Lease, now: float) -> None:
+        if self._leases.get(lease.instance_uuid) is not lease:
+            return
+        if now < lease.deadline:
+            self.watch(lease)
             return
         evidence = {
             "last_heartbeat": lease.beat_at.isoformat().replace("+00:00", "Z"),
             "silent_seconds": round(now - lease.beat_seconds, 3),
-            "timeout_seconds": self._timing.timeout,
+            "timeout_seconds": lease.terms.timeout,
             "stream": "open" if lease.session else "closed",
         }
         command = ExpireLease(instance_uuid=lease.instance_uuid, granted=lease.granted, evidence=evidence)
         try:
-            # The guard is asked under the journal lock: a beat that came meanwhile wins.
-            lease.judging = self._writer.submit_nowait(command, guard=lambda: self._overdue(lease))
+            # The guard is asked under the journal lock: a beat, or an outage of ours, that came meanwhile wins.
+            lease.judging = self._writer.submit_nowait(command, guard=lambda: self._may_evict(lease))
         except TektonError:
-            self._spare(lease)
+            self._again(lease)
             return
+        self.evictions.under_way += 1
         lease.judging.add_done_callback(lambda future: self._judged(lease, future))
 
     def _judged(self, lease: Lease, future: asyncio.Future[Any]) -> None:
         lease.judging = None
-        if not future.cancelled() and future.exception() is not None:
+        self.evictions.under_way -= 1
+        failed = not future.cancelled() and future.exception() is not None
+        if self._leases.get(lease.instance_uuid) is not lease:
+            self.evictions.done += 1
+        elif failed:
             log.warning("the expiry of %s could not be recorded: %s", lease.instance_uuid, future.exception())
-            self._spare(lease)
-        elif self._leases.get(lease.instance_uuid) is lease:
+            self._again(lease)
+        else:
             self.watch(lease)
+        if self.evictions and not self.evictions.under_way:
+            self._evict_some(self._clock())
 
-    def _spare(self, lease: Lease) -> None:
-        """The expiry could not be recorded, which is not the instance's fault: one full timeout more."""
-        lease.beat_seconds = self._clock()
-        self.watch(lease)
+    def _again(self, lease: Lease) -> None:
+        """The expiry could not be recorded: soon again, and not with all the others."""
+        self._wheel.put(lease, self._clock() + self._part(RETRY, RETRY_SHARE) * random.uniform(0.5, 1.5))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tekton.core.view import Instance, InstanceCommand
 from tekton_server.storage.state import Beat
+
+if TYPE_CHECKING:
+    from tekton_server.live.presence import Presence
 
 Clock = Callable[[], float]
 
@@ -25,16 +28,22 @@ class Timing(msgspec.Struct, frozen=True):
     timeout: float = 30.0
     busy_after: float = 1.0
 
+    @property
+    def silence(self) -> float:
+        """After how long a lease that beats in time cannot merely be between two beats."""
+        return min(self.timeout, max(1.5 * self.interval, self.timeout / 2))
+
 
 class Lease:
     """The liveness of one instance, as this server knows it. Times without `_at` are monotonic seconds."""
 
     __slots__ = (
-        "beat_at", "beat_seconds", "claimed", "claims_in_flight", "component_id", "granted", "health", "instance_uuid",
-        "judging", "measured", "metrics", "sequence", "session", "session_epoch", "suspect", "weighing",
+        "beat_at", "beat_seconds", "claimed", "claims_in_flight", "component_id", "granted", "health", "home",
+        "instance_uuid", "judging", "measured", "metrics", "pardoned", "presence", "proved", "sequence", "session",
+        "session_epoch", "suspect", "terms", "weighing",
     )  # fmt: skip
 
-    def __init__(self, instance: Instance, now: float, beat: Beat | None) -> None:
+    def __init__(self, instance: Instance, now: float, beat: Beat | None, terms: Timing) -> None:
         self.instance_uuid = instance.instance_uuid
         self.component_id = instance.component_id
         self.granted = instance.granted
@@ -51,11 +60,29 @@ class Lease:
         self.suspect = False
         self.judging: asyncio.Future[Any] | None = None
         self.weighing: asyncio.Future[None] | None = None
+        # The terms that its client was told last: it is judged by those.
+        self.terms = terms
+        # See live.grace. Zero: it may have a pardon; it has not beaten since its pardon.
+        self.pardoned = 0.0
+        self.proved = 0.0
+        # The session it beats through, and the one of its host, for when no stream carries it.
+        self.presence: Presence | None = None
+        self.home: Presence | None = None
 
     @property
     def figures(self) -> Mapping[str, float]:
         """What the instance measures, and what its heart measures of it."""
         return {**self.metrics, **self.measured} if self.measured else self.metrics
+
+    @property
+    def counted_from(self) -> float:
+        """Since when it has been silent, as far as it can be held against it."""
+        return max(self.beat_seconds, self.pardoned)
+
+    @property
+    def deadline(self) -> float:
+        """When its time is over."""
+        return max(self.beat_seconds, self.pardoned) + self.terms.timeout
 
 
 class LeaseHolder:

@@ -11,10 +11,13 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from tekton.core.view import Commit, Instance, InstanceChange
+from tekton_server.domain.decide import EXPIRED
 from tekton_server.live.beat_flush import BeatFlush
 from tekton_server.live.beats import BeatEvent, BeatFeed
 from tekton_server.live.judge import Judge
 from tekton_server.live.lease import Clock, Lease, Timing
+from tekton_server.live.pace import BEATS_PER_SECOND, Pace
+from tekton_server.live.presence import Presence, Roll
 from tekton_server.live.writer import Writer
 from tekton_server.storage.leases import LeaseStore
 from tekton_server.storage.state import Beat
@@ -31,13 +34,14 @@ class LeaseTable:
     """All leases, the judge of them, and the flush of beats to the database."""
 
     def __init__(
-        self, timing: Timing, writer: Writer, store: LeaseStore, feed: BeatFeed, clock: Clock = time.monotonic
-    ) -> None:
-        self.timing = timing
+        self, timing: Timing, writer: Writer, store: LeaseStore, feed: BeatFeed, clock: Clock = time.monotonic,
+        *, beats_per_second: float = BEATS_PER_SECOND,
+    ) -> None:  # fmt: skip
+        self._pace = Pace(timing, beats_per_second)
         self._feed = feed
         self._clock = clock
         self._leases: dict[str, Lease] = {}
-        self.judge = Judge(timing, self._leases, writer, clock)
+        self.judge = Judge(self._leases, writer, self._pace, clock)
         self.beats = BeatFlush(store)
         # Last beats of instances that are still shown and hold no lease any more.
         self._last_beats: dict[str, datetime] = {}
@@ -47,6 +51,11 @@ class LeaseTable:
 
     def __contains__(self, instance_uuid: str) -> bool:
         return instance_uuid in self._leases
+
+    @property
+    def timing(self) -> Timing:
+        """The terms that clients are told now."""
+        return self._pace.timing
 
     @property
     def suspects(self) -> int:
@@ -61,6 +70,9 @@ class LeaseTable:
                 self._grant(instance, beat)
             elif beat is not None:
                 self._last_beats[instance.instance_uuid] = beat.last_heartbeat
+        self._pace.follow(len(self._leases), self._clock())
+        for lease in self._leases.values():
+            lease.terms = self.timing
         known = {instance.instance_uuid for instance in instances}
         self.beats.forget(uuid for uuid in beats if uuid not in known)
 
@@ -91,21 +103,40 @@ class LeaseTable:
         lease.beat_seconds = self._clock()
         lease.beat_at = datetime.now(UTC)
         lease.suspect = False
+        # Whoever is answered is told these.
+        lease.terms = self._pace.timing
+        if lease.session is None and lease.home is not None:
+            self._roll.move(lease, lease.home, lease.beat_seconds)
         self.beats.beat(lease)
         if self._feed.active:
             self._feed.publish(event())
 
     def beat_all(self, leases: Collection[Lease], event: Callable[[Lease], BeatEvent]) -> None:
         """Renew many leases at once."""
-        now, at = self._clock(), datetime.now(UTC)
+        now, at, terms = self._clock(), datetime.now(UTC), self._pace.timing
         for lease in leases:
             lease.beat_seconds = now
             lease.beat_at = at
             lease.suspect = False
+            lease.terms = terms
         self.beats.beat_all(leases)
         if self._feed.active:
             for lease in leases:
                 self._feed.publish(event(lease))
+
+    def sign_of_life(self, lease: Lease) -> None:
+        """Renew a lease whose client was heard, and is not answered as beats are."""
+        lease.beat_seconds = self._clock()
+        lease.beat_at = datetime.now(UTC)
+        self.beats.beat(lease)
+
+    def carried(self, lease: Lease, presence: Presence) -> None:
+        """A stream carries a lease from now on."""
+        self._roll.move(lease, presence, self._clock())
+
+    @property
+    def _roll(self) -> Roll:
+        return self.judge.preservation.roll
 
     def epoch(self, lease: Lease) -> int:
         """Start a new session epoch of a lease: it grows over restarts too, since it follows the time in ms."""
@@ -124,6 +155,7 @@ class LeaseTable:
             del self._leases[change.key]
             self._last_beats[change.key] = lease.beat_at
             record = instance or change.old
+            self._roll.leave(lease, self._clock(), evicted=record is not None and record.reason == EXPIRED)
             if lease.session is not None and record is not None:
                 lease.session.lease_ended(lease, record)
         if instance is None:
@@ -131,8 +163,9 @@ class LeaseTable:
             self.beats.forget((change.key,))
 
     def _grant(self, instance: Instance, beat: Beat | None) -> None:
-        lease = Lease(instance, self._clock(), beat)
+        lease = Lease(instance, self._clock(), beat, self.timing)
         self._leases[lease.instance_uuid] = lease
+        self._roll.enter(lease, instance, lease.beat_seconds)
         if beat is None:
             self.beats.beat(lease)
         self.judge.watch(lease)

@@ -15,6 +15,7 @@ import msgspec
 
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import InstanceCommand
+from tekton_server.live.lease import Timing
 
 ACKS = 1024
 
@@ -32,12 +33,14 @@ class Welcome(msgspec.Struct, frozen=True):
 
     epoch: int
     grants: tuple[Granted, ...]
+    terms: Timing
 
 
 class Ack(msgspec.Struct, frozen=True):
     """The answer to a beat (handle > 0) or a batch (handle 0)."""
 
     sequence: int
+    terms: Timing
     handle: int = 0
     state: ComponentState = ComponentState.UNKNOWN
     state_error: str = ""
@@ -58,7 +61,13 @@ class GoAway(msgspec.Struct, frozen=True):
     reason: str
 
 
-Outgoing = Welcome | Ack | Lost | GoAway | InstanceCommand
+class Ping(msgspec.Struct, frozen=True):
+    """The client shall say that it still hears us."""
+
+    nonce: int
+
+
+Outgoing = Welcome | Ack | Lost | GoAway | InstanceCommand | Ping
 
 
 class Outbox:
@@ -70,6 +79,7 @@ class Outbox:
         self._commands: dict[str, InstanceCommand] = {}
         self._acks: deque[Ack] = deque(maxlen=ACKS)
         self._go_away: GoAway | None = None
+        self._ping: Ping | None = None
         self._ended = False
         self._wake = asyncio.Event()
         self._welcome_taken = asyncio.Event()
@@ -93,6 +103,11 @@ class Outbox:
         self._acks.append(message)
         self._wake.set()
 
+    def ping(self, message: Ping) -> None:
+        """Ask for a sign of life; the newest such question is enough."""
+        self._ping = message
+        self._wake.set()
+
     def go_away(self, message: GoAway) -> None:
         """Ask the client to reconnect, and end the stream."""
         self._go_away = message
@@ -112,7 +127,7 @@ class Outbox:
         self._wake.set()
 
     async def next(self) -> Outgoing | None:
-        """Wait for the next message: losses, a welcome, commands, acknowledgements; None at the end."""
+        """Wait for the next message: losses, a welcome, commands, acknowledgements, a ping; None at the end."""
         while (message := self._take()) is None and not self._ended:
             self._wake.clear()
             await self._wake.wait()
@@ -131,5 +146,8 @@ class Outbox:
                 return command
         if self._acks:
             return self._acks.popleft()
+        if self._ping is not None:
+            ping, self._ping = self._ping, None
+            return ping
         away, self._go_away = self._go_away, None
         return away

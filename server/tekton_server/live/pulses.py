@@ -23,6 +23,8 @@ from tekton_server.live.writer import Writer
 
 # What a beat has yet to have recorded: a claim, or that it has become busy or is busy no more.
 Recording = asyncio.Future[StateReported] | asyncio.Future[None]
+# How many Hellos may ask the database at once; the others wait, and those whose leases are in memory need not.
+LOOKUPS = 32
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -56,6 +58,7 @@ class Pulses:
         self.leases = leases
         self._confirm = confirm
         self._scales = Scales(view, writer, leases.timing.busy_after)
+        self._lookups = asyncio.Semaphore(LOOKUPS)
 
     async def lease(self, claim: Claim, state: ComponentState | None = None) -> Lease:
         """Find the lease a client claims, bringing back an instance that was failed by its timeout only.
@@ -80,11 +83,19 @@ class Pulses:
         revived: dict[str, TektonError | None] = {}
         if missing:
             try:
-                await self._confirm()
-                revived = await self._revive([c for c in missing if c.instance_uuid not in self.leases], state)
+                async with self._lookups:
+                    await self._confirm()
+                    revived = await self._revive([c for c in missing if c.instance_uuid not in self.leases], state)
             except TektonError as error:
                 revived = {claim.instance_uuid: error for claim in missing}
         return [revived.get(claim.instance_uuid) or self._held(claim) for claim in claims]
+
+    def heard(self, claims: Sequence[Claim]) -> None:
+        """Count a Hello that is sent away for now as a sign of life: it must not cost the leases."""
+        for claim in claims:
+            found = self._held(claim) if claim.instance_uuid in self.leases else None
+            if isinstance(found, Lease):
+                self.leases.sign_of_life(found)
 
     async def _outlast_judgement(self, claims: Sequence[Claim]) -> None:
         """A beat that races an expiry waits for its outcome; the guard there may still see that it came in time."""

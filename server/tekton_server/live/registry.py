@@ -18,6 +18,7 @@ from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Change, Commit, InstanceChange, View
 from tekton_server.domain import built_in
 from tekton_server.domain.overlay import Tombstone
+from tekton_server.live.admission import Admission
 from tekton_server.live.beats import BeatFeed
 from tekton_server.live.commands import CommandDesk
 from tekton_server.live.fanout import Hub
@@ -26,15 +27,19 @@ from tekton_server.live.housekeeping import Housekeeping, Retention
 from tekton_server.live.lease import Timing
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.metrics import Batches
+from tekton_server.live.pace import BEATS_PER_SECOND
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
 from tekton_server.live.sessions import SessionRegistry
+from tekton_server.live.silence import Silence
+from tekton_server.live.switches import Switches
 from tekton_server.live.writer import HistoryDivergedError
 from tekton_server.storage.database import Database
 from tekton_server.storage.errors import StorageUnavailableError
 from tekton_server.storage.leases import LeaseStore
 from tekton_server.storage.retention import forget_old
 from tekton_server.storage.state import Loaded, Store
+from tekton_server.storage.switches import SwitchStore
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +62,7 @@ class LiveRegistry:
         retention: Retention,
         last_batch: UUID | None,
         parts: Parts,
+        beats_per_second: float = BEATS_PER_SECOND,
     ) -> None:
         self.server_id = uuid4()
         self.view: View = loaded.view
@@ -74,11 +80,16 @@ class LiveRegistry:
         )
         self.housekeeping.load(self.view.instances.values(), loaded.graves)
         self.hub = Hub(self.view, store.after)
-        self.leases = LeaseTable(timing, self.writer, LeaseStore(engine, self.server_id), self.feed)
+        self.leases = LeaseTable(
+            timing, self.writer, LeaseStore(engine, self.server_id), self.feed, beats_per_second=beats_per_second
+        )
         self.leases.load(self.view.instances.values(), loaded.beats)
         self._freshness = Freshness(self._refresh)
         self.pulses = Pulses(self.view, self.writer, self.leases, self.confirm)
         self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
+        self.admission = Admission(lambda: self.leases.timing, self.leases.now)
+        self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
+        self.switches = Switches(SwitchStore(engine), self.leases.judge.preservation)
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -89,6 +100,7 @@ class LiveRegistry:
         timing: Timing,
         retention: Retention = KEEP,
         parts: Parts = PARTS,
+        beats_per_second: float = BEATS_PER_SECOND,
     ) -> LiveRegistry:
         """Load the store and wire everything up.
 
@@ -99,7 +111,7 @@ class LiveRegistry:
         loaded = await store.load()
         head = await store.head()
         last_batch = head.batch_id if head.revision == loaded.view.revision else None
-        return cls(loaded, store, engine, database, timing, retention, last_batch, parts)
+        return cls(loaded, store, engine, database, timing, retention, last_batch, parts, beats_per_second)
 
     def build_in(self, host: str, port: int) -> None:
         """Show Tekton's own parts among the components, at the address by which Tekton is reached."""
@@ -111,6 +123,8 @@ class LiveRegistry:
         jobs: dict[str, Coroutine[Any, Any, None]] = {
             "writer": self._write(),
             "lease wheel": self.leases.judge.run(),
+            "silent streams": self.silence.run(),
+            "switches": self.switches.run(),
             "beat flush": self.leases.beats.run(),
             "housekeeping": self.housekeeping.run(),
             "command expiry": self.commands.expiry.run(),

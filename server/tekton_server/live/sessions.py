@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tekton.core.errors import ComponentNotFoundError, StaleSessionError, TektonError, ValidationError
 from tekton.core.ids import Token
@@ -14,7 +14,8 @@ from tekton_server.domain.decide import EXPIRED
 from tekton_server.live.command_telling import CommandTelling
 from tekton_server.live.commands import CommandDesk
 from tekton_server.live.lease import Lease, LeaseHolder
-from tekton_server.live.outbox import Ack, GoAway, Granted, Lost, Outbox, Welcome
+from tekton_server.live.outbox import Ack, GoAway, Granted, Lost, Outbox, Ping, Welcome
+from tekton_server.live.presence import Presence
 from tekton_server.live.pulses import Claim, Pulse, Pulses, Recording
 
 # How a client is told why a lease ended, by the reason in the journal; any other reason is the end its owner asked for.
@@ -30,8 +31,32 @@ class Session(LeaseHolder):
         self._handles: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self._highest = 0
+        self._pings = itertools.count(1)
+        self._presence = Presence()
         self.outbox = Outbox()
         self.commands = CommandTelling(desk, self.outbox, self._held)
+        self.terms = pulses.leases.timing
+        """What the client was told last."""
+        self.heard_at = pulses.leases.now()
+        """When the client last said something, in monotonic seconds."""
+        self.pinged = False
+        self.given_up = False
+
+    def heard(self) -> None:
+        """The client said something, whatever it was."""
+        self.heard_at = self._pulses.leases.now()
+        self.pinged = False
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self.pinged = True
+        self.outbox.ping(Ping(next(self._pings)))
+
+    def cut(self, after: float) -> None:
+        """Give a silent stream up: what still reads is told to connect anew, and its leases are suspect at once."""
+        self.given_up = True
+        self.close()
+        self.outbox.go_away(GoAway(after, "silent"))
 
     async def hello(self, claims: Sequence[Claim], malformed: Sequence[Lost] = ()) -> None:
         """Take leases into the session and answer with handles; a refused or malformed claim is answered LeaseLost.
@@ -53,7 +78,8 @@ class Session(LeaseHolder):
             grants[found.instance_uuid] = Granted(
                 found.instance_uuid, self._handle(found), self._pulses.recorded(found)
             )
-        await self.outbox.welcome(Welcome(epoch, tuple(grants.values())))
+        self.terms = self._pulses.leases.timing
+        await self.outbox.welcome(Welcome(epoch, tuple(grants.values()), self.terms))
         for instance_uuid in grants:
             self.commands.begin(instance_uuid)
 
@@ -69,6 +95,7 @@ class Session(LeaseHolder):
         if former is self:
             return lease.session_epoch
         lease.session = self
+        self._pulses.leases.carried(lease, self._presence)
         if isinstance(former, Session):
             former.taken_over(lease)
         return self._pulses.leases.epoch(lease)
@@ -108,7 +135,8 @@ class Session(LeaseHolder):
         self._ack(lease, handle, pulse.sequence, str(error) if error else refusal)
 
     def _ack(self, lease: Lease, handle: int, sequence: int, error: str) -> None:
-        self.outbox.ack(Ack(sequence, handle, self._pulses.recorded(lease), error))
+        self.terms = lease.terms
+        self.outbox.ack(Ack(sequence, lease.terms, handle, self._pulses.recorded(lease), error))
 
     def beat_batch(self, handles: Sequence[int], sequence: int) -> None:
         """Count a beat for each handle.
@@ -121,7 +149,8 @@ class Session(LeaseHolder):
         self._pulses.renew_all(
             [lease for handle in handles if (lease := known.get(handle) or self._lease(handle)) is not None]
         )
-        self.outbox.ack(Ack(sequence))
+        self.terms = self._pulses.leases.timing
+        self.outbox.ack(Ack(sequence, self.terms))
 
     async def goodbye(self, handles: Sequence[int], reason: str) -> None:
         """End leases on purpose, in one commit; all of the stream's when no handle is given. The client hears of each.
@@ -211,6 +240,9 @@ class SessionRegistry:
     def discard(self, session: Session) -> None:
         """Forget a closed session."""
         self._sessions.discard(session)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._sessions))
 
     def go_away(self, after: float, reason: str) -> None:
         """Ask every client to reconnect, and end the streams."""

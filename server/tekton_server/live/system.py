@@ -23,6 +23,8 @@ class SystemState:
         self._started = time.monotonic()
         self._checks: dict[str, Check] = {}
         self._troubles: dict[str, str] = {}
+        self._notices: dict[str, Check] = {}
+        self._watchers: list[Callable[[str, bool], None]] = []
         self.restarts: dict[str, int] = {}
         """How often each supervised part was started again."""
 
@@ -47,15 +49,31 @@ class SystemState:
         self._checks[part] = check
         self.restarts.setdefault(part, 0)
 
+    def add_notice(self, part: str, check: Check) -> None:
+        """Have something shown with the health that takes nothing from being ready."""
+        self._notices[part] = check
+
+    def watch(self, watcher: Callable[[str, bool], None]) -> None:
+        """Tell of every part that is down, and of every one that is up again: its name and whether it is up."""
+        self._watchers.append(watcher)
+
     def trouble(self, part: str, sentence: str) -> None:
         """A part is down: say so until it is healed."""
         self._troubles[part] = sentence
+        for watcher in self._watchers:
+            watcher(part, False)
 
     def healed(self, part: str) -> None:
         """A part was started again and runs."""
         self._troubles.pop(part, None)
         self.restarts[part] = self.restarts.get(part, 0) + 1
+        for watcher in self._watchers:
+            watcher(part, True)
 
     def health(self) -> dict[str, str | None]:
-        """Look at every part."""
+        """Look at every part, and at what there is to notice."""
+        return self.parts() | {name: check() for name, check in self._notices.items()}
+
+    def parts(self) -> dict[str, str | None]:
+        """Look at every part that is needed to serve."""
         return {part: self._troubles.get(part) or check() for part, check in self._checks.items()}

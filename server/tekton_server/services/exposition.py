@@ -50,6 +50,7 @@ class _Figures(Collector):
         yield from _calls(self._telemetry.calls)
         yield from _registry(self._live)
         yield from _leases(self._live)
+        yield from _evictions(self._live)
         yield from _journal(self._live)
         yield from _process(self._telemetry.process)
 
@@ -59,7 +60,7 @@ def _system(state: SystemState) -> Iterator[Metric]:
     yield InfoMetricFamily("tekton_build", "Which build this is.", value=build)
     yield _gauge("tekton_ready", "1 once every start-up phase is done, and until a stop begins.", state.ready)
     parts = GaugeMetricFamily("tekton_part_healthy", "1 while a part is well.", labels=("part",))
-    for part, trouble in state.health().items():
+    for part, trouble in state.parts().items():
         parts.add_metric((part,), trouble is None)
     yield parts
     restarts = CounterMetricFamily("tekton_part_restarts", "How often a part was started again.", labels=("part",))
@@ -98,6 +99,23 @@ def _leases(live: LiveRegistry) -> Iterator[Metric]:
     yield _gauge("tekton_leases", "Instances that are alive.", len(live.leases))
     yield _gauge("tekton_leases_suspect", "Those of them that lost their heartbeat stream.", live.leases.suspects)
     yield _gauge("tekton_heartbeat_sessions", "Heartbeat streams that are open.", len(live.sessions))
+    interval = live.leases.timing.interval
+    yield _gauge("tekton_heartbeat_interval_seconds", "How often a lease is to beat.", interval, unit="seconds")
+    away = "Heartbeat streams that were asked to come back later."
+    yield CounterMetricFamily("tekton_heartbeat_streams_sent_away", away, live.admission.sent_away)
+
+
+def _evictions(live: LiveRegistry) -> Iterator[Metric]:
+    evictions, preservation = live.leases.judge.evictions, live.leases.judge.preservation
+    told = preservation.told()
+    yield _gauge("tekton_self_preservation", "1 while evictions are stopped.", told.active)
+    yield CounterMetricFamily("tekton_self_preservations", "How often they were.", preservation.times)
+    yield _gauge("tekton_sessions", "Streams with leases, and hosts whose leases beat by calls.", told.sessions)
+    yield _gauge("tekton_sessions_missing", "Those of them of which nothing is heard.", told.missing)
+    yield CounterMetricFamily("tekton_evictions", "Leases that ended by their timeout.", evictions.done)
+    spared = "Leases whose time was over, that were kept and came back."
+    yield CounterMetricFamily("tekton_evictions_spared", spared, evictions.spared)
+    yield _gauge("tekton_evictions_waiting", "Leases whose time is over and that are kept.", len(evictions))
 
 
 def _journal(live: LiveRegistry) -> Iterator[Metric]:

@@ -37,6 +37,11 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
     ) -> AsyncIterator[pb.ConnectResponse]:
         """Serve one heartbeat stream: a task reads, this generator writes, the session's outbox stands between."""
         first = await _first(request_iterator)
+        later = await self.live.admission.enter()
+        if later is not None:
+            self.live.pulses.heard(_claims(first)[0])
+            yield frame(later, self.live)
+            return
         session = Session(self.live.pulses, self.live.commands)
         self.live.sessions.add(session)
         reader = asyncio.create_task(self._read(session, first, request_iterator), name="heartbeat reader")
@@ -55,6 +60,7 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
     async def _read(self, session: Session, hello: pb.Hello, requests: AsyncIterator[pb.ConnectRequest]) -> None:
         await session.hello(*_claims(hello))
         async for request in requests:
+            session.heard()
             match request.WhichOneof("message"):
                 case "beat":
                     session.beat(request.beat.handle, read.pulse(request.beat))
@@ -86,8 +92,8 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
             message="Heartbeat received",
             status=convert.STATES[pulses.recorded(lease)],
             state_error=state_error,
-            next_heartbeat_in=self.live.leases.timing.interval,
-            lease=convert.lease_terms(self.live.leases.timing),
+            next_heartbeat_in=lease.terms.interval,
+            lease=convert.lease_terms(lease.terms),
             commands=self._waiting(lease),
         )
 

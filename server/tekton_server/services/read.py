@@ -25,6 +25,7 @@ from tekton_server.domain.commands import (
     ReportState,
     UpdateComponent,
 )
+from tekton_server.domain.preservation import Word
 from tekton_server.domain.validation import check_text
 from tekton_server.live.pulses import Claim, Pulse
 from tekton_server.storage.requests import Request, RequestKey
@@ -216,6 +217,18 @@ def required_state(state: str, status: str) -> ComponentState:
         allowed = [one.value for one in ComponentState]
         raise ValidationError.of("state", f"is required: one of {', '.join(allowed)}", "required", allowed=allowed)
     return found
+
+
+def word(text: str) -> Word:
+    """Read an operator's word about self-preservation.
+
+    Raises:
+        ValidationError: it is missing or unknown.
+    """
+    allowed = [one.value for one in Word]
+    if text not in allowed:
+        raise ValidationError.of("mode", f"must be one of {', '.join(allowed)}", "allowed", allowed=allowed)
+    return Word(text)
 
 
 def selection(field: str, values: Sequence[str]) -> frozenset[str]:

@@ -13,7 +13,7 @@ from tekton_server.build import BUILD
 from tekton_server.live.metrics import Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState
-from tekton_server.services import openapi
+from tekton_server.services import openapi, read
 from tekton_server.services.base import Context, now
 from tekton_server.services.convert import timestamp
 from tekton_server.services.exposition import Exposition
@@ -56,7 +56,7 @@ class SystemServicer(system_grpc.SystemServiceServicer):
         if not self._state.ready:
             phase = "stopping" if self._state.stopping else self._state.phase
             raise UnavailableError(f"Tekton is not ready: {phase}", details={"phase": phase})
-        wrong = told(self._state.health())
+        wrong = told(self._state.parts())
         if wrong:
             # Reads and beats go on; who only wants those goes by health instead.
             raise UnavailableError(
@@ -112,6 +112,19 @@ class SystemServicer(system_grpc.SystemServiceServicer):
         """Give every figure as OpenMetrics text."""
         return HttpBody(content_type=openapi.OPENMETRICS, data=self._exposition.text())
 
+    async def GetSelfPreservation(
+        self, request: pb.GetSelfPreservationRequest, context: Context
+    ) -> pb.SelfPreservation:
+        """Tell how self-preservation stands."""
+        return _self_preservation(self._live)
+
+    async def SetSelfPreservation(
+        self, request: pb.SetSelfPreservationRequest, context: Context
+    ) -> pb.SelfPreservation:
+        """Take an operator's word about it."""
+        await self._live.switches.preserve(read.word(request.mode))
+        return _self_preservation(self._live)
+
     async def OpenApi(self, request: pb.OpenApiRequest, context: Context) -> HttpBody:
         """Give the OpenAPI document."""
         return HttpBody(content_type=openapi.JSON, data=openapi.document())
@@ -119,6 +132,24 @@ class SystemServicer(system_grpc.SystemServiceServicer):
     async def Docs(self, request: pb.DocsRequest, context: Context) -> HttpBody:
         """Give the page that shows it."""
         return HttpBody(content_type=openapi.HTML, data=openapi.page())
+
+
+def _self_preservation(live: LiveRegistry) -> pb.SelfPreservation:
+    judge = live.leases.judge
+    told = judge.preservation.told()
+    return pb.SelfPreservation(
+        mode=told.word,
+        mode_set_at=timestamp(told.said_at),
+        active=told.active,
+        since=timestamp(told.since),
+        until=timestamp(told.until),
+        reason=told.reason,
+        sessions=told.sessions,
+        missing=told.missing,
+        kept=told.kept,
+        evicted=judge.evictions.done,
+        spared=judge.evictions.spared,
+    )
 
 
 def told(parts: Mapping[str, str | None]) -> dict[str, str]:

@@ -585,7 +585,7 @@ class GoAway(_message.Message):
     reconnect_after_seconds: _builtins.float
     """reconnect_after_seconds is how long to wait, before jitter."""
     reason: _builtins.str
-    """reason is why, such as shutting_down."""
+    """reason is why: shutting_down, too_many_at_once or silent."""
     def __init__(
         self,
         *,

@@ -79,7 +79,9 @@ class HeartbeatServiceServicer:
 
     def Connect(self, request_iterator, context):
         """Connect is the heartbeat stream. The client's first message is Hello (anything else ends the stream with
-        validation_error) and the server's first is Welcome. A client may send Hello again to add leases. gRPC only:
+        validation_error) and the server's first is Welcome, or GoAway where too many connect at once: that Hello was a sign
+        of life all the same. A client may send Hello again to add leases. A stream that says nothing for two intervals is sent
+        Ping, and is ended with GoAway when nothing comes by the third. gRPC only:
         HTTP/JSON has no bidirectional streams; SendHeartbeat is its twin for REST.
         Errors: validation_error for a message out of turn, unavailable when the registry cannot look a lease up.
         """

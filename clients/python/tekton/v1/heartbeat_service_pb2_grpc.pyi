@@ -36,7 +36,9 @@ class HeartbeatServiceStub:
     def __new__(cls, channel: _aio.Channel) -> HeartbeatServiceAsyncStub: ...
     Connect: _grpc.StreamStreamMultiCallable[_heartbeat_service_pb2.ConnectRequest, _heartbeat_service_pb2.ConnectResponse]
     """Connect is the heartbeat stream. The client's first message is Hello (anything else ends the stream with
-    validation_error) and the server's first is Welcome. A client may send Hello again to add leases. gRPC only:
+    validation_error) and the server's first is Welcome, or GoAway where too many connect at once: that Hello was a sign
+    of life all the same. A client may send Hello again to add leases. A stream that says nothing for two intervals is sent
+    Ping, and is ended with GoAway when nothing comes by the third. gRPC only:
     HTTP/JSON has no bidirectional streams; SendHeartbeat is its twin for REST.
     Errors: validation_error for a message out of turn, unavailable when the registry cannot look a lease up.
     """
@@ -82,7 +84,9 @@ class HeartbeatServiceAsyncStub(HeartbeatServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Connect: _aio.StreamStreamMultiCallable[_heartbeat_service_pb2.ConnectRequest, _heartbeat_service_pb2.ConnectResponse]  # type: ignore[assignment]
     """Connect is the heartbeat stream. The client's first message is Hello (anything else ends the stream with
-    validation_error) and the server's first is Welcome. A client may send Hello again to add leases. gRPC only:
+    validation_error) and the server's first is Welcome, or GoAway where too many connect at once: that Hello was a sign
+    of life all the same. A client may send Hello again to add leases. A stream that says nothing for two intervals is sent
+    Ping, and is ended with GoAway when nothing comes by the third. gRPC only:
     HTTP/JSON has no bidirectional streams; SendHeartbeat is its twin for REST.
     Errors: validation_error for a message out of turn, unavailable when the registry cannot look a lease up.
     """
@@ -131,7 +135,9 @@ class HeartbeatServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_heartbeat_service_pb2.ConnectResponse], _abc.AsyncIterator[_heartbeat_service_pb2.ConnectResponse]]:
         """Connect is the heartbeat stream. The client's first message is Hello (anything else ends the stream with
-        validation_error) and the server's first is Welcome. A client may send Hello again to add leases. gRPC only:
+        validation_error) and the server's first is Welcome, or GoAway where too many connect at once: that Hello was a sign
+        of life all the same. A client may send Hello again to add leases. A stream that says nothing for two intervals is sent
+        Ping, and is ended with GoAway when nothing comes by the third. gRPC only:
         HTTP/JSON has no bidirectional streams; SendHeartbeat is its twin for REST.
         Errors: validation_error for a message out of turn, unavailable when the registry cannot look a lease up.
         """

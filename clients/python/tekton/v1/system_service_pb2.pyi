@@ -463,6 +463,115 @@ class ExpositionRequest(_message.Message):
 Global___ExpositionRequest: _TypeAlias = ExpositionRequest  # noqa: Y015
 
 @_typing.final
+class GetSelfPreservationRequest(_message.Message):
+    """GetSelfPreservationRequest has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSelfPreservationRequest: _TypeAlias = GetSelfPreservationRequest  # noqa: Y015
+
+@_typing.final
+class SetSelfPreservationRequest(_message.Message):
+    """SetSelfPreservationRequest is an operator's word."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    mode: _builtins.str
+    """mode is auto, on or off. auto: the server decides; on: nobody is evicted until it is set to something else; off:
+    evictions go on whatever happens. auto and off are final for the sessions that are missing at that moment.
+    """
+    def __init__(
+        self,
+        *,
+        mode: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mode", b"mode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSelfPreservationRequest: _TypeAlias = SetSelfPreservationRequest  # noqa: Y015
+
+@_typing.final
+class SelfPreservation(_message.Message):
+    """SelfPreservation is how it stands on the server that answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    MODE_SET_AT_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    EVICTED_FIELD_NUMBER: _builtins.int
+    SPARED_FIELD_NUMBER: _builtins.int
+    mode: _builtins.str
+    """mode is what an operator said last: auto, on or off."""
+    active: _builtins.bool
+    """active is true while evictions are stopped."""
+    reason: _builtins.str
+    """reason is a sentence for people; empty where there is nothing to say."""
+    sessions: _builtins.int
+    """sessions is how many heartbeat sessions there are: streams, and hosts whose leases beat by unary calls."""
+    missing: _builtins.int
+    """missing is how many of them are missing: all their leases are silent."""
+    kept: _builtins.int
+    """kept is how many leases are overdue and were not evicted."""
+    evicted: _builtins.float
+    """evicted is how many leases this server has evicted since its start."""
+    spared: _builtins.float
+    """spared is how many were overdue since then, were kept, and came back."""
+    @_builtins.property
+    def mode_set_at(self) -> _timestamp_pb2.Timestamp:
+        """mode_set_at is when that was; absent while nobody has said anything."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """since is since when they are."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """until is when they go on at the latest; absent where only an operator's word ends it."""
+
+    def __init__(
+        self,
+        *,
+        mode: _builtins.str = ...,
+        mode_set_at: _timestamp_pb2.Timestamp | None = ...,
+        active: _builtins.bool = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        sessions: _builtins.int = ...,
+        missing: _builtins.int = ...,
+        kept: _builtins.int = ...,
+        evicted: _builtins.float = ...,
+        spared: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mode_set_at", b"mode_set_at", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "evicted", b"evicted", "kept", b"kept", "missing", b"missing", "mode", b"mode", "mode_set_at", b"mode_set_at", "reason", b"reason", "sessions", b"sessions", "since", b"since", "spared", b"spared", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SelfPreservation: _TypeAlias = SelfPreservation  # noqa: Y015
+
+@_typing.final
 class OpenApiRequest(_message.Message):
     """OpenApiRequest has no fields."""
 

@@ -71,6 +71,16 @@ class SystemServiceStub:
                 request_serializer=tekton_dot_v1_dot_system__service__pb2.ExpositionRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.GetSelfPreservation = channel.unary_unary(
+                '/tekton.v1.SystemService/GetSelfPreservation',
+                request_serializer=tekton_dot_v1_dot_system__service__pb2.GetSelfPreservationRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_system__service__pb2.SelfPreservation.FromString,
+                _registered_method=True)
+        self.SetSelfPreservation = channel.unary_unary(
+                '/tekton.v1.SystemService/SetSelfPreservation',
+                request_serializer=tekton_dot_v1_dot_system__service__pb2.SetSelfPreservationRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_system__service__pb2.SelfPreservation.FromString,
+                _registered_method=True)
         self.OpenApi = channel.unary_unary(
                 '/tekton.v1.SystemService/OpenApi',
                 request_serializer=tekton_dot_v1_dot_system__service__pb2.OpenApiRequest.SerializeToString,
@@ -145,6 +155,24 @@ class SystemServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSelfPreservation(self, request, context):
+        """GetSelfPreservation tells whether evictions are stopped because too many heartbeat sessions are missing at once, and
+        what an operator has said about it.
+        Errors: none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSelfPreservation(self, request, context):
+        """SetSelfPreservation takes an operator's word. It is stored, stands until it is changed, and every server follows it
+        within about a second; the answer is how this server stands then.
+        Errors: validation_error for an unknown mode, unavailable when it cannot be stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def OpenApi(self, request, context):
         """OpenApi gives the OpenAPI 3.1 document of every REST path, made from the contract that this server serves.
         Errors: none.
@@ -198,6 +226,16 @@ def add_SystemServiceServicer_to_server(servicer, server):
                     servicer.Exposition,
                     request_deserializer=tekton_dot_v1_dot_system__service__pb2.ExpositionRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetSelfPreservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSelfPreservation,
+                    request_deserializer=tekton_dot_v1_dot_system__service__pb2.GetSelfPreservationRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_system__service__pb2.SelfPreservation.SerializeToString,
+            ),
+            'SetSelfPreservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSelfPreservation,
+                    request_deserializer=tekton_dot_v1_dot_system__service__pb2.SetSelfPreservationRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_system__service__pb2.SelfPreservation.SerializeToString,
             ),
             'OpenApi': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenApi,
@@ -400,6 +438,60 @@ class SystemService:
             '/tekton.v1.SystemService/Exposition',
             tekton_dot_v1_dot_system__service__pb2.ExpositionRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSelfPreservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.SystemService/GetSelfPreservation',
+            tekton_dot_v1_dot_system__service__pb2.GetSelfPreservationRequest.SerializeToString,
+            tekton_dot_v1_dot_system__service__pb2.SelfPreservation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSelfPreservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.SystemService/SetSelfPreservation',
+            tekton_dot_v1_dot_system__service__pb2.SetSelfPreservationRequest.SerializeToString,
+            tekton_dot_v1_dot_system__service__pb2.SelfPreservation.FromString,
             options,
             channel_credentials,
             insecure,

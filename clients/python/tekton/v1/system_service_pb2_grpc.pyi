@@ -64,6 +64,16 @@ class SystemServiceStub:
     """Exposition gives every figure in the OpenMetrics text format, for Prometheus and its like.
     Errors: none.
     """
+    GetSelfPreservation: _grpc.UnaryUnaryMultiCallable[_system_service_pb2.GetSelfPreservationRequest, _system_service_pb2.SelfPreservation]
+    """GetSelfPreservation tells whether evictions are stopped because too many heartbeat sessions are missing at once, and
+    what an operator has said about it.
+    Errors: none.
+    """
+    SetSelfPreservation: _grpc.UnaryUnaryMultiCallable[_system_service_pb2.SetSelfPreservationRequest, _system_service_pb2.SelfPreservation]
+    """SetSelfPreservation takes an operator's word. It is stored, stands until it is changed, and every server follows it
+    within about a second; the answer is how this server stands then.
+    Errors: validation_error for an unknown mode, unavailable when it cannot be stored.
+    """
     OpenApi: _grpc.UnaryUnaryMultiCallable[_system_service_pb2.OpenApiRequest, _httpbody_pb2.HttpBody]
     """OpenApi gives the OpenAPI 3.1 document of every REST path, made from the contract that this server serves.
     Errors: none.
@@ -107,6 +117,16 @@ class SystemServiceAsyncStub(SystemServiceStub):
     Exposition: _aio.UnaryUnaryMultiCallable[_system_service_pb2.ExpositionRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Exposition gives every figure in the OpenMetrics text format, for Prometheus and its like.
     Errors: none.
+    """
+    GetSelfPreservation: _aio.UnaryUnaryMultiCallable[_system_service_pb2.GetSelfPreservationRequest, _system_service_pb2.SelfPreservation]  # type: ignore[assignment]
+    """GetSelfPreservation tells whether evictions are stopped because too many heartbeat sessions are missing at once, and
+    what an operator has said about it.
+    Errors: none.
+    """
+    SetSelfPreservation: _aio.UnaryUnaryMultiCallable[_system_service_pb2.SetSelfPreservationRequest, _system_service_pb2.SelfPreservation]  # type: ignore[assignment]
+    """SetSelfPreservation takes an operator's word. It is stored, stands until it is changed, and every server follows it
+    within about a second; the answer is how this server stands then.
+    Errors: validation_error for an unknown mode, unavailable when it cannot be stored.
     """
     OpenApi: _aio.UnaryUnaryMultiCallable[_system_service_pb2.OpenApiRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """OpenApi gives the OpenAPI 3.1 document of every REST path, made from the contract that this server serves.
@@ -190,6 +210,28 @@ class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """Exposition gives every figure in the OpenMetrics text format, for Prometheus and its like.
         Errors: none.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSelfPreservation(
+        self,
+        request: _system_service_pb2.GetSelfPreservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_system_service_pb2.SelfPreservation, _abc.Awaitable[_system_service_pb2.SelfPreservation]]:
+        """GetSelfPreservation tells whether evictions are stopped because too many heartbeat sessions are missing at once, and
+        what an operator has said about it.
+        Errors: none.
+        """
+
+    @_abc_1.abstractmethod
+    def SetSelfPreservation(
+        self,
+        request: _system_service_pb2.SetSelfPreservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_system_service_pb2.SelfPreservation, _abc.Awaitable[_system_service_pb2.SelfPreservation]]:
+        """SetSelfPreservation takes an operator's word. It is stored, stands until it is changed, and every server follows it
+        within about a second; the answer is how this server stands then.
+        Errors: validation_error for an unknown mode, unavailable when it cannot be stored.
         """
 
     @_abc_1.abstractmethod

@@ -401,6 +401,21 @@ async def test_status_is_one_screen(tekton: ControlPlane, client: Stubs, tmp_pat
     assert found["components"]["total"] == sum(found["components"]["states"].values())
 
 
+async def test_an_operators_word_about_evictions_is_loud(tekton: ControlPlane, tmp_path: Path) -> None:
+    """Shown by its own command and by `status`, which then ends with 1; a word that is none is refused."""
+    told = await run(tekton, tmp_path, "preservation")
+    assert told.code == 0 and "evictions   as leases time out" in told.out and "auto" in told.out
+    said = await run(tekton, tmp_path, "preservation", "on")
+    assert "STOPPED" in said.out and "until it is set to auto" in said.out
+    status = await run(tekton, tmp_path, "status")
+    assert status.code == 1 and "evictions   STOPPED" in status.out and "degraded" in status.out
+    off = await run(tekton, tmp_path, "preservation", "off")
+    assert "never stopped: an operator has switched it off" in off.out
+    assert (await run(tekton, tmp_path, "preservation", "auto", "-o", "name")).out == "auto\n"
+    assert (await run(tekton, tmp_path, "status")).code == 0
+    assert (await run(tekton, tmp_path, "preservation", "perhaps")).code == 2
+
+
 async def test_a_narrow_terminal_drops_columns_and_breaks_no_line(
     tekton: ControlPlane, client: Stubs, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tekton_server.cli import components, config_commands, doctor, events, pieces, probe, status
+from tekton_server.cli import components, config_commands, doctor, events, pieces, preservation, probe, status
 from tekton_server.cli import setting_options as given
 from tekton_server.cli.exits import MEANING
 from tekton_server.cli.groups import HELP_NAMES, PrefixGroup, examples
@@ -104,6 +104,7 @@ def version() -> None:
 app.command(epilog=status.EXAMPLES, rich_help_panel=LOOK)(status.status)
 app.add_typer(components.app, name="components", rich_help_panel=LOOK)
 app.command(epilog=events.EXAMPLES, rich_help_panel=LOOK)(events.events)
+app.command(epilog=preservation.EXAMPLES, rich_help_panel=LOOK)(preservation.preservation)
 app.command(epilog=doctor.EXAMPLES, rich_help_panel=CHECK)(doctor.doctor)
 app.command(epilog=probe.EXAMPLES, rich_help_panel=CHECK)(probe.probe)
 app.add_typer(config_commands.app, name="config", rich_help_panel=CHECK)

@@ -78,6 +78,14 @@ class Remote(TektonClient):
         """Ask how busy it is."""
         return _convert.plain(await self._system("Metrics", system_pb.MetricsRequest()))
 
+    async def self_preservation(self, mode: str | None = None) -> dict[str, Any]:
+        """Ask how self-preservation stands, after saying an operator's word if one is given."""
+        if mode is None:
+            return _convert.plain(await self._system("GetSelfPreservation", system_pb.GetSelfPreservationRequest()))
+        return _convert.plain(
+            await self._system("SetSelfPreservation", system_pb.SetSelfPreservationRequest(mode=mode))
+        )
+
     async def register(self, request: registry_pb.RegisterComponentRequest) -> dict[str, Any]:
         """Register one instance."""
         answer = await self._calls.ask(lambda s: s.registry.RegisterComponent, request, retry=False)

@@ -84,7 +84,8 @@ async def _itself(remote: Remote) -> dict[str, Any]:
     }
     leases = {key: metrics[key] for key in ("leases", "suspects", "sessions", "watchers")}
     database = {"up": metrics["database_up"], "revision": metrics["revision"], "waiting": metrics["writes_waiting"]}
-    return found | {"health": health["status"], "parts": parts, "database": database, "leases": leases}
+    found |= {"health": health["status"], "parts": parts, "database": database, "leases": leases}
+    return found | {"self_preservation": await remote.self_preservation()}
 
 
 def _fleet(fold: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def status_lines(found: Mapping[str, Any], width: int | None) -> Iterable[Text]:
     yield _fact("database", f"{'up' if database['up'] else 'down'}, revision {database['revision']}{waiting}")
     suspect = f", {leases['suspects']} of them suspect" if leases["suspects"] else ""
     yield _fact("leases", f"{leases['leases']}{suspect}; {leases['sessions']} heartbeat streams")
+    yield _preservation(found["self_preservation"], now)
     yield _fact("watches", str(leases["watchers"]))
     yield _fact("components", _states(found))
     rows = found["not_ready"]
@@ -36,6 +37,26 @@ def status_lines(found: Mapping[str, Any], width: int | None) -> Iterable[Text]:
         yield from grid(_NOT_READY, [_row(row, now) for row in rows[:_SHOWN]], width)
         if len(rows) > _SHOWN:
             yield Text(f"and {len(rows) - _SHOWN} more: tekton components list", style="dim")
+
+
+def preservation_lines(found: Mapping[str, Any], now: datetime) -> Iterable[Text]:
+    """Lay out how self-preservation stands."""
+    yield _preservation(found, now)
+    said = f", set {ago(parse_time(found['mode_set_at']), now)} ago" if found["mode_set_at"] else ""
+    yield _fact("mode", f"{found['mode']}{said}")
+    yield _fact("sessions", f"{found['sessions']}, {found['missing']} of them missing")
+    yield _fact("overdue", f"{found['kept']} leases wait for their eviction")
+    yield _fact("since start", f"{found['evicted']:g} leases evicted, {found['spared']:g} came back in time")
+
+
+def _preservation(found: Mapping[str, Any], now: datetime) -> Text:
+    if found["active"]:
+        until = f", until {stamp(end)} at the latest" if (end := parse_time(found["until"])) else ""
+        since = ago(parse_time(found["since"]), now)
+        return _fact("evictions", f"STOPPED for {since}{until}: {found['reason']}", "red")
+    if found["mode"] == "off":
+        return _fact("evictions", f"never stopped: {found['reason']}", "yellow")
+    return _fact("evictions", "as leases time out")
 
 
 def summary(found: Mapping[str, Any]) -> Text:

@@ -21,11 +21,11 @@ INTERVAL, TIMEOUT = 0.5, 3.0
 class Faulty:
     """One data directory and two ports, on which `tekton up` is run, perhaps more than once."""
 
-    def __init__(self, directory: Path, *options: str, timeout: float = TIMEOUT) -> None:
+    def __init__(self, directory: Path, *options: str, timeout: float = TIMEOUT, interval: float = INTERVAL) -> None:
         self.directory = directory
         self.where = Where(free_port(), free_port())
         self._options = ("--grpc-port", str(self.where.direct), *options)
-        terms = {"heartbeat_interval": INTERVAL, "heartbeat_timeout": timeout}
+        terms = {"heartbeat_interval": interval, "heartbeat_timeout": timeout}
         self._config = directory / "tekton.json"
         self._config.write_text(json.dumps({"tekton": {"components": terms}}))
 

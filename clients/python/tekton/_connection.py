@@ -51,12 +51,17 @@ class Connection:
         """Whether the server has said nothing for longer than it may."""
         return self.stream is not None and now - self.stream.heard > self.stream.patience
 
-    def disconnect(self, after: float | None = None) -> None:
-        """End the stream; the next may be opened after so many seconds, by default after a pause that grows."""
+    def disconnect(self, after: float | None = None, *, hang_up: bool = False) -> None:
+        """End the stream; the next may be opened after so many seconds, by default after a pause that grows.
+
+        `hang_up` gives the connection up, too: a direction of it may be lost, and another stream would be as silent.
+        """
         stream, self.stream = self.stream, None
         if stream is not None:
             stream.close()
             self._turn_to_next()
+        if hang_up:
+            self._close_channel()
         for lease in self._leases.active():
             lease.unbind()
         if after is None:

@@ -177,7 +177,7 @@ class Keeper:
                 self._alone(lease, self._register_again, lease)
         if self._connection.silent(now):
             log.warning("the heartbeat stream to %s is silent, opening another", self._target)
-            self._disconnect()
+            self._disconnect(hang_up=True)
         look(self._lags, active, now)
         self._converse([lease for lease in awake if lease.phase in (Phase.HELD, Phase.LEAVING)], now)
         self.tick_at = max(now + _TICK, self._next_timer(active, now))
@@ -213,8 +213,8 @@ class Keeper:
         timers += [max(lease.retry_at, lease.rests_until) for lease in lost]
         return min(timers)
 
-    def _disconnect(self, after: float | None = None) -> None:
-        self._connection.disconnect(after)
+    def _disconnect(self, after: float | None = None, *, hang_up: bool = False) -> None:
+        self._connection.disconnect(after, hang_up=hang_up)
 
     def _stream_ended(self, stream: HeartStream, error: TektonError | None) -> None:
         if stream is not self._stream:
@@ -246,7 +246,8 @@ class Keeper:
                 self._lost(message.lease_lost)
             case "go_away":
                 # Everybody is told at the same moment and must not come back at the same moment.
-                self._disconnect(message.go_away.reconnect_after_seconds * random.uniform(1.0, 1.5))
+                after = message.go_away.reconnect_after_seconds * random.uniform(1.0, 1.5)
+                self._disconnect(after, hang_up=message.go_away.reason == "silent")
                 self._soon()
             case "ping":
                 stream.pong(message.ping)

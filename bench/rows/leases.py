@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import Thread
 
 import grpc
 
@@ -16,7 +17,9 @@ from bench.rows.row import Row
 from bench.stage import SUBJECT, Side, Stage
 from bench.streams import BeatLoad
 from tekton.v1 import registry_service_pb2 as registry_pb
+from tekton.v1 import system_service_pb2 as system_pb
 from tekton.v1.registry_service_pb2_grpc import RegistryServiceStub
+from tekton.v1.system_service_pb2_grpc import SystemServiceStub
 
 LEASES = 100_000
 STREAMS = 10
@@ -26,6 +29,9 @@ SHORT = {"heartbeat_interval": 1, "heartbeat_timeout": 12}
 STEADY = 20.0
 PROBE_EVERY = 0.005
 SETTLE = 3.0
+DYING = 10_000
+# Long enough to see what is normal before the first of them ends.
+DEADLY = {"heartbeat_interval": 4, "heartbeat_timeout": 12}
 
 
 @dataclass
@@ -37,6 +43,11 @@ class _Answers:
     def longest(self, since: float, until: float) -> float:
         """Give the longest wait in milliseconds of those answered in between."""
         return max((seconds for when, seconds in self.at if since <= when < until), default=0.0) * 1000
+
+    def p99(self) -> float:
+        """Give the p99 of all waits in milliseconds."""
+        ordered = sorted(seconds for _, seconds in self.at)
+        return ordered[round((len(ordered) - 1) * 0.99)] * 1000
 
 
 def _leases(stage: Stage, result: Result) -> None:
@@ -103,6 +114,45 @@ def _beaten(stage: Stage, tekton: Tekton, hellos: tuple[bytes, ...]) -> Result:
     return result
 
 
+def _deaths(stage: Stage, result: Result) -> None:
+    """Let leases end at once, none of which ever beats, and ask for something small all the while."""
+    for _ in stage.register_many("leased", DYING):
+        continue
+    stage.registry.DeregisterComponent(registry_pb.DeregisterComponentRequest(component_id=SUBJECT), timeout=10)
+    stage.tekton.stop()
+    with Tekton(stage.directory / "tekton", leases=DEADLY) as tekton:
+        with grpc.insecure_channel(tekton.grpc.authority) as channel:
+            # So many that vanish together would be kept, for a while.
+            word = system_pb.SetSelfPreservationRequest(mode="off")
+            SystemServiceStub(channel).SetSelfPreservation(word, timeout=10)
+        calm = time.monotonic() + DEADLY["heartbeat_timeout"] - 4
+        normal = _probe(tekton, lambda: time.monotonic() < calm)
+        _until(lambda: tekton.metrics()["tekton_leases"] < DYING)
+        began, left = time.monotonic(), Future[float]()
+        watching = Thread(target=lambda: left.set_result(_until(lambda: not tekton.metrics()["tekton_leases"])))
+        watching.start()
+        beside = _probe(tekton, lambda: not left.done())
+        watching.join()
+        took = left.result() - began
+    result.value = Spread.of([beside.p99() / normal.p99()])
+    result.tekton, result.bare = f"{beside.p99():.1f} ms", f"{normal.p99():.1f} ms"
+    result.notes.append(
+        f"evicted in {took:.0f} s; the longest answer took {beside.longest(0, time.monotonic()):.0f} ms"
+    )
+    result.details |= {"evicted_in_seconds": took, "p99_ms": beside.p99(), "normal_p99_ms": normal.p99()}
+
+
+def _until(holds: Callable[[], bool]) -> float:
+    """Wait until something holds, and give when that was."""
+    give_up = time.monotonic() + 120
+    while not holds():
+        if time.monotonic() > give_up:
+            raise RuntimeError("the leases did not end")
+        # Gathering every figure is work of its own, and must not be what the callers wait for.
+        time.sleep(2.0)
+    return time.monotonic()
+
+
 def _probe(side: Side, go_on: Callable[[], bool]) -> _Answers:
     found = _Answers([])
     request = registry_pb.GetComponentRequest(component_id="leased-1")
@@ -118,4 +168,9 @@ def _probe(side: Side, go_on: Callable[[], bool]) -> _Answers:
     return found
 
 
-ROWS = (Row("leases", f"{LEASES:,} live leases, resident each", Goal(3.0, "KiB", at_most=True), _leases, True, True),)
+ROWS = (
+    Row("leases", f"{LEASES:,} live leases, resident each", Goal(3.0, "KiB", at_most=True), _leases, True, True),
+    Row(
+        "deaths", f"{DYING:,} leases end at once, p99 beside", Goal(3.0, "of normal", at_most=True), _deaths, True, True
+    ),
+)

@@ -17,7 +17,7 @@ SMALL = 300
 EACH = 100
 # In all, and beside the one of each knot. Work is counted in edges seen; a name told costs more than one.
 MOST = 1000
-WORK = 1_000_000
+WORK = 500_000
 _NAME = 10
 
 Edges = list[list[int]]

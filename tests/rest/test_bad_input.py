@@ -334,6 +334,8 @@ async def test_an_id_in_the_path_that_is_none_is_refused(
     """Unknown, unreadable or a megabyte long."""
     if component_id == "" and operation.method.name == "GetComponent":
         pytest.skip("with a slash at its end it is the path of the list")
+    if component_id == ".." and operation.method.name == "GetComponentDependencies":
+        pytest.skip("a step up it is the path of the whole graph")
     good = {name: value for name, value in GOOD[operation.method.name].items() if name != "component_id"}
     request = operation.request(good)
     raw = component_id if component_id.isascii() else "%E2%80%A8"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.model import Goal
-from bench.rows import beats, calls, held, leases, views
+from bench.rows import beats, calls, held, leases, plan, views
 from bench.rows.row import Row
 
 ROWS: tuple[Row, ...] = (
@@ -13,5 +13,5 @@ ROWS: tuple[Row, ...] = (
     *leases.ROWS,
     *held.ROWS,
     Row("mesh", "commit to Envoy routing to it, p99", Goal(250, "ms", at_most=True), None),
-    Row("plan", "start plan, 10,000 components", Goal(1000, "ms", at_most=True), None),
+    *plan.ROWS,
 )

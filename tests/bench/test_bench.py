@@ -26,7 +26,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 def document(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What a short run of some rows has written."""
     path = tmp_path_factory.mktemp("bench") / "out" / "bench.json"
-    run = bench(*SHORT, "--rows", "read,find,plan", "--json", str(path))
+    run = bench(*SHORT, "--rows", "read,find,mesh,plan", "--json", str(path))
     assert run.returncode == 0, run.stdout + run.stderr
     assert "find_component" in run.stdout
     return json.loads(path.read_text())
@@ -41,11 +41,12 @@ def test_the_document_names_machine_and_versions(document: Any) -> None:
 
 
 def test_rows_come_as_asked_for_with_their_goals(document: Any) -> None:
-    assert [row["name"] for row in document["rows"]] == ["read", "find", "plan"]
-    read, find, plan = document["rows"]
+    assert [row["name"] for row in document["rows"]] == ["read", "find", "mesh", "plan"]
+    read, find, mesh, plan = document["rows"]
     assert read["goal"] == {"value": 0.8, "unit": "of bare", "at_most": False}
     assert find["goal"]["value"] == 500_000
-    assert plan["missing"] == "not there yet" and plan["value"] is None and plan["reached"] is None
+    assert mesh["missing"] == "not there yet" and mesh["value"] is None and mesh["reached"] is None
+    assert not plan["missing"] and plan["goal"]["unit"] == "ms" and plan["value"]["median"] > 0
 
 
 def test_a_compared_row_has_every_round_of_both_sides(document: Any) -> None:

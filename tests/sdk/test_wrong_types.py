@@ -137,6 +137,7 @@ CALLS: dict[str, tuple[Callable[[TektonClient], Awaitable[Any]], str]] = {
     "find": (lambda _: find_component(None), "component_id"),  # type: ignore[arg-type]
     "lookup": (lambda client: _called(client.registry.lookup, 5), "component_id"),
     "by_capability": (lambda _: find_components_by_capability(None), "capability"),  # type: ignore[arg-type]
+    "dependencies": (lambda client: client.get_component_dependencies(5), "component_id"),  # type: ignore[arg-type]
     "status": (lambda client: client.get_component_status(5), "component_id"),  # type: ignore[arg-type]
     "read": (lambda client: client.get_component(None), "component_id"),  # type: ignore[arg-type]
     "list": (lambda client: anext(client.list_components(q=5)), "q"),  # type: ignore[arg-type]

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.message import Message
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import ListValue, Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tekton._free_form import unstruct
+from tekton._free_form import unlist, unstruct
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Definition, Instance
@@ -40,6 +40,8 @@ def _one(field: Any, value: Any) -> Any:
         return value.ToJsonString()
     if isinstance(value, Struct):
         return unstruct(value)
+    if isinstance(value, ListValue):
+        return unlist(value)
     return plain(value) if isinstance(value, Message) else value
 
 

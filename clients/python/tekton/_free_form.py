@@ -90,13 +90,17 @@ def unstruct(value: Struct) -> dict[str, Any]:
     return {key: _free(item) for key, item in value.fields.items()}
 
 
+def unlist(value: ListValue) -> list[Any]:
+    """Give a free-form list as plain values."""
+    return [_free(item) for item in value.values]
+
+
 def _free(value: Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
         return unstruct(value.struct_value)
     if kind == "list_value":
-        items: ListValue = value.list_value
-        return [_free(item) for item in items.values]
+        return unlist(value.list_value)
     if kind == "number_value":
         number = value.number_value
         return int(number) if number.is_integer() and abs(number) < _LARGEST_EXACT else number

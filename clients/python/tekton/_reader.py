@@ -102,6 +102,35 @@ class Reader:
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.GetComponentStatus, request)
         return _convert.plain(answer)
 
+    async def get_dependency_graph(self) -> dict[str, Any]:
+        """Read who needs whom, and in which order everything starts.
+
+        Gives {dependencies: {id: ids}, startup_order, circular_dependencies (closed paths: ["a", "b", "a"])}, and
+        waves, missing, components with their states, and complete. See `tekton.core.dependency` for the rules.
+
+        Raises:
+            TooLargeError: the fleet is too large for one reply; ask for single components.
+        """
+        request = lifecycle_service_pb2.GetDependencyGraphRequest()
+        answer = await self._calls.ask(lambda stubs: stubs.lifecycle.GetDependencyGraph, request)
+        return _convert.plain(answer)
+
+    async def get_component_dependencies(self, component_id: str) -> dict[str, Any]:
+        """Read what a component needs and who needs it.
+
+        Gives {component_id, depends_on, dependent_components}, and with their states all_dependencies and
+        all_dependents, those through others among them; and missing, circular_dependencies and blocked_by, which are in
+        the way of its start.
+
+        Raises:
+            ComponentNotFoundError: there is no such component.
+        """
+        request = lifecycle_service_pb2.GetComponentDependenciesRequest(
+            component_id=_given.text("component_id", component_id)
+        )
+        answer = await self._calls.ask(lambda stubs: stubs.lifecycle.GetComponentDependencies, request)
+        return _convert.plain(answer)
+
     async def get_component(self, component_id: str) -> dict[str, Any]:
         """Read a component with all its instances, as the documented JSON object.
 

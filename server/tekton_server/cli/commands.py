@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tekton_server.cli import components, config_commands, doctor, events, pieces, preservation, probe, status
+from tekton_server.cli import components, config_commands, doctor, events, graph, pieces, preservation, probe, status
 from tekton_server.cli import setting_options as given
 from tekton_server.cli.exits import MEANING
 from tekton_server.cli.groups import HELP_NAMES, PrefixGroup, examples
@@ -33,6 +33,7 @@ FIRST = examples(
     ("tekton up", "run everything, on 127.0.0.1:8010"),
     ("tekton status", "how it is, and who is not ready"),
     ("tekton components list --status failed", "or shorter: tekton comp li --status failed"),
+    ("tekton graph", "who needs whom, in the order in which it starts"),
     ("tekton events --kind state", "what happens, a line each"),
     ("tekton -h; tekton components register -h", "every command has a help with examples"),
     ("tekton --install-completion", "the Tab key knows commands and component ids"),
@@ -103,6 +104,7 @@ def version() -> None:
 
 app.command(epilog=status.EXAMPLES, rich_help_panel=LOOK)(status.status)
 app.add_typer(components.app, name="components", rich_help_panel=LOOK)
+app.command(epilog=graph.EXAMPLES, rich_help_panel=LOOK)(graph.graph)
 app.command(epilog=events.EXAMPLES, rich_help_panel=LOOK)(events.events)
 app.command(epilog=preservation.EXAMPLES, rich_help_panel=LOOK)(preservation.preservation)
 app.command(epilog=doctor.EXAMPLES, rich_help_panel=CHECK)(doctor.doctor)

@@ -23,6 +23,7 @@ STYLES: Mapping[str, str] = {
     "failed": "red",
     "fail": "red",
     "failing": "red",
+    "missing": "red",
     "stopped": "dim",
     "stopping": "dim",
 }

@@ -17,6 +17,8 @@ BATCH_ITEMS = 1000
 QUERY_CHARS = 128
 PAGE_SIZE = 1000
 PAGE_BYTES = 900_000
+# What every gRPC client takes in one message by default; as JSON it is two or three times that.
+GRAPH_BYTES = 4_000_000
 HEALTH_ITEMS = 64
 HEALTH_CHARS = 256
 METRIC_ITEMS = 64

@@ -1,4 +1,4 @@
-"""LifecycleService: report, read and watch states, and give commands."""
+"""LifecycleService: report, read and watch states, who needs whom, and give commands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tekton_server.domain.instance_commands import no_command
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import convert, instance_commands, read, reply, sse
 from tekton_server.services.base import Context, Servicer, now
+from tekton_server.services.graphs import Graphs
 from tekton_server.services.selector import Selector
 from tekton_server.services.watches import StateWatches
 
@@ -25,6 +26,7 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
     def __init__(self, live: LiveRegistry) -> None:
         super().__init__(live)
         self._watches, self._events = StateWatches(live), sse.StateEvents(live)
+        self._graphs = Graphs(live)
 
     async def UpdateComponentState(
         self, request: lifecycle_pb.UpdateComponentStateRequest, context: Context
@@ -37,6 +39,18 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
     ) -> lifecycle_pb.GetComponentStatusResponse:
         """Read the state of a component."""
         return convert.status(await self.component(request.component_id), self.live.leases, now())
+
+    async def GetDependencyGraph(
+        self, request: lifecycle_pb.GetDependencyGraphRequest, context: Context
+    ) -> lifecycle_pb.GetDependencyGraphResponse:
+        """Read the dependency graph."""
+        return reply.encoded(lifecycle_pb.GetDependencyGraphResponse, await self._graphs.whole())
+
+    async def GetComponentDependencies(
+        self, request: lifecycle_pb.GetComponentDependenciesRequest, context: Context
+    ) -> lifecycle_pb.GetComponentDependenciesResponse:
+        """Read a component's place in it."""
+        return await self._graphs.place(await self.component(request.component_id))
 
     async def WatchStates(
         self, request: lifecycle_pb.WatchStatesRequest, context: Context

@@ -22,10 +22,11 @@ from tekton_server.storage.tables import histories
 
 # A registry is read in parts, so that a large one does not take its memory twice.
 _PREFETCH = 2000
+# In order of registration, which start plans follow; of those of one batch only the last change is known.
 _COMPONENTS = """
 SELECT component_id, component_name, component_type, capabilities, dependencies, health_check,
        metadata::text AS metadata, created_at, revision
-FROM components
+FROM components ORDER BY created_at, revision
 """
 # An order: the view shows instances in order of registration.
 _INSTANCES = """

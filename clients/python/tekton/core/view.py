@@ -160,7 +160,8 @@ class View:
 
     `components`, `instances` and `commands` hold what the journal holds (the view of a watcher has no commands: they
     are no watched kind). `built_in` are components that are always there: looking up and listing shows one where the
-    journal holds none of that id; decisions and folds do not see them.
+    journal holds none of that id; decisions and folds do not see them. `rewired` grows with every change of who there
+    is and what they need.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -170,6 +171,7 @@ class View:
         self.instances: dict[str, Instance] = {}
         self.built_in: dict[str, Component] = {}
         self.commands = Commands()
+        self.rewired = 0
         self._by_capability: dict[str, dict[str, None]] = {}
         self._by_type: dict[str, dict[str, None]] = {}
         self._by_state: dict[ComponentState, dict[str, None]] = {}
@@ -250,6 +252,8 @@ class View:
     def _apply_definition(self, change: DefinitionChange) -> None:
         key = lookup_key(change.key)
         component = self.components.get(key)
+        if component is None or change.new is None or component.definition.dependencies != change.new.dependencies:
+            self.rewired += 1
         if component is not None:
             self._unindex(key, component.definition)
         if change.new is None:

@@ -246,6 +246,304 @@ class GetComponentStatusResponse(_message.Message):
 Global___GetComponentStatusResponse: _TypeAlias = GetComponentStatusResponse  # noqa: Y015
 
 @_typing.final
+class GetDependencyGraphRequest(_message.Message):
+    """GetDependencyGraphRequest asks for the whole graph."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDependencyGraphRequest: _TypeAlias = GetDependencyGraphRequest  # noqa: Y015
+
+@_typing.final
+class GetDependencyGraphResponse(_message.Message):
+    """GetDependencyGraphResponse is the graph of all components, in order of registration where nothing else is said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DependenciesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _struct_pb2.ListValue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _struct_pb2.ListValue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DEPENDENCIES_FIELD_NUMBER: _builtins.int
+    STARTUP_ORDER_FIELD_NUMBER: _builtins.int
+    CIRCULAR_DEPENDENCIES_FIELD_NUMBER: _builtins.int
+    WAVES_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    COMPONENTS_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    complete: _builtins.bool
+    """complete is whether circular_dependencies has every cycle. Of a great many it has a shortest one through each
+    component, as far as the work allowed goes, and always one of those that all need each other.
+    """
+    @_builtins.property
+    def dependencies(self) -> _containers.MessageMap[_builtins.str, _struct_pb2.ListValue]:
+        """dependencies are the ids of the components that each one needs directly, by its own id."""
+
+    @_builtins.property
+    def startup_order(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """startup_order is in which order components start: the waves in one row. What is on a cycle, or needs somebody who is,
+        is not in it.
+        """
+
+    @_builtins.property
+    def circular_dependencies(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.ListValue]:
+        """circular_dependencies are the cycles, each the list of ids along which it runs, from one back to the same: in
+        ["a", "b", "a"] a needs b and b needs a. The shortest first. See complete.
+        """
+
+    @_builtins.property
+    def waves(self) -> _containers.RepeatedCompositeFieldContainer[Global___DependencyWave]:
+        """waves are what can start at the same time, one after the other."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingDependency]:
+        """missing are the components that are needed and not there. They are in no wave and delay none."""
+
+    @_builtins.property
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___DependencyNode]:
+        """components are all components with their states: in the order of startup_order, then those that cannot start."""
+
+    def __init__(
+        self,
+        *,
+        dependencies: _abc.Mapping[_builtins.str, _struct_pb2.ListValue] | None = ...,
+        startup_order: _abc.Iterable[_builtins.str] | None = ...,
+        circular_dependencies: _abc.Iterable[_struct_pb2.ListValue] | None = ...,
+        waves: _abc.Iterable[Global___DependencyWave] | None = ...,
+        missing: _abc.Iterable[Global___MissingDependency] | None = ...,
+        components: _abc.Iterable[Global___DependencyNode] | None = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["circular_dependencies", b"circular_dependencies", "complete", b"complete", "components", b"components", "dependencies", b"dependencies", "missing", b"missing", "startup_order", b"startup_order", "waves", b"waves"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDependencyGraphResponse: _TypeAlias = GetDependencyGraphResponse  # noqa: Y015
+
+@_typing.final
+class GetComponentDependenciesRequest(_message.Message):
+    """GetComponentDependenciesRequest names a component."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetComponentDependenciesRequest: _TypeAlias = GetComponentDependenciesRequest  # noqa: Y015
+
+@_typing.final
+class GetComponentDependenciesResponse(_message.Message):
+    """GetComponentDependenciesResponse is a component's place in the graph."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    DEPENDS_ON_FIELD_NUMBER: _builtins.int
+    DEPENDENT_COMPONENTS_FIELD_NUMBER: _builtins.int
+    COMPONENT_FIELD_NUMBER: _builtins.int
+    ALL_DEPENDENCIES_FIELD_NUMBER: _builtins.int
+    ALL_DEPENDENTS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    CIRCULAR_DEPENDENCIES_FIELD_NUMBER: _builtins.int
+    BLOCKED_BY_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    @_builtins.property
+    def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """depends_on is what it needs directly, in the order in which it declared it."""
+
+    @_builtins.property
+    def dependent_components(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """dependent_components is who needs it directly, in the order in which they start."""
+
+    @_builtins.property
+    def component(self) -> Global___DependencyNode:
+        """component is the component itself."""
+
+    @_builtins.property
+    def all_dependencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___DependencyNode]:
+        """all_dependencies is everything that it needs, directly or through others, in the order in which they start."""
+
+    @_builtins.property
+    def all_dependents(self) -> _containers.RepeatedCompositeFieldContainer[Global___DependencyNode]:
+        """all_dependents is everything that needs it, directly or through others, in the order in which they start."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingDependency]:
+        """missing is what is not there of all that it needs."""
+
+    @_builtins.property
+    def circular_dependencies(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.ListValue]:
+        """circular_dependencies are the cycles on its way to its start, as in the whole graph."""
+
+    @_builtins.property
+    def blocked_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """blocked_by is a shortest way to a cycle that it needs without being on it: itself, a dependency, and so on to the
+        first component on the cycle. Empty where no cycle is in its way.
+        """
+
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        depends_on: _abc.Iterable[_builtins.str] | None = ...,
+        dependent_components: _abc.Iterable[_builtins.str] | None = ...,
+        component: Global___DependencyNode | None = ...,
+        all_dependencies: _abc.Iterable[Global___DependencyNode] | None = ...,
+        all_dependents: _abc.Iterable[Global___DependencyNode] | None = ...,
+        missing: _abc.Iterable[Global___MissingDependency] | None = ...,
+        circular_dependencies: _abc.Iterable[_struct_pb2.ListValue] | None = ...,
+        blocked_by: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["component", b"component"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_dependencies", b"all_dependencies", "all_dependents", b"all_dependents", "blocked_by", b"blocked_by", "circular_dependencies", b"circular_dependencies", "component", b"component", "component_id", b"component_id", "dependent_components", b"dependent_components", "depends_on", b"depends_on", "missing", b"missing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetComponentDependenciesResponse: _TypeAlias = GetComponentDependenciesResponse  # noqa: Y015
+
+@_typing.final
+class DependencyNode(_message.Message):
+    """DependencyNode is a component as the graph sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    WAVE_FIELD_NUMBER: _builtins.int
+    DEPENDS_ON_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    CYCLIC_FIELD_NUMBER: _builtins.int
+    BLOCKED_BY_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    status: _component_pb2.ComponentState.Value.ValueType
+    """status is its state."""
+    wave: _builtins.int
+    """wave is the wave in which it starts, from 1; 0 where a cycle is in the way."""
+    cyclic: _builtins.bool
+    """cyclic is whether it is on a cycle."""
+    blocked_by: _builtins.str
+    """blocked_by is the nearest component on a cycle that it needs without being on one itself. Empty where there is none."""
+    @_builtins.property
+    def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """depends_on are the ids of the components that it needs directly."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """missing is what is not there of these."""
+
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        status: _component_pb2.ComponentState.Value.ValueType = ...,
+        wave: _builtins.int = ...,
+        depends_on: _abc.Iterable[_builtins.str] | None = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
+        cyclic: _builtins.bool = ...,
+        blocked_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked_by", b"blocked_by", "component_id", b"component_id", "cyclic", b"cyclic", "depends_on", b"depends_on", "missing", b"missing", "status", b"status", "wave", b"wave"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DependencyNode: _TypeAlias = DependencyNode  # noqa: Y015
+
+@_typing.final
+class DependencyWave(_message.Message):
+    """DependencyWave is what can start at the same time: everything that it needs is in the waves before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """component_ids are in the order in which they start: fewer direct dependencies first, then in order of registration."""
+
+    def __init__(
+        self,
+        *,
+        component_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_ids", b"component_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DependencyWave: _TypeAlias = DependencyWave  # noqa: Y015
+
+@_typing.final
+class MissingDependency(_message.Message):
+    """MissingDependency is a component that is needed and not there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    NEEDED_BY_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is how it is called by who needs it."""
+    @_builtins.property
+    def needed_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """needed_by is who needs it directly, in order of registration."""
+
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        needed_by: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "needed_by", b"needed_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MissingDependency: _TypeAlias = MissingDependency  # noqa: Y015
+
+@_typing.final
 class WatchStatesRequest(_message.Message):
     """WatchStatesRequest says what to watch and from where."""
 

@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class LifecycleServiceStub:
-    """LifecycleService changes and watches states, and gives commands to instances.
+    """LifecycleService changes and watches states, knows who needs whom, and gives commands to instances.
     """
 
     def __init__(self, channel):
@@ -46,6 +46,16 @@ class LifecycleServiceStub:
                 '/tekton.v1.LifecycleService/GetComponentStatus',
                 request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentStatusRequest.SerializeToString,
                 response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentStatusResponse.FromString,
+                _registered_method=True)
+        self.GetDependencyGraph = channel.unary_unary(
+                '/tekton.v1.LifecycleService/GetDependencyGraph',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetDependencyGraphRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetDependencyGraphResponse.FromString,
+                _registered_method=True)
+        self.GetComponentDependencies = channel.unary_unary(
+                '/tekton.v1.LifecycleService/GetComponentDependencies',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesResponse.FromString,
                 _registered_method=True)
         self.WatchStates = channel.unary_stream(
                 '/tekton.v1.LifecycleService/WatchStates',
@@ -70,7 +80,7 @@ class LifecycleServiceStub:
 
 
 class LifecycleServiceServicer:
-    """LifecycleService changes and watches states, and gives commands to instances.
+    """LifecycleService changes and watches states, knows who needs whom, and gives commands to instances.
     """
 
     def UpdateComponentState(self, request, context):
@@ -86,6 +96,24 @@ class LifecycleServiceServicer:
     def GetComponentStatus(self, request, context):
         """GetComponentStatus reads the state of a component and the health it reported.
         Errors: component_not_found (1001), unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDependencyGraph(self, request, context):
+        """GetDependencyGraph tells who needs whom, in which order everything starts, and what is in the way of that: every cycle
+        with its path, and what is needed and not there. Tekton's own parts are told where somebody needs them.
+        Errors: unavailable; too_large when the graph is more than one reply holds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetComponentDependencies(self, request, context):
+        """GetComponentDependencies tells what a component needs and who needs it, directly and through others, with their
+        states, and what is in the way of its start.
+        Errors: component_not_found (1001), unavailable; too_large when that is more than one reply holds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,6 +171,16 @@ def add_LifecycleServiceServicer_to_server(servicer, server):
                     request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentStatusRequest.FromString,
                     response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentStatusResponse.SerializeToString,
             ),
+            'GetDependencyGraph': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDependencyGraph,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetDependencyGraphRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetDependencyGraphResponse.SerializeToString,
+            ),
+            'GetComponentDependencies': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetComponentDependencies,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesResponse.SerializeToString,
+            ),
             'WatchStates': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchStates,
                     request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.WatchStatesRequest.FromString,
@@ -172,7 +210,7 @@ def add_LifecycleServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LifecycleService:
-    """LifecycleService changes and watches states, and gives commands to instances.
+    """LifecycleService changes and watches states, knows who needs whom, and gives commands to instances.
     """
 
     @staticmethod
@@ -219,6 +257,60 @@ class LifecycleService:
             '/tekton.v1.LifecycleService/GetComponentStatus',
             tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentStatusRequest.SerializeToString,
             tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDependencyGraph(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/GetDependencyGraph',
+            tekton_dot_v1_dot_lifecycle__service__pb2.GetDependencyGraphRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.GetDependencyGraphResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetComponentDependencies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/GetComponentDependencies',
+            tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LifecycleServiceStub:
-    """LifecycleService changes and watches states, and gives commands to instances."""
+    """LifecycleService changes and watches states, knows who needs whom, and gives commands to instances."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,6 +44,16 @@ class LifecycleServiceStub:
     GetComponentStatus: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetComponentStatusRequest, _lifecycle_service_pb2.GetComponentStatusResponse]
     """GetComponentStatus reads the state of a component and the health it reported.
     Errors: component_not_found (1001), unavailable.
+    """
+    GetDependencyGraph: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetDependencyGraphRequest, _lifecycle_service_pb2.GetDependencyGraphResponse]
+    """GetDependencyGraph tells who needs whom, in which order everything starts, and what is in the way of that: every cycle
+    with its path, and what is needed and not there. Tekton's own parts are told where somebody needs them.
+    Errors: unavailable; too_large when the graph is more than one reply holds.
+    """
+    GetComponentDependencies: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetComponentDependenciesRequest, _lifecycle_service_pb2.GetComponentDependenciesResponse]
+    """GetComponentDependencies tells what a component needs and who needs it, directly and through others, with their
+    states, and what is in the way of its start.
+    Errors: component_not_found (1001), unavailable; too_large when that is more than one reply holds.
     """
     WatchStates: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.WatchStatesRequest, _lifecycle_service_pb2.WatchStatesResponse]
     """WatchStates streams every state change in commit order. Without after_revision it starts now: the first message has
@@ -71,7 +81,7 @@ class LifecycleServiceStub:
 
 @_typing.type_check_only
 class LifecycleServiceAsyncStub(LifecycleServiceStub):
-    """LifecycleService changes and watches states, and gives commands to instances."""
+    """LifecycleService changes and watches states, knows who needs whom, and gives commands to instances."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     UpdateComponentState: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.UpdateComponentStateRequest, _lifecycle_service_pb2.UpdateComponentStateResponse]  # type: ignore[assignment]
@@ -83,6 +93,16 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     GetComponentStatus: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetComponentStatusRequest, _lifecycle_service_pb2.GetComponentStatusResponse]  # type: ignore[assignment]
     """GetComponentStatus reads the state of a component and the health it reported.
     Errors: component_not_found (1001), unavailable.
+    """
+    GetDependencyGraph: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetDependencyGraphRequest, _lifecycle_service_pb2.GetDependencyGraphResponse]  # type: ignore[assignment]
+    """GetDependencyGraph tells who needs whom, in which order everything starts, and what is in the way of that: every cycle
+    with its path, and what is needed and not there. Tekton's own parts are told where somebody needs them.
+    Errors: unavailable; too_large when the graph is more than one reply holds.
+    """
+    GetComponentDependencies: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetComponentDependenciesRequest, _lifecycle_service_pb2.GetComponentDependenciesResponse]  # type: ignore[assignment]
+    """GetComponentDependencies tells what a component needs and who needs it, directly and through others, with their
+    states, and what is in the way of its start.
+    Errors: component_not_found (1001), unavailable; too_large when that is more than one reply holds.
     """
     WatchStates: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.WatchStatesRequest, _lifecycle_service_pb2.WatchStatesResponse]  # type: ignore[assignment]
     """WatchStates streams every state change in commit order. Without after_revision it starts now: the first message has
@@ -109,7 +129,7 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     """
 
 class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
-    """LifecycleService changes and watches states, and gives commands to instances."""
+    """LifecycleService changes and watches states, knows who needs whom, and gives commands to instances."""
 
     @_abc_1.abstractmethod
     def UpdateComponentState(
@@ -131,6 +151,28 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_lifecycle_service_pb2.GetComponentStatusResponse, _abc.Awaitable[_lifecycle_service_pb2.GetComponentStatusResponse]]:
         """GetComponentStatus reads the state of a component and the health it reported.
         Errors: component_not_found (1001), unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def GetDependencyGraph(
+        self,
+        request: _lifecycle_service_pb2.GetDependencyGraphRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.GetDependencyGraphResponse, _abc.Awaitable[_lifecycle_service_pb2.GetDependencyGraphResponse]]:
+        """GetDependencyGraph tells who needs whom, in which order everything starts, and what is in the way of that: every cycle
+        with its path, and what is needed and not there. Tekton's own parts are told where somebody needs them.
+        Errors: unavailable; too_large when the graph is more than one reply holds.
+        """
+
+    @_abc_1.abstractmethod
+    def GetComponentDependencies(
+        self,
+        request: _lifecycle_service_pb2.GetComponentDependenciesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.GetComponentDependenciesResponse, _abc.Awaitable[_lifecycle_service_pb2.GetComponentDependenciesResponse]]:
+        """GetComponentDependencies tells what a component needs and who needs it, directly and through others, with their
+        states, and what is in the way of its start.
+        Errors: component_not_found (1001), unavailable; too_large when that is more than one reply holds.
         """
 
     @_abc_1.abstractmethod

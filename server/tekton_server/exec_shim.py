@@ -1,4 +1,4 @@
-"""What runs in a child between the fork and the program: run by path with ``python -I -S``, never imported.
+"""What runs in a child between the fork and the program: run by path with ``python -I -S``; host.shim imports parts.
 
 Work between fork and exec cannot be done in the parent's image: with gRPC's threads alive a ``preexec_fn`` may find any
 lock taken for ever. A fresh, single-threaded interpreter may do what it likes, and the process id survives its exec.

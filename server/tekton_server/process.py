@@ -71,7 +71,7 @@ class ChildProcess:
                 os.close(report_end)
             child = cls(process, name, log_path)
             try:
-                reason = await _read_to_end(report)
+                reason = await read_to_end(report)
             except BaseException:
                 child._kill_group()
                 raise
@@ -155,7 +155,7 @@ async def _spawn(
         os.close(log)
 
 
-async def _read_to_end(fd: int) -> str:
+async def read_to_end(fd: int) -> str:
     """Everything a pipe carries until its last writer closes it."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()

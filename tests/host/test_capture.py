@@ -1,0 +1,148 @@
+"""The captured log: nothing lost and nothing torn, however it arrives, is rotated and is read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tekton_server.host.captured import Follower, Joiner, last_lines
+from tekton_server.host.shim.capture import LONGEST, Log, Stream
+from tests.host.fleet import Fleet, until
+
+
+def texts(records: list[bytes]) -> list[str]:
+    """The lines that records hold."""
+    joiner = Joiner()
+    return [line.text for one in records if (line := joiner.take(one.removesuffix(b"\n"))) is not None]
+
+
+@given(st.lists(st.binary(max_size=60)), st.integers(1, 40))
+def test_lines_are_the_same_however_they_arrive(pieces: list[bytes], size: int) -> None:
+    """Cut anywhere into reads; an unfinished last line counts as one."""
+    whole = b"".join(pieces)
+    stream = Stream("stdout")
+    records = [one for at in range(0, len(whole), size) for one in stream.feed(whole[at : at + size])] + stream.end()
+    assert texts(records) == [one.decode(errors="replace") for one in whole.removesuffix(b"\n").split(b"\n")] * bool(
+        whole
+    )
+    assert all(record.endswith(b"\n") and record.count(b"\n") == 1 for record in records)
+
+
+@pytest.mark.parametrize("length", [LONGEST - 1, LONGEST, LONGEST + 1, 3 * LONGEST, 3 * LONGEST + 5])
+def test_a_long_line_is_parted_and_never_held_whole(length: int) -> None:
+    """No record is longer than the bound; put together it is the line."""
+    line = (b"0123456789" * (length // 10 + 1))[:length]
+    for data in ([line, b"\n"], [line + b"\n"], [line]):
+        stream = Stream("stderr")
+        records = [record for one in data for record in stream.feed(one)] + stream.end()
+        assert max(map(len, records)) < LONGEST + 60
+        assert texts(records) == [line.decode()]
+
+
+def test_parts_of_two_streams_do_not_mix() -> None:
+    """Each stream has its own unfinished line."""
+    out, err = Stream("stdout"), Stream("stderr")
+    records = out.feed(b"a" * (LONGEST + 1)) + err.feed(b"whole\n") + out.feed(b"z\n")
+    assert texts(records) == ["whole", "a" * (LONGEST + 1) + "z"]
+
+
+def test_rotation_loses_and_tears_nothing(tmp_path: Path) -> None:
+    """Files stay below their size, old ones go, and each record is in exactly one of them."""
+    log, stream = Log(str(tmp_path / "log"), 4096, 3), Stream("stdout")
+    for number in range(0, 2000, 50):
+        log.write(stream.feed(b"".join(b"line %d\n" % one for one in range(number, number + 50))))
+    files = sorted(tmp_path.iterdir())
+    assert [one.name for one in files] == ["log", "log.1", "log.2", "log.3"]
+    assert all(one.stat().st_size <= 4096 and one.read_bytes().endswith(b"\n") for one in files)
+    seen = [int(line.text.split()[1]) for line in last_lines(tmp_path / "log", 10_000)]
+    assert seen == list(range(seen[0], 2000)) and len(seen) > 200
+
+
+def test_a_reader_follows_through_rotations(tmp_path: Path) -> None:
+    """Also through several between two looks; only what was removed is missing, and that is said."""
+    path = tmp_path / "log"
+    log, stream, seen = Log(str(path), 1000, 3), Stream("stdout"), []
+    number = 0
+
+    def write(count: int) -> None:
+        nonlocal number
+        for _ in range(count):
+            log.write(stream.feed(b"line %d\n" % number))
+            number += 1
+
+    with Follower(path) as follower:
+        assert list(follower.poll()) == []
+        for count in (5, 1, 30, 45, 2, 0, 18):
+            write(count)
+            seen += [line.text for line in follower.poll()]
+        assert seen == [f"line {one}" for one in range(number)]
+        write(500)
+        gap, *rest = [line.text for line in follower.poll()]
+        assert "rotated away" in gap
+        assert rest == [f"line {one}" for one in range(number - len(rest), number)]
+
+
+@pytest.mark.parametrize("most", [0, 1, 7, 90, 10_000])
+def test_the_last_lines_are_the_last(tmp_path: Path, most: int) -> None:
+    """Over file borders, of a large log, without reading all of it."""
+    log, stream = Log(str(tmp_path / "log"), 200_000, 3), Stream("stdout")
+    log.write(stream.feed(b"".join(b"line %d\n" % one for one in range(12_000))))
+    expected = [f"line {one}" for one in range(12_000)][12_000 - most :]
+    assert [line.text for line in last_lines(tmp_path / "log", most)] == expected
+
+
+def test_a_full_disk_costs_lines_and_tears_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many were lost is said as soon as there is room."""
+    log, stream, write = Log(str(tmp_path / "log"), 100_000, 3), Stream("stdout"), os.write
+    log.write(stream.feed(b"before\n"))
+
+    def full(fd: int, data: bytes) -> int:
+        if len(data) < 20:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data[:19])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        log.write(stream.feed(b"one\ntwo\n"))
+        log.write(stream.feed(b"three\n"))
+    log.write(stream.feed(b"after\n"))
+    assert [line.text for line in last_lines(tmp_path / "log", 10)] == [
+        "before",
+        "[tekton] 3 lines were lost: No space left on device",
+        "after",
+    ]
+
+
+async def test_a_flood_through_a_real_shim_arrives_whole(fleet: Fleet) -> None:
+    """Two streams at once, across many rotations, read while they are written; the writer is never held for long."""
+    launched_around = fleet.around
+    object.__setattr__(launched_around, "log_bytes", 65536)
+    object.__setattr__(launched_around, "log_keep", 1000)
+    each = "i=0; while [ $i -lt 8000 ]; do i=$((i+1)); echo $s-$i-xxxxxxxxxxxxxxxxxxxx; done >&$s"
+    launched = await fleet.launch("sh", "-c", f"for s in 1 2; do ({each}) & done; wait")
+    seen: list[str] = []
+    with Follower(fleet.files(launched).log) as follower:
+
+        def look() -> bool:
+            over = not fleet.files(launched).alive()
+            seen.extend(f"{line.stream} {line.text}" for line in follower.poll())
+            return over
+
+        await until(look, bool, within=20)
+    assert (await fleet.launcher.wait(launched)).success
+    for number, stream in enumerate(("stdout", "stderr"), 1):
+        expected = [f"{stream} {number}-{one}-{'x' * 20}" for one in range(1, 8001)]
+        assert [one for one in seen if one.startswith(stream)] == expected
+
+
+async def test_what_was_written_before_a_kill_is_in_the_log(fleet: Fleet) -> None:
+    """The pipes are emptied after the last process has ended."""
+    launched = await fleet.launch("sh", "-c", "seq 2000; echo last; kill -9 $$")
+    assert (await fleet.launcher.wait(launched)).signal == signal.SIGKILL
+    assert (await fleet.launcher.log_tail(launched.identity, 5000)).split("\n") == [*map(str, range(1, 2001)), "last"]

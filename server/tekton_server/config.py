@@ -146,6 +146,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Retention(self.components.instance_retention, self.components.component_retention)
 
 
+class TektonFile(msgspec.Struct, frozen=True):
+    """tekton.json: the settings under one key, beside what the documents print there and nothing here reads."""
+
+    tekton: Settings
+
+
 class _Given(NamedTuple):
     """A value as it was found, and the name by which its author knows it."""
 
@@ -213,8 +219,7 @@ def explain(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ, c
             _check(Settings(**_converted(given)), given)
         except ConfigError as error:
             problems.append(str(error))
-    path = Path(os.path.expanduser(named)) if named else _found()
-    return Explained(found, path, [*warnings, *problems], fit=not problems)
+    return Explained(found, config_file(config, environ), [*warnings, *problems], fit=not problems)
 
 
 def _origins(
@@ -315,6 +320,12 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(section, dict):
         raise ConfigError(f'the configuration file {path} must hold an object under the key "tekton"')
     return section
+
+
+def config_file(config: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Give the tekton.json in use, named or found; None where there is none."""
+    named = config or environ.get(CONFIG_VARIABLE)
+    return Path(os.path.expanduser(named)) if named else _found()
 
 
 def _found() -> Path | None:

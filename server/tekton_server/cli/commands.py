@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from tekton_server.cli import components, config_commands, doctor, events, graph, pieces, preservation, probe, status
+from tekton_server.cli import (
+    component_logs,
+    components,
+    config_commands,
+    doctor,
+    events,
+    graph,
+    pieces,
+    preservation,
+    probe,
+    status,
+)
 from tekton_server.cli import setting_options as given
 from tekton_server.cli.exits import MEANING
 from tekton_server.cli.groups import HELP_NAMES, PrefixGroup, examples
@@ -107,6 +118,7 @@ app.add_typer(components.app, name="components", rich_help_panel=LOOK)
 app.command(epilog=graph.EXAMPLES, rich_help_panel=LOOK)(graph.graph)
 app.command(epilog=events.EXAMPLES, rich_help_panel=LOOK)(events.events)
 app.command(epilog=preservation.EXAMPLES, rich_help_panel=LOOK)(preservation.preservation)
+app.command(epilog=component_logs.EXAMPLES, rich_help_panel=LOOK)(component_logs.logs)
 app.command(epilog=doctor.EXAMPLES, rich_help_panel=CHECK)(doctor.doctor)
 app.command(epilog=probe.EXAMPLES, rich_help_panel=CHECK)(probe.probe)
 app.add_typer(config_commands.app, name="config", rich_help_panel=CHECK)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +14,7 @@ from tekton_server.cli import setting_options as given
 from tekton_server.cli.exits import ExitCode
 from tekton_server.cli.groups import examples, group
 from tekton_server.cli.options import Output
-from tekton_server.cli.output import Format, note, width, write
+from tekton_server.cli.output import Format, as_json, note, width, write, write_text
 from tekton_server.config import Explained, Origin, explain
 
 _SECRET = re.compile(r"(secret|password|token|key)$")
@@ -25,6 +27,7 @@ app = group(
         ("tekton config show", "every setting, and where it is from; exit code 2 where Tekton would not start"),
         ("tekton config check", "exit code 2 where something is wrong"),
         ("tekton config check new.json other.json", "files that are not in use yet"),
+        ("tekton config schema components", "the JSON schema of components.json, for an editor"),
     ),
 )
 
@@ -112,16 +115,58 @@ def check(
         list[str] | None, typer.Option("--config", metavar="FILE", help="The same, as the other commands have it.")
     ] = None,
 ) -> None:
-    """Check files, or the settings that are in force: values, keys that nobody knows, and what cannot go together."""
+    """Check files, or the settings that are in force: values, keys that nobody knows, and what cannot go together.
+
+    Beside a tekton.json, or without one in ./config and ~/.tekton, there may be components.json, dependencies.json and
+    ports.json; they are checked too.
+    """
+    from tekton_server.fleet_files import kind_of
+
     wrong = 0
     for file in [*(files or ()), *(config or ())] or [None]:
-        # A file is judged alone; without one, what is in the environment counts too.
-        found = explain({}, {} if file else os.environ, file)
-        for problem in found.problems:
-            note(problem)
-        wrong += len(found.problems)
-        if not found.problems:
-            about = str(found.file) if found.file else "the environment and the defaults; there is no file"
-            typer.echo(f"ok: {about}")
+        kind = kind_of(Path(file).expanduser()) if file else None
+        wrong += _check_fleet_file(Path(file).expanduser(), kind) if file and kind else _check_settings(file)
     if wrong:
         raise typer.Exit(ExitCode.USAGE)
+
+
+def _check_settings(file: str | None) -> int:
+    """Check a tekton.json and, where it is the one in use, what stands beside it; give how much is wrong."""
+    from tekton_server.fleet_files import FILES, folder
+
+    # A file is judged alone; without one, what is in the environment counts too.
+    found = explain({}, {} if file else os.environ, file)
+    about = str(found.file) if found.file else "the environment and the defaults; there is no file"
+    wrong = _told(found.problems, about)
+    if file is None:
+        home = folder(None)
+        wrong += sum(_check_fleet_file(path, name) for name in FILES if (path := home / f"{name}.json").is_file())
+    return wrong
+
+
+def _check_fleet_file(path: Path, kind: str) -> int:
+    from tekton_server.fleet_files import read_file
+
+    return _told(read_file(path, kind)[1], str(path))
+
+
+def _told(problems: Sequence[str], about: str) -> int:
+    for problem in problems:
+        note(problem)
+    if not problems:
+        typer.echo(f"ok: {about}")
+    return len(problems)
+
+
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="tekton, components, dependencies or ports.")],
+) -> None:
+    """Print the JSON schema of a configuration file, for editors and other tools."""
+    from tekton_server import fleet_files
+
+    known = ("tekton", *fleet_files.FILES)
+    wanted = name.removesuffix(".json")
+    if wanted not in known:
+        raise typer.BadParameter(f"there is no {name!r}; there are {', '.join(known)}")
+    write_text(as_json(fleet_files.schema(wanted)))

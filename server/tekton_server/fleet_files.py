@@ -1,0 +1,220 @@
+"""The files beside tekton.json: `components.json`, `dependencies.json`, `ports.json`.
+
+What Tekton starts is in the first of them and nowhere else: nothing that a component says of itself becomes a command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from tekton.core.ids import lookup_key
+from tekton_server import fleet_rules
+from tekton_server.config import ConfigError, TektonFile, config_file
+from tekton_server.domain import limits
+from tekton_server.domain.launch_spec import LaunchSpec, told
+from tekton_server.json_places import Places, written
+from tekton_server.judging import Problem, judge
+
+_MOST_BYTES = 16 * 2**20
+_FOLDERS = ("config", "~/.tekton")
+
+ComponentId = Annotated[
+    str,
+    told(
+        "a component id: a small letter, then at most 62 small letters, digits, - and _",
+        "A component's id.",
+        pattern=r"^[a-z][a-z0-9_-]{0,62}\Z",
+    ),
+]
+Port = Annotated[int, told("a whole number from 1 to 65535", "A port.", ge=1, le=65535)]
+Dependencies = Annotated[
+    tuple[ComponentId, ...],
+    told("a list of component ids", "What has to be ready before it is started.", max_length=limits.LIST_ITEMS),
+]
+Capability = Annotated[
+    str, told("a text of 1 to 128 characters", "A capability.", min_length=1, max_length=limits.ITEM_CHARS)
+]
+
+
+def _text(chars: int, description: str) -> Meta:
+    return told(f"a text of 1 to {chars} characters", description, min_length=1, max_length=chars)
+
+
+class ComponentEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator says of one component: what it is, as in a registration, and in `launch` how it is started."""
+
+    component_name: Annotated[str, _text(limits.COMPONENT_NAME_CHARS, "Its name for people.")] | None = None
+    component_type: Annotated[str, _text(limits.COMPONENT_TYPE_CHARS, "Its type.")] | None = None
+    version: Annotated[str, _text(limits.VERSION_CHARS, "Its version, as semver has it.")] | None = None
+    host: Annotated[str, _text(limits.HOST_CHARS, "Where it listens.")] | None = None
+    port: Port | None = None
+    capabilities: Annotated[
+        tuple[Capability, ...], told("a list of texts", "What it can do.", max_length=limits.LIST_ITEMS)
+    ] = ()
+    dependencies: Dependencies = ()
+    health_check: Annotated[str, _text(limits.HEALTH_CHECK_CHARS, "Where its health can be asked for.")] | None = None
+    metadata: Annotated[dict[str, Any], told("an object", "Whatever else is to be known of it.")] = {}
+    launch: LaunchSpec | None = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    schema: Annotated[str, told("a text", "Where this schema is, for editors.")] | None = msgspec.field(
+        name="$schema", default=None
+    )
+
+
+class ComponentsFile(_File, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """components.json: the components that Tekton knows beforehand, and how it starts them."""
+
+    components: Mapping[ComponentId, ComponentEntry]
+
+
+class DependenciesFile(_File, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """dependencies.json: for each component those that must be ready before it is started."""
+
+    dependencies: Mapping[ComponentId, Dependencies]
+
+
+class PortsFile(_File, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """ports.json: the port of each component."""
+
+    ports: Mapping[ComponentId, Port]
+
+
+FILES: Mapping[str, type[msgspec.Struct]] = {
+    "components": ComponentsFile,
+    "dependencies": DependenciesFile,
+    "ports": PortsFile,
+}
+_RULES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Problem]]] = {
+    "components": fleet_rules.components,
+    "dependencies": fleet_rules.dependencies,
+    "ports": fleet_rules.ports,
+}
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What the three files say together; a file that is not there says nothing. `home` is where they are."""
+
+    home: Path
+    components: Mapping[str, ComponentEntry]
+    dependencies: Mapping[str, tuple[str, ...]]
+    ports: Mapping[str, int]
+
+    def launch_spec(self, component_id: str) -> LaunchSpec | None:
+        """Give how a component is started; None where no operator has said so."""
+        entry = _looked_up(self.components, component_id)
+        return entry.launch if entry else None
+
+    def depends_on(self, component_id: str) -> tuple[str, ...]:
+        """Give what a component waits for, whichever of the files says so, each once."""
+        entry = _looked_up(self.components, component_id)
+        first = entry.dependencies if entry else ()
+        return tuple(dict.fromkeys((*first, *(_looked_up(self.dependencies, component_id) or ()))))
+
+    def port(self, component_id: str) -> int | None:
+        """Give the port of a component; that of components.json goes before."""
+        entry = _looked_up(self.components, component_id)
+        found: int | None = _looked_up(self.ports, component_id)
+        return entry.port if entry and entry.port else found
+
+
+def folder(config: str | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Give where the files are looked for: beside the tekton.json in use, else in the first usual place with one."""
+    file = config_file(config, environ)
+    if file is not None:
+        return file.parent
+    usual = [Path(os.path.expanduser(name)) for name in _FOLDERS]
+    return next((one for one in usual if any((one / f"{name}.json").is_file() for name in FILES)), usual[0])
+
+
+def load_fleet(home: Path) -> Fleet:
+    """Read the files of a directory.
+
+    Raises:
+        ConfigError: something is wrong with them; it names the first of it, with file, line, column and key.
+    """
+    found: dict[str, Any] = {}
+    for name, kind in FILES.items():
+        path = home / f"{name}.json"
+        value, problems = read_file(path, name) if path.exists() else ({name: {}}, [])
+        if problems:
+            more = f" (and {len(problems) - 1} more: see tekton config check)" if len(problems) > 1 else ""
+            raise ConfigError(problems[0] + more)
+        found[name] = getattr(msgspec.convert(value, kind), name)
+    return Fleet(home.absolute(), **found)
+
+
+def read_file(path: Path, name: str) -> tuple[Any, list[str]]:
+    """Read one of the files; give its content, and a sentence for everything that is wrong with it."""
+    try:
+        text = _read(path)
+        content = json.loads(text)
+        places = Places(text)
+    except OSError as error:
+        return None, [f"{path}: cannot be read: {error.strerror}"]
+    except json.JSONDecodeError as error:
+        return None, [f"{path}:{error.lineno}:{error.colno}: is not JSON: {error.msg}"]
+    except (ValueError, RecursionError):
+        return None, [f"{path}: is not JSON in UTF-8, or too deep or too long; write it anew"]
+    found = [*judge(content, FILES[name])]
+    # What has the wrong shape cannot be asked what it means.
+    found = found or [*_RULES[name](content[name])]
+    sentences = [(places.of(one.path, key=one.key), f"{written(one.path)} {one.sentence}".lstrip()) for one in found]
+    sentences += [(place, f"{written(one)} is there twice") for one, place in places.twice]
+    return content, [f"{path}:{place.line}:{place.column}: {sentence}" for place, sentence in sorted(sentences)]
+
+
+def kind_of(path: Path) -> str | None:
+    """Tell which of the files one is, by its name or by what it holds; None for a tekton.json."""
+    if path.stem in FILES:
+        return path.stem
+    try:
+        content = json.loads(_read(path))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return next((name for name in FILES if isinstance(content, dict) and name in content), None)
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Give the JSON schema of one of the files, or of `tekton`.json: editors complete and check by it."""
+    kind = FILES.get(name, TektonFile)
+    made: dict[str, Any] = _for_editors(msgspec.json.schema(kind))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"{name}.json"} | made
+
+
+def _for_editors(value: Any) -> Any:
+    """Write patterns as JSON Schema has them, which is not quite as Python has."""
+    if isinstance(value, list):
+        return [_for_editors(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _for_editors(one) for key, one in value.items()}
+    if isinstance(found.get("pattern"), str):
+        found["pattern"] = found["pattern"].removeprefix("(?a)").replace(r"\Z", "$")
+    return found
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError("too long")
+    # Some editors put a byte order mark in front.
+    return content.decode("utf-8-sig")
+
+
+def _looked_up(found: Mapping[str, Any], component_id: str) -> Any:
+    if component_id in found:
+        return found[component_id]
+    key = lookup_key(component_id)
+    return next((value for name, value in found.items() if lookup_key(name) == key), None)

@@ -142,6 +142,11 @@ async def test_a_component_runs_as_its_user(fleet: Fleet) -> None:
     assert fleet.files(launched).log.stat().st_uid == 0
     os.kill(fleet.status(launched).shim_pid, signal.SIGKILL)
     assert (await fleet.launcher.wait(launched)).lost
+    closed = fleet.data / "closed"
+    closed.mkdir(mode=0o700)
+    with pytest.raises(StartupError, match=f"may not enter the directory {closed}") as error:
+        await fleet.launch("true", user="nobody", cwd=str(closed))
+    assert causes(error) == Cause.CWD_CLOSED
 
 
 async def test_stop_asks_the_whole_group_and_reports_the_exit(fleet: Fleet) -> None:
@@ -175,6 +180,19 @@ async def test_stop_without_kill_leaves_the_deaf_alone(fleet: Fleet) -> None:
     both = await asyncio.gather(fleet.launcher.stop(launched, 60), fleet.launcher.stop(launched, 0.1))
     assert both[0] == both[1] and both[0].killed
     assert await fleet.launcher.stop(launched) == both[0] == await fleet.launcher.ended(launched.identity)
+
+
+async def test_a_stop_that_nobody_waits_for_any_more_goes_on(fleet: Fleet) -> None:
+    """The deadline is the shim's to keep: a server that is killed in the middle of a stop changes nothing."""
+    launched = await fleet.launch("sh", "-c", DEAF)
+    await fleet.said(launched, "deaf")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await fleet.launcher.stop(launched, 0.3)
+    fleet.launcher.close()
+    await until(fleet.files(launched).alive, lambda alive: not alive)
+    ended = await Fleet(fleet.data).launcher.ended(launched.identity)
+    assert ended is not None and ended.stopped and ended.killed
 
 
 async def test_stop_ends_what_is_suspended(fleet: Fleet) -> None:
@@ -334,9 +352,11 @@ async def test_many_are_launched_at_once(fleet: Fleet) -> None:
     """Each has its own shim, log and lock; together they are stopped, and their table is clean."""
     launched = await asyncio.gather(*(fleet.launch("sleep", "60", identity=fleet.identity(f"c{n}")) for n in range(12)))
     assert {one.component_id for one in await fleet.launcher.alive()} == {f"c{n}" for n in range(12)}
+    shims = {fleet.status(one).shim_pid for one in launched}
     ends = await asyncio.gather(*(fleet.launcher.stop(one) for one in launched))
     assert {one.signal for one in ends} == {signal.SIGTERM}
     assert await fleet.launcher.alive() == []
+    assert not shims & {pid for pid, _ in proc.descendants(os.getpid())}, "a shim was not reaped"
 
 
 async def test_files_of_old_launches_are_forgotten(fleet: Fleet) -> None:

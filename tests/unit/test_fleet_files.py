@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tekton_server.config import ConfigError
-from tekton_server.domain.launch_spec import LaunchSpec, Restart, Secret
+from tekton_server.domain.launch_spec import LaunchSpec, Limits, Restart, Secret
 from tekton_server.fleet_files import FILES, folder, kind_of, load_fleet, read_file, schema
 from tekton_server.json_places import Places, written
+from tekton_server.judging import judge
 
+NAMES = [
+    "command",
+    "env",
+    "limits",
+    "memory",
+    "nice",
+    "restart",
+    "backoff",
+    "max",
+    "burst",
+    "stop_signal",
+    "user",
+    "secret",
+]
 WHOLE = {
     "$schema": "components.schema.json",
     "components": {
@@ -74,6 +91,19 @@ def test_the_files_of_a_directory_are_one_fleet(tmp_path: Path) -> None:
     assert fleet.depends_on("engram") == ("hermes", "rhetor") and fleet.depends_on("my_ui") == ("engram",)
     assert (fleet.port("engram"), fleet.port("hermes"), fleet.port("rhetor")) == (8000, 8001, None)
     assert fleet.home == tmp_path
+
+
+def test_the_examples_of_the_documentation_are_right(tmp_path: Path) -> None:
+    """And the defaults that it names are the defaults."""
+    text = (Path(__file__).parents[2] / "docs" / "launching.md").read_text()
+    examples = [json.loads(one) for one in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    assert [kind for one in examples for kind in one] == ["components", "dependencies", "ports"]
+    for one in examples:
+        put(tmp_path, next(iter(one)), one)
+    spec = load_fleet(tmp_path).launch_spec("engram")
+    assert spec is not None
+    told = msgspec.structs.replace(spec, cwd=None, env={}, user=None, limits=Limits())
+    assert told == LaunchSpec(command=("python", "-m", "engram"))
 
 
 def test_no_files_are_an_empty_fleet(tmp_path: Path) -> None:
@@ -249,6 +279,29 @@ def test_every_value_of_any_json_is_found_where_it_stands(value: Any, indent: in
 
     look(value, ())
     assert places.twice == []
+
+
+SMALL = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-30, 2000)
+    | st.floats(0, 100)
+    | st.sampled_from(["", "x", "SIGTERM", "never"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), SMALL, max_size=4))
+def test_what_nothing_is_said_of_can_be_read_and_the_other_way_round(launch: dict[str, Any]) -> None:
+    """Two readers, one opinion: the one that tells all problems, and the one that makes the records."""
+    value = {"command": ["true"]} | launch
+    try:
+        msgspec.convert(value, LaunchSpec)
+    except msgspec.ValidationError:
+        assert [*judge(value, LaunchSpec)]
+    else:
+        assert [*judge(value, LaunchSpec)] == []
 
 
 def test_paths_are_written_as_people_do() -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tekton.core.ids import is_uuid, lookup_key
+from tekton.core.ids import COMPONENT_ID, is_uuid, lookup_key
 from tekton_server.host.refusals import Failure
 from tekton_server.host.shim import files
 from tekton_server.live.launching import ExitStatus, Launched, LaunchIdentity
@@ -135,6 +135,8 @@ class LaunchFiles:
 def launches(data_dir: Path, component_id: str | None = None) -> list[LaunchFiles]:
     """Give the launches whose files are here, of one component or of all, the newest of each component first."""
     top = data_dir / FOLDER
+    if component_id is not None and not COMPONENT_ID.fullmatch(component_id):
+        return []
     folders = [top / lookup_key(component_id)] if component_id is not None else _folders(top)
     return [LaunchFiles(data_dir, folder.name, uuid) for folder in folders for uuid in _newest_first(folder)]
 

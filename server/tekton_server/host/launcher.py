@@ -25,7 +25,7 @@ from tekton_server.host.refusals import Failure, refused
 from tekton_server.host.running import Running, kill_left_behind, kill_tree, signal_verified, verified
 from tekton_server.host.shim import proc
 from tekton_server.host.shim.run import LOCK
-from tekton_server.live.launching import Cause, ExitStatus, Launched, LaunchIdentity, launch_failed
+from tekton_server.live.launching import Cause, ExitStatus, Launched, Launcher, LaunchIdentity, launch_failed
 from tekton_server.process import read_to_end
 
 _ROOT = str(Path(tekton_server.__file__).parent.parent)
@@ -38,7 +38,7 @@ _TRIES = 20
 _AT_ONCE = 2 * (os.cpu_count() or 1)
 
 
-class LocalLauncher:
+class LocalLauncher(Launcher):
     """Everything that it launches is found again by the files below `data_dir`, which must be this process's alone."""
 
     def __init__(self, data_dir: Path, around: Surroundings, *, cgroups: Cgroups | None = None, keep: int = 5) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tekton_gateway import several
 from tekton_gateway.settings import STREAM_WINDOW, GatewaySettings, SocketAddress
 
 Json = dict[str, Any]
@@ -40,7 +41,7 @@ def _cluster(name: str, settings: GatewaySettings) -> Json:
     sockets = [settings.upstream] if isinstance(settings.upstream, Path) else settings.servers
     return {
         "name": name,
-        **(_found_by_name() if settings.servers else {"type": "STATIC"}),
+        **(_found_by_name(settings) if settings.servers else {"type": "STATIC"}),
         "connect_timeout": seconds(settings.connect_timeout),
         "per_connection_buffer_limit_bytes": settings.buffer_bytes,
         "circuit_breakers": _circuit_breakers(settings),
@@ -55,7 +56,7 @@ def _cluster(name: str, settings: GatewaySettings) -> Json:
     }
 
 
-def _found_by_name() -> Json:
+def _found_by_name(settings: GatewaySettings) -> Json:
     """Servers in containers: there may be several, any of them may be down or come back under another address."""
     return {
         # A container's name must be resolved again and again; each address it stands for is a server.
@@ -64,9 +65,14 @@ def _found_by_name() -> Json:
         "dns_lookup_family": "V4_PREFERRED",
         # Streams last: in turn, a server that came back would get none of those that were moved away from it.
         "lb_policy": "LEAST_REQUEST",
-        "health_checks": [_health_check()],
+        "health_checks": [several.health_check() if several.are_there(settings) else _health_check()],
+        **({"outlier_detection": several.outliers()} if several.are_there(settings) else {}),
         # Where none looks well any is tried: an answer that comes late under load must not become an outage.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 1.0}},
+        "common_lb_config": {
+            "healthy_panic_threshold": {"value": 1.0},
+            # By default what becomes of a server is told to the workers up to a second late.
+            **({"update_merge_window": "0s"} if several.are_there(settings) else {}),
+        },
     }
 
 
@@ -92,6 +98,7 @@ def _http2(settings: GatewaySettings) -> Json:
                 "max_concurrent_streams": settings.stream_limit,
                 "initial_stream_window_size": STREAM_WINDOW,
                 "initial_connection_window_size": STREAM_WINDOW * settings.stream_limit,
+                **(several.keepalive() if several.are_there(settings) else {}),
             }
         },
     }

@@ -6,6 +6,7 @@ One table. Each reply is rendered twice: as JSON for REST, and as the status of 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -193,7 +194,7 @@ def _for_grpc(reply: Reply) -> Json:
 
 def _status_details(error: errors.TektonError) -> str:
     """Give the rich status of an error as the server would, without padding as gRPC wants it."""
-    metadata = {"code": str(error.number), "component": errors.CORE_COMPONENT}
+    metadata = {"code": str(error.number), "component": errors.CORE_COMPONENT, "details": json.dumps(error.details)}
     status = status_pb2.Status(code=code_pb2.Code.Value(error.grpc_status), message=error.message)
     status.details.append(_packed(error_details_pb2.ErrorInfo(reason=error.reason, domain="tekton", metadata=metadata)))
     if error.retry_after is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tekton_gateway import clusters, contract
+from tekton_gateway import clusters, contract, several
 from tekton_gateway.clusters import seconds
 from tekton_gateway.settings import GatewaySettings
 
@@ -67,7 +67,8 @@ def _unary(path: str, settings: GatewaySettings) -> Json:
         },
         "retry_policy": {
             "retry_on": "connect-failure,refused-stream",
-            "num_retries": 2,
+            # Where there are several: until the one that cannot be reached is left out, and any other is tried.
+            "num_retries": 5 if several.are_there(settings) else 2,
             "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.100s"},
             **(_elsewhere() if settings.servers else {}),
         },

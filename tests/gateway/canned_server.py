@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,22 @@ class CannedServer:
 
 def _event(text: str) -> Any:
     return httpbody_pb2.HttpBody(content_type="text/event-stream", data=f"event: registry\ndata: {text}\n\n".encode())
+
+
+@asynccontextmanager
+async def dying_server(path: Path) -> AsyncIterator[list[int]]:
+    """A server that is gone as soon as it has a call, without a goodbye; gives the calls that it had."""
+    calls: list[int] = []
+
+    async def die_with_a_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")  # HTTP/2 SETTINGS, empty
+        await reader.readexactly(len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+        kind = None
+        while kind != 1:  # HEADERS: the call is here
+            length, kind = int.from_bytes(await reader.readexactly(3)), (await reader.readexactly(1))[0]
+            await reader.readexactly(5 + length)
+        calls.append(len(calls))
+        writer.close()
+
+    async with await asyncio.start_unix_server(die_with_a_call, path):
+        yield calls

@@ -18,6 +18,7 @@ from tekton_gateway.settings import MAX_CONNECTION_WINDOW, STREAM_WINDOW
 
 UNIX = GatewaySettings(upstream=Path("/run/tekton/server.sock"))
 TCP = GatewaySettings(upstream=("server", 8011), host="0.0.0.0")
+SEVERAL = GatewaySettings(upstream=(("a", 8011), ("b", 8011)))
 
 
 def manager(settings: GatewaySettings = UNIX) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def test_the_descriptors_reach_envoy_without_their_comments() -> None:
     assert [file.name for file in files if file.HasField("source_code_info")] == []
 
 
-@pytest.mark.parametrize("settings", [UNIX, TCP], ids=["unix", "tcp"])
+@pytest.mark.parametrize("settings", [UNIX, TCP, SEVERAL], ids=["unix", "tcp", "several"])
 def test_envoy_accepts_the_bootstrap(settings: GatewaySettings, tmp_path: Path) -> None:
     """For a child of ours and for a container alike."""
     file = tmp_path / "envoy.json"

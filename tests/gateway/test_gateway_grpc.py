@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 import grpc
 import pytest
@@ -17,7 +18,7 @@ from tekton.v1 import (
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
-from tests.gateway.canned_server import CannedServer
+from tests.gateway.canned_server import CannedServer, dying_server
 from tests.gateway.clients import StartGateway, grpc_channel
 
 pytestmark = pytest.mark.timeout(30)
@@ -33,10 +34,15 @@ def get(component_id: str) -> registry_service_pb2.GetComponentRequest:
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
     """Give the ErrorInfo.reason of the rich status."""
+    return info_of(error).reason
+
+
+def info_of(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
+    """Give the ErrorInfo of the rich status."""
     status = rpc_status.from_call(error)
     info = error_details_pb2.ErrorInfo()
     assert status is not None and status.details[0].Unpack(info)
-    return info.reason
+    return info
 
 
 async def test_a_unary_call_and_its_trailers_arrive(channel: grpc.aio.Channel) -> None:
@@ -122,6 +128,18 @@ async def test_a_call_without_a_server_is_unavailable_with_details(start_gateway
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert caught.value.details() == "The server cannot be reached now; nothing was done. Try again."
     assert reason_of(caught.value) == "unavailable"
+
+
+async def test_a_server_that_dies_during_a_call_leaves_the_outcome_unknown(
+    start_gateway: StartGateway, short_dir: Path
+) -> None:
+    """The details say so: who takes the call for refused and makes it again would do it twice."""
+    async with dying_server(short_dir / "server.sock") as calls, grpc_channel(await start_gateway()) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await registry(channel).GetComponent(get("minimal"))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert info_of(caught.value).metadata["details"] == '{"outcome": "unknown"}'
+    assert len(calls) == 1
 
 
 async def test_the_deadline_of_the_client_is_honoured(start_gateway: StartGateway, server: CannedServer) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tekton_gateway import Envoy
-from tests.gateway.canned_server import CannedServer
+from tests.gateway.canned_server import CannedServer, dying_server
 from tests.gateway.clients import StartGateway, rest_client
 
 pytestmark = pytest.mark.timeout(30)
@@ -228,25 +228,11 @@ async def test_a_server_that_dies_during_a_call_leaves_the_outcome_unknown(
     start_gateway: StartGateway, short_dir: Path
 ) -> None:
     """Here it cannot even say goodbye: its connection is gone."""
-    taken = 0
-
-    async def die_with_a_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal taken
-        taken += 1
-        writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")  # HTTP/2 SETTINGS, empty
-        await reader.readexactly(len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
-        kind = None
-        while kind != 1:  # HEADERS: the call is here
-            length, kind = int.from_bytes(await reader.readexactly(3)), (await reader.readexactly(1))[0]
-            await reader.readexactly(5 + length)
-        writer.close()
-
-    listener = await asyncio.start_unix_server(die_with_a_call, short_dir / "server.sock")
-    async with listener, rest_client(await start_gateway()) as rest:
+    async with dying_server(short_dir / "server.sock") as calls, rest_client(await start_gateway()) as rest:
         response = await rest.get("/api/health")
     error = error_of(response, 503, 1000, "unavailable")
     assert error["details"] == {"outcome": "unknown"}
-    assert taken == 1
+    assert len(calls) == 1
 
 
 async def test_a_call_that_takes_too_long_is_504(start_gateway: StartGateway, server: CannedServer) -> None:

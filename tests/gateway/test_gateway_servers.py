@@ -102,6 +102,17 @@ async def test_calls_that_cannot_reach_a_server_go_to_another_at_once(
     await until_only(gateway, "b")
 
 
+async def test_where_the_last_server_that_says_it_serves_dies_another_is_tried_in_the_same_call(
+    start_gateway: StartGateway, pair: tuple[NamedServer, NamedServer]
+) -> None:
+    """As when one has only just come back: not one call fails."""
+    gateway = await before(start_gateway, *pair)
+    await pair[0].serve(False)
+    await until_only(gateway, "b")
+    await pair[1].stop()
+    await until_only(gateway, "a")
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_streams_and_unary_calls_reach_every_server_by_ways_of_their_own(count: int) -> None:
     """Both clusters have all servers, each with windows for all streams of a connection, and check their health."""
@@ -113,7 +124,11 @@ def test_streams_and_unary_calls_reach_every_server_by_ways_of_their_own(count: 
         [group] = cluster["load_assignment"]["endpoints"]
         found = [one["endpoint"]["address"]["socket_address"] for one in group["lb_endpoints"]]
         assert [(one["address"], one["port_value"]) for one in found] == list(servers)
-        assert cluster["health_checks"][0]["grpc_health_check"] == {}
+        [asked] = cluster["health_checks"]
+        assert asked["grpc_health_check"] == {}
+        # Whoever is alone is given more time, and never left out: there is nobody else to go to.
+        assert asked["interval"] == ("0.5s" if count > 1 else "1s")
+        assert ("outlier_detection" in cluster) == (count > 1)
         [protocol] = cluster["typed_extension_protocol_options"].values()
         assert protocol["explicit_http_config"]["http2_protocol_options"]["max_concurrent_streams"] == 8192
     table = {row["match"]["path"]: row["route"] for row in routes.render(settings)["virtual_hosts"][0]["routes"]}

@@ -97,7 +97,12 @@ class Tekton:
         self._step("startup", "loading the registry")
         timing, retention = self.settings.timing, self.settings.retention
         ceiling = self.settings.components.max_beats_per_second
-        self.live = await LiveRegistry.open(engine, database, timing, retention, self._observed.parts, ceiling)
+        address = f"{self._shown}:{self._direct_port or self.settings.port}"
+        # The embedded one is behind a lock that no other process can hold.
+        alone = self.settings.database_url is None
+        self.live = await LiveRegistry.open(
+            engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone
+        )
         _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))

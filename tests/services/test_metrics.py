@@ -117,7 +117,7 @@ async def test_the_exposition_names_every_part(http: httpx.AsyncClient) -> None:
         "tekton_build", "tekton_ready", "tekton_part_healthy",
         "tekton_calls", "tekton_calls_active", "tekton_call_duration_seconds",
         "tekton_components", "tekton_instances", "tekton_watchers",
-        "tekton_leases", "tekton_leases_suspect", "tekton_heartbeat_sessions",
+        "tekton_leases", "tekton_leases_suspect", "tekton_leases_owned", "tekton_servers", "tekton_heartbeat_sessions",
         "tekton_journal_revision", "tekton_journal_commits", "tekton_journal_batch_commits",
         "tekton_writer_waiting", "tekton_database_up",
         "process_cpu_seconds", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds",

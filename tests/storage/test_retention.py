@@ -14,6 +14,7 @@ from tekton_server.domain.commands import EndInstance
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services.selector import Selector
 from tekton_server.services.watches import RegistryWatches, StateWatches
+from tekton_server.storage import retention
 from tekton_server.storage.retention import JournalKept, forget_old
 from tests.support.live import assert_whole, opened, register
 from tests.support.postgres import Cluster
@@ -118,3 +119,20 @@ async def test_a_watcher_whose_token_is_compacted_is_told_at_once_and_starts_ove
         watch = RegistryWatches(live).messages(Selector(), f"{live.view.history_id}.27")
         assert [e.revision for e in Phase.FromString(await anext(watch)).events] == [28, 28, 29, 29, 30, 30]
         await watch.aclose()  # type: ignore[attr-defined]
+
+
+async def test_two_servers_do_not_clean_up_at_once(cluster: Cluster) -> None:
+    """While one deletes, the other has nothing to do; nobody waits, and so nobody can deadlock."""
+    async with opened(make_url(cluster.new_database())) as live:
+        engine = live.store._engine
+        old = "INSERT INTO tombstones VALUES (gen_random_uuid(), 'old', 'ended', now() - interval '2 days')"
+        count = text("SELECT count(*) FROM tombstones")
+        async with engine.begin() as connection:
+            await connection.execute(text(old))
+        async with engine.begin() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({retention._LOCK})"))
+            await forget_old(engine, JournalKept())
+            assert await connection.scalar(count) == 1
+        await forget_old(engine, JournalKept())
+        async with engine.begin() as connection:
+            assert await connection.scalar(count) == 0

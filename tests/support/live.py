@@ -33,14 +33,14 @@ def register(number: int, **fields: object) -> RegisterComponent:
 
 @asynccontextmanager
 async def opened(
-    url: URL, failures: list[BaseException] | None = None, *, migrated: bool = False
+    url: URL, failures: list[BaseException] | None = None, *, migrated: bool = False, alone: bool = False
 ) -> AsyncIterator[LiveRegistry]:
     """Open a live registry on a database, as a server does; on one that is `migrated` it does that no more."""
     database = Database(url)
     engine = create_engine(database)
     if not migrated:
         await migrate(database)
-    live = await LiveRegistry.open(engine, database, Timing(0.5, 2.0))
+    live = await LiveRegistry.open(engine, database, Timing(0.5, 2.0), alone=alone)
     live.start((failures if failures is not None else []).append)
     try:
         yield live

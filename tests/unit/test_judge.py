@@ -67,8 +67,14 @@ class Court:
         self.leases: dict[str, Lease] = {}
         self.writer = PaperWriter(self.leases, lambda: self.judge, lambda: self.now)
         self.pace = Pace(Timing(INTERVAL, TIMEOUT))
-        self.judge = Judge(self.leases, self.writer, self.pace, lambda: self.now)  # type: ignore[arg-type]
+        self.judge = Judge(self.leases, self.writer, self, self.pace, lambda: self.now)  # type: ignore[arg-type]
         self.beating: dict[str, float] = {}
+
+    # The ownership of a server that is alone: it judges all, and knows at once of every beat.
+    slack = 0.0
+
+    def certain_until(self, lease: Lease) -> float:
+        return self.now
 
     def add(self, name: str, *, stream: Presence | None = None, host: str = "a", beats: bool = True) -> Lease:
         """Grant a lease; it beats at a time of its own within each interval."""
@@ -79,6 +85,7 @@ class Court:
             leased=True, granted=1, revision=1, fingerprint="",
         )  # fmt: skip
         lease = self.leases[name] = Lease(instance, self.now, None, self.pace.timing)
+        lease.mine = True
         self.judge.preservation.roll.enter(lease, instance, self.now)
         if stream is not None:
             self.judge.preservation.roll.move(lease, stream, self.now)

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("address", sa.Text, nullable=False),
         _time("started_at"),
         _time("renewed_at"),
+        _time("stored_until"),
         sa.PrimaryKeyConstraint("server_id", name="servers_pkey"),
     )
     op.create_table(
@@ -32,7 +33,16 @@ def upgrade() -> None:
         _time("set_at"),
         sa.PrimaryKeyConstraint("name", name="switches_pkey"),
     )
+    _widen_leases()
+
+
+def _widen_leases() -> None:
     op.add_column("leases", sa.Column("metrics", JSON, nullable=True))
+    for name, kind in (("version", sa.BigInteger), ("written_tx", sa.BigInteger), ("written_by", sa.Uuid)):
+        op.add_column("leases", sa.Column(name, kind, nullable=True))
+    op.execute("UPDATE leases SET version = 1, written_tx = 0, written_by = server_id")
+    for name in ("version", "written_tx", "written_by"):
+        op.alter_column("leases", name, nullable=False)
 
 
 def _create_commands() -> None:

@@ -14,6 +14,7 @@ from tekton_server.live import grace
 from tekton_server.live.evictions import Evictions
 from tekton_server.live.lease import Clock, Lease
 from tekton_server.live.outages import DATABASE, LOOP, Outages, matters
+from tekton_server.live.ownership import Ownership
 from tekton_server.live.pace import Pace
 from tekton_server.live.preservation import SelfPreservation
 from tekton_server.live.ticks import ticks
@@ -40,9 +41,12 @@ RETRY, RETRY_SHARE = 1.0, 1 / 10
 class Judge:
     """Judges the leases of a table, which it reads and never changes."""
 
-    def __init__(self, leases: Mapping[str, Lease], writer: Writer, pace: Pace, clock: Clock) -> None:
+    def __init__(
+        self, leases: Mapping[str, Lease], writer: Writer, ownership: Ownership, pace: Pace, clock: Clock
+    ) -> None:
         self._leases = leases
         self._writer = writer
+        self._ownership = ownership
         self._pace = pace
         self.preservation = SelfPreservation(pace, clock, lambda: len(self.evictions))
         self._clock = clock
@@ -148,7 +152,8 @@ class Judge:
         return min(seconds, self._pace.timing.timeout * share)
 
     def _judge(self, lease: Lease, now: float) -> None:
-        silent_at = lease.counted_from + lease.terms.silence
+        # What another server heard is known here that much later.
+        silent_at = lease.counted_from + lease.terms.silence + self._ownership.slack
         if now < silent_at:
             grace.prove(lease)
             self._wheel.put(lease, silent_at)
@@ -156,19 +161,24 @@ class Judge:
         grace.relapse(lease)
         if not self.outages:
             self.preservation.roll.fell_silent(lease, now)
-        if now < lease.deadline:
-            self._wheel.put(lease, lease.deadline)
-        else:
+        deadline = lease.deadline + self._ownership.slack
+        if now < deadline:
+            self._wheel.put(lease, deadline)
+        elif lease.mine:
             self.evictions.add(lease)
+        else:
+            # Another server judges it; it is kept in the wheel for the day that it becomes ours.
+            self._wheel.put(lease, now + lease.terms.silence)
 
     def _may_evict(self, lease: Lease) -> bool:
         held = self._leases.get(lease.instance_uuid) is lease
-        return held and self._clock() >= lease.deadline and not self._held
+        # Until when all is known, and not now: another server may have heard a beat that it has not stored yet.
+        return held and self._ownership.certain_until(lease) >= lease.deadline and not self._held
 
     def _evict(self, lease: Lease, now: float) -> None:
         if self._leases.get(lease.instance_uuid) is not lease:
             return
-        if now < lease.deadline:
+        if now < lease.deadline or not lease.mine:
             self.watch(lease)
             return
         evidence = {
@@ -195,6 +205,9 @@ class Judge:
             self.evictions.done += 1
         elif failed:
             log.warning("the expiry of %s could not be recorded: %s", lease.instance_uuid, future.exception())
+            self._again(lease)
+        elif self._clock() >= lease.deadline and not self._held:
+            # Another server may know better, and has not stored it yet.
             self._again(lease)
         else:
             self.watch(lease)

@@ -38,9 +38,9 @@ class Lease:
     """The liveness of one instance, as this server knows it. Times without `_at` are monotonic seconds."""
 
     __slots__ = (
-        "beat_at", "beat_seconds", "claimed", "claims_in_flight", "component_id", "granted", "health", "home",
-        "instance_uuid", "judging", "measured", "metrics", "pardoned", "presence", "proved", "sequence", "session",
-        "session_epoch", "suspect", "terms", "weighing",
+        "beat_at", "beat_seconds", "claimed", "claimed_seconds", "claims_in_flight", "component_id", "granted",
+        "health", "home", "instance_uuid", "judging", "measured", "metrics", "mine", "owner", "pardoned", "presence",
+        "proved", "sequence", "session", "session_epoch", "suspect", "terms", "version", "weighing",
     )  # fmt: skip
 
     def __init__(self, instance: Instance, now: float, beat: Beat | None, terms: Timing) -> None:
@@ -68,6 +68,12 @@ class Lease:
         # The session it beats through, and the one of its host, for when no stream carries it.
         self.presence: Presence | None = None
         self.home: Presence | None = None
+        # Whether this server judges it; if not, which one does, as far as known; and the row that says so.
+        self.mine = False
+        self.owner = beat.server_id if beat else None
+        self.version = beat.version if beat else 0
+        # When this server took it for a stream, until that is stored.
+        self.claimed_seconds = float("-inf")
 
     @property
     def figures(self) -> Mapping[str, float]:
@@ -94,4 +100,8 @@ class LeaseHolder:
 
     def command_changed(self, lease: Lease, command: InstanceCommand, *, over: bool) -> None:
         """MUST return at once; a command to the instance of the lease was posted, or is over."""
+        raise NotImplementedError
+
+    def taken_over(self, lease: Lease) -> None:
+        """MUST return at once; a newer stream, here or at another server, carries the lease."""
         raise NotImplementedError

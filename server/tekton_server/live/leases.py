@@ -16,6 +16,7 @@ from tekton_server.live.beat_flush import BeatFlush
 from tekton_server.live.beats import BeatEvent, BeatFeed
 from tekton_server.live.judge import Judge
 from tekton_server.live.lease import Clock, Lease, Timing
+from tekton_server.live.ownership import Ownership
 from tekton_server.live.pace import BEATS_PER_SECOND, Pace
 from tekton_server.live.presence import Presence, Roll
 from tekton_server.live.writer import Writer
@@ -41,8 +42,10 @@ class LeaseTable:
         self._feed = feed
         self._clock = clock
         self._leases: dict[str, Lease] = {}
-        self.judge = Judge(self._leases, writer, self._pace, clock)
-        self.beats = BeatFlush(store)
+        self.beats = BeatFlush(store, lambda *told: self.ownership.stored(*told), clock)
+        self.ownership = Ownership(store.server_id, self._leases, self.beats, self._heard, clock)
+        writer.recheck = self.ownership.recheck
+        self.judge = Judge(self._leases, writer, self.ownership, self._pace, clock)
         # Last beats of instances that are still shown and hold no lease any more.
         self._last_beats: dict[str, datetime] = {}
 
@@ -62,12 +65,20 @@ class LeaseTable:
         """How many leases have lost their stream."""
         return sum(lease.suspect for lease in self._leases.values())
 
-    def load(self, instances: Collection[Instance], beats: Mapping[str, Beat]) -> None:
-        """Take over the leases found in the database at start; each gets one full timeout."""
+    @property
+    def owned(self) -> int:
+        """How many leases this server judges, and no other."""
+        return sum(lease.mine for lease in self._leases.values())
+
+    def load(self, instances: Collection[Instance], beats: Mapping[str, Beat], *, alone: bool) -> None:
+        """Begin with the leases found in the database at start; each gets one full timeout.
+
+        Those of a server that is `alone` are all its own; otherwise the rows say whose they are.
+        """
         for instance in instances:
             beat = beats.get(instance.instance_uuid)
             if instance.leased:
-                self._grant(instance, beat)
+                self._grant(instance, beat, ours=alone)
             elif beat is not None:
                 self._last_beats[instance.instance_uuid] = beat.last_heartbeat
         self._pace.follow(len(self._leases), self._clock())
@@ -92,11 +103,11 @@ class LeaseTable:
         lease = self._leases.get(instance.instance_uuid)
         return Stamp(self.last_beat(instance), False) if lease is None else Stamp(lease.beat_at, lease.suspect)
 
-    def on_commit(self, commit: Commit) -> None:
-        """Grant and end leases as the journal says."""
+    def on_commit(self, commit: Commit, ours: bool) -> None:
+        """Grant and end leases as the journal says; what this server granted is its own."""
         for change in commit.changes:
             if isinstance(change, InstanceChange):
-                self._follow(change)
+                self._follow(change, ours)
 
     def beat(self, lease: Lease, event: Callable[[], BeatEvent]) -> None:
         """Renew a lease. `event` makes what watchers see, if there are any."""
@@ -110,6 +121,17 @@ class LeaseTable:
         self.beats.beat(lease)
         if self._feed.active:
             self._feed.publish(event())
+
+    def _heard(self, lease: Lease) -> None:
+        """Another server has heard a beat, and has told its client these terms."""
+        lease.terms = self._pace.timing
+        if lease.session is None and lease.home is not None:
+            self._roll.move(lease, lease.home, lease.beat_seconds)
+
+    def show(self, lease: Lease, event: Callable[[Lease], BeatEvent]) -> None:
+        """Show watchers a beat that another server heard."""
+        if self._feed.active:
+            self._feed.publish(event(lease))
 
     def beat_all(self, leases: Collection[Lease], event: Callable[[Lease], BeatEvent]) -> None:
         """Renew many leases at once."""
@@ -139,18 +161,16 @@ class LeaseTable:
         return self.judge.preservation.roll
 
     def epoch(self, lease: Lease) -> int:
-        """Start a new session epoch of a lease: it grows over restarts too, since it follows the time in ms."""
-        lease.session_epoch = max(lease.session_epoch + 1, time.time_ns() // 1_000_000)
-        self.beats.beat(lease)
-        return lease.session_epoch
+        """Start a new session epoch of a lease: it is this server's then."""
+        return self.ownership.claim(lease)
 
-    def _follow(self, change: InstanceChange) -> None:
+    def _follow(self, change: InstanceChange, ours: bool) -> None:
         instance = change.new
         lease = self._leases.get(change.key)
         if instance is not None and instance.leased:
             if lease is None:
                 self._last_beats.pop(change.key, None)
-                self._grant(instance, None)
+                self._grant(instance, None, ours=ours)
         elif lease is not None:
             del self._leases[change.key]
             self._last_beats[change.key] = lease.beat_at
@@ -162,11 +182,13 @@ class LeaseTable:
             self._last_beats.pop(change.key, None)
             self.beats.forget((change.key,))
 
-    def _grant(self, instance: Instance, beat: Beat | None) -> None:
+    def _grant(self, instance: Instance, beat: Beat | None, *, ours: bool) -> None:
         lease = Lease(instance, self._clock(), beat, self.timing)
         self._leases[lease.instance_uuid] = lease
         self._roll.enter(lease, instance, lease.beat_seconds)
-        if beat is None:
+        if ours:
+            self.ownership.adopt(lease)
+        if ours and beat is None:
             self.beats.beat(lease)
         self.judge.watch(lease)
 

@@ -59,6 +59,7 @@ class Pulses:
         self._confirm = confirm
         self._scales = Scales(view, writer, leases.timing.busy_after)
         self._lookups = asyncio.Semaphore(LOOKUPS)
+        leases.ownership.shown = lambda lease: leases.show(lease, self._event)
 
     async def lease(self, claim: Claim, state: ComponentState | None = None) -> Lease:
         """Find the lease a client claims, bringing back an instance that was failed by its timeout only.

@@ -22,22 +22,28 @@ from tekton_server.live.admission import Admission
 from tekton_server.live.beats import BeatFeed
 from tekton_server.live.commands import CommandDesk
 from tekton_server.live.fanout import Hub
+from tekton_server.live.follower import Follower
 from tekton_server.live.freshness import Freshness
 from tekton_server.live.housekeeping import Housekeeping, Retention
 from tekton_server.live.lease import Timing
 from tekton_server.live.leases import LeaseTable
+from tekton_server.live.membership import Membership, server_lease
 from tekton_server.live.metrics import Batches
+from tekton_server.live.neighbours import Neighbours
 from tekton_server.live.pace import BEATS_PER_SECOND
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
 from tekton_server.live.sessions import SessionRegistry
 from tekton_server.live.silence import Silence
 from tekton_server.live.switches import Switches
+from tekton_server.live.takeover import Takeover
 from tekton_server.live.writer import HistoryDivergedError
 from tekton_server.storage.database import Database
 from tekton_server.storage.errors import StorageUnavailableError
 from tekton_server.storage.leases import LeaseStore
+from tekton_server.storage.notices import Notices
 from tekton_server.storage.retention import forget_old
+from tekton_server.storage.servers import ServerStore
 from tekton_server.storage.state import Loaded, Store
 from tekton_server.storage.switches import SwitchStore
 
@@ -63,6 +69,9 @@ class LiveRegistry:
         last_batch: UUID | None,
         parts: Parts,
         beats_per_second: float = BEATS_PER_SECOND,
+        *,
+        address: str,
+        alone: bool,
     ) -> None:
         self.server_id = uuid4()
         self.view: View = loaded.view
@@ -80,10 +89,14 @@ class LiveRegistry:
         )
         self.housekeeping.load(self.view.instances.values(), loaded.graves)
         self.hub = Hub(self.view, store.after)
-        self.leases = LeaseTable(
-            timing, self.writer, LeaseStore(engine, self.server_id), self.feed, beats_per_second=beats_per_second
-        )
-        self.leases.load(self.view.instances.values(), loaded.beats)
+        stored = LeaseStore(engine, self.server_id)
+        self.leases = LeaseTable(timing, self.writer, stored, self.feed, beats_per_second=beats_per_second)
+        self.leases.load(self.view.instances.values(), loaded.beats, alone=alone)
+        self.takeover = Takeover(stored, self.leases, server_lease(timing.timeout))
+        servers, clock = ServerStore(engine, self.server_id), self.leases.now
+        self.membership = Membership(servers, self.leases, self.takeover, clock, address=address, alone=alone)
+        self.neighbours = Neighbours(stored, self.leases, self.takeover, loaded.horizon)
+        self.follower = Follower(Notices(database, lambda: self._session.backend), self.view, self.writer)
         self._freshness = Freshness(self._refresh)
         self.pulses = Pulses(self.view, self.writer, self.leases, self.confirm)
         self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
@@ -101,8 +114,13 @@ class LiveRegistry:
         retention: Retention = KEEP,
         parts: Parts = PARTS,
         beats_per_second: float = BEATS_PER_SECOND,
+        *,
+        address: str = "",
+        alone: bool = False,
     ) -> LiveRegistry:
-        """Load the store and wire everything up.
+        """Load the store, wire everything up, and join the servers on the database.
+
+        `address` is what the other servers' operators see. `alone`: no other can be using the database.
 
         Raises:
             StorageUnavailableError: the database cannot be asked.
@@ -111,7 +129,12 @@ class LiveRegistry:
         loaded = await store.load()
         head = await store.head()
         last_batch = head.batch_id if head.revision == loaded.view.revision else None
-        return cls(loaded, store, engine, database, timing, retention, last_batch, parts, beats_per_second)
+        live = cls(
+            loaded, store, engine, database, timing, retention, last_batch, parts, beats_per_second,
+            address=address, alone=alone,
+        )  # fmt: skip
+        await live.membership.join()
+        return live
 
     def build_in(self, host: str, port: int) -> None:
         """Show Tekton's own parts among the components, at the address by which Tekton is reached."""
@@ -128,6 +151,10 @@ class LiveRegistry:
             "beat flush": self.leases.beats.run(),
             "housekeeping": self.housekeeping.run(),
             "command expiry": self.commands.expiry.run(),
+            "server lease": self.membership.run(),
+            "takeover": self.takeover.run(),
+            "neighbours": self.neighbours.run(),
+            "follower": self.follower.run(),
         }
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=name)
@@ -139,7 +166,7 @@ class LiveRegistry:
             await self.writer.run()
         except HistoryDivergedError:
             # The next start serves the new history; tokens of the old one are then told apart.
-            await self.store.new_history()
+            await self.store.new_history(self.view.history_id)
             raise
 
     async def confirm(self) -> None:
@@ -175,19 +202,20 @@ class LiveRegistry:
         self.sessions.go_away(reconnect_after, "shutting_down")
 
     async def stop(self) -> None:
-        """Stop the background tasks, storing the last beats, and close the writer's connection."""
+        """Stop the background tasks, storing the last beats, leave the leases to others, and close the connections."""
         await self._freshness.close()
         for task in self._tasks:
             task.cancel()
         for result in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 log.error("a background task had failed", exc_info=result)
+        await self.membership.leave()
         await self._session.close()
 
-    def _on_commit(self, commit: Commit) -> None:
+    def _on_commit(self, commit: Commit, ours: bool) -> None:
         for change in commit.changes:
             _tell(change)
-        self.leases.on_commit(commit)
+        self.leases.on_commit(commit, ours)
         self.commands.on_commit(commit)
         self.housekeeping.on_commit(commit)
         self.hub.publish(commit)

@@ -1,7 +1,7 @@
 """The one write path: waiting commands are gathered into a batch, decided in turn, and committed together.
 
 DESIGN §3. Commit order is lock order: the journal's advisory lock is taken before the last revision is read, so
-revisions are gapless over any number of servers. Only this module folds commits into the view.
+revisions are gapless over any number of servers. Only this task folds commits into the view.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +18,15 @@ from tekton.core.backoff import full_jitter
 from tekton.core.errors import RateLimitedError, TektonError, UnavailableError
 from tekton.core.view import Commit, View
 from tekton_server import failpoints
-from tekton_server.domain.commands import Command
+from tekton_server.domain.commands import Command, ExpireLease
 from tekton_server.domain.overlay import Tombstones
 from tekton_server.live.batch import Batch, Pending
+from tekton_server.live.folding import Folding, HistoryDivergedError
 from tekton_server.storage.errors import DataRefusedError, StorageFullError, StorageUnavailableError
-from tekton_server.storage.journal import Head, JournalSession
+from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.requests import Request
+
+__all__ = ["HistoryDivergedError", "Writer"]
 
 log = logging.getLogger(__name__)
 
@@ -39,22 +42,24 @@ STUCK_AFTER = 2.0
 PATIENCE = 10.0
 
 
-class HistoryDivergedError(Exception):
-    """The database holds another history than the one folded so far: it was restored or failed over."""
+Recheck = Callable[[JournalSession, Sequence[str]], Awaitable[None]]
 
 
 class Writer:
     """Decides and commits commands. One task runs `run`; everybody else calls `submit`.
 
-    `on_commit` is called with each commit right after the view holds it, and `on_batch` once after the last of a batch;
-    both before any caller is answered.
+    `on_commit` is called with each commit right after the view holds it, and whether this server made it; `on_batch`
+    once after the last of a batch; both before any caller is answered.
     """
+
+    recheck: Recheck | None = None
+    """Asked under the journal lock before leases expire, so that guards judge by what is stored then."""
 
     def __init__(
         self,
         session: JournalSession,
         view: View,
-        on_commit: Callable[[Commit], None],
+        on_commit: Callable[[Commit, bool], None],
         on_batch: Callable[[], None],
         tombstones: Tombstones,
         *,
@@ -62,12 +67,10 @@ class Writer:
     ) -> None:
         self._session = session
         self._view = view
-        self._on_commit = on_commit
-        self._on_batch = on_batch
+        self._folding = Folding(session, view, on_commit, on_batch, last_batch)
         self._tombstones = tombstones
         self._waiting: deque[Pending] = deque()
         self._wake = asyncio.Event()
-        self._last_batch = last_batch
         self._down_since: float | None = None
         self._full = False
         self._failures = 0
@@ -214,9 +217,14 @@ class Writer:
         return True
 
     async def _write(self, pending: list[Pending]) -> None:
+        if pending and self._down_since is None and all(item.command is None for item in pending):
+            await self._follow(pending)
+            return
         head = await self._session.begin()
-        self._check_history(head)
-        await self._catch_up(head)
+        await self._folding.catch_up(head)
+        expiring = [item.command.instance_uuid for item in pending if isinstance(item.command, ExpireLease)]
+        if expiring and self.recheck is not None:
+            await self.recheck(self._session, expiring)
         asked = [item.request.key for item in pending if item.request is not None]
         remembered = await self._session.remembered(asked) if asked else {}
         batch = Batch(self._view, head, remembered, self._tombstones)
@@ -237,14 +245,11 @@ class Writer:
         self._put_back(undecided)
         await self._finish(batch)
 
-    async def _catch_up(self, head: Head) -> None:
-        """Fold what other servers committed meanwhile; the journal's lock is held."""
-        while self._view.revision < head.revision:
-            commits = await self._session.after(self._view.revision)
-            if not commits or commits[0].revision != self._view.revision + 1:
-                raise RuntimeError("the journal was compacted past this server; start it again to load the state")
-            self._fold(commits)
-            self._last_batch = head.batch_id
+    async def _follow(self, pending: list[Pending]) -> None:
+        """Fold what other servers committed, without the journal's lock: nobody waits for a server that only reads."""
+        await self._folding.catch_up(await self._session.head())
+        for item in pending:
+            item.resolve(None)
 
     async def _settle(self, pending: list[Pending], batch: Batch) -> None:
         """Find out what became of a commit whose answer was lost. Callers wait as long as their own patience lasts."""
@@ -293,25 +298,13 @@ class Writer:
 
     async def _finish(self, batch: Batch) -> None:
         if batch.commits:
-            self._last_batch = batch.batch_id
             if log.isEnabledFor(logging.DEBUG):
                 # The journal holds the id of the batch: that is how its rows are told whose requests they are of.
                 log.debug("batch %s is committed", batch.batch_id, extra={"requests": batch.request_ids})
-            self._fold(batch.commits)
+            self._folding.ours(batch.commits, batch.batch_id)
         if failpoints.ACTIVE:
             await failpoints.reach("writer.before_answer")
         batch.resolve()
-
-    def _fold(self, commits: Sequence[Commit]) -> None:
-        for commit in commits:
-            self._view.fold(commit)
-            self._on_commit(commit)
-        self._on_batch()
-
-    def _check_history(self, head: Head) -> None:
-        same_end = head.revision != self._view.revision or self._last_batch in (None, head.batch_id)
-        if head.history_id != self._view.history_id or head.revision < self._view.revision or not same_end:
-            raise HistoryDivergedError("the database holds another history than this server has served")
 
     def _not_tried(self) -> StorageUnavailableError:
         if self._full:

@@ -98,6 +98,9 @@ def _registry(live: LiveRegistry) -> Iterator[Metric]:
 def _leases(live: LiveRegistry) -> Iterator[Metric]:
     yield _gauge("tekton_leases", "Instances that are alive.", len(live.leases))
     yield _gauge("tekton_leases_suspect", "Those of them that lost their heartbeat stream.", live.leases.suspects)
+    yield _gauge("tekton_leases_owned", "Those that this server judges, and no other.", live.leases.owned)
+    others = len(live.leases.ownership.others)
+    yield _gauge("tekton_servers", "Servers on the same database that live, this one among them.", others + 1)
     yield _gauge("tekton_heartbeat_sessions", "Heartbeat streams that are open.", len(live.sessions))
     interval = live.leases.timing.interval
     yield _gauge("tekton_heartbeat_interval_seconds", "How often a lease is to beat.", interval, unit="seconds")

@@ -37,6 +37,11 @@ def writer_settings(database: Database) -> dict[str, str]:
     }
 
 
+def listener_settings(database: Database) -> dict[str, str]:
+    """The session that waits for notices has nothing to lock."""
+    return {"application_name": f"{database.application}-listener", **_keepalives(database.terms)}
+
+
 def create_engine(database: Database) -> AsyncEngine:
     """Make the pool that everything but the writer uses."""
     terms = database.terms

@@ -16,6 +16,7 @@ from tekton_server.storage import rows
 from tekton_server.storage.database import Database
 from tekton_server.storage.engine import connect, writer_settings
 from tekton_server.storage.errors import translated
+from tekton_server.storage.leases import Judged, read_judged
 from tekton_server.storage.requests import REMEMBERED, Answered, RequestKey
 from tekton_server.storage.tables import commands, components, instances
 
@@ -121,11 +122,26 @@ class JournalSession:
                 await failpoints.reach("journal.after_begin", connection)
             return _head(await connection.fetchrow(_HEAD))
 
+    @property
+    def backend(self) -> int | None:
+        """The process of the database behind the connection: notices that it sends are our own."""
+        return None if self._connection is None else self._connection.get_server_pid()
+
+    async def head(self) -> Head:
+        """Read the end of the journal without its lock: it may grow meanwhile."""
+        with translated():
+            return await read_head(await self._open())
+
     async def after(self, revision: int) -> list[Commit]:
         """Read the commits after a revision, bounded; ask again until none come."""
         with translated():
             connection = self._inside()
             return await read_after(connection, revision)
+
+    async def judged(self, instance_uuids: Sequence[str], server_id: UUID) -> Judged:
+        """Read the leases that a batch is to expire, and lock them: a beat that others store now comes after it."""
+        with translated():
+            return await read_judged(self._inside(), instance_uuids, server_id)
 
     async def remembered(self, keys: Sequence[RequestKey]) -> dict[RequestKey, Answered]:
         """Read what was answered to requests before."""
@@ -183,8 +199,8 @@ class JournalSession:
             await self._inside().execute("ROLLBACK")
 
     async def batch_at(self, revision: int) -> UUID | None:
-        """Tell which batch wrote a revision; None when no one did. Call inside `begin`, whose lock waits out an old
-        backend that is still committing.
+        """Tell which batch wrote a revision; None when no one did, or it is compacted. To settle an outcome, call it
+        inside `begin`, whose lock waits out an old backend that is still committing.
         """
         with translated():
             found: UUID | None = await self._inside().fetchval(_BATCH_AT, revision)

@@ -12,6 +12,9 @@ from tekton_server.storage.errors import translated
 from tekton_server.storage.requests import REMEMBERED
 
 TOMBSTONES_KEPT = "24 hours"
+# One server at a time; "tekton" and 3 in ASCII.
+_LOCK = 0x74656B746F6E03
+_MY_TURN = text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")
 # Deleted in small steps, so that no statement holds up the writer; and so many steps at most in one sweep.
 _STEP = 1000
 _STEPS = 200
@@ -43,17 +46,21 @@ class JournalKept(NamedTuple):
 
 
 async def forget_old(engine: AsyncEngine, kept: JournalKept) -> None:
-    """Delete remembered answers and tombstones whose time is over, and compact the journal.
+    """Delete remembered answers and tombstones whose time is over, and compact the journal, unless another server does.
 
     Raises:
         StorageUnavailableError: the database cannot be asked.
     """
     with translated():
         async with engine.begin() as connection:
+            if not await connection.scalar(_MY_TURN):
+                return
             await connection.execute(_FORGET_REQUESTS)
             await connection.execute(_FORGET_TOMBSTONES)
         for _ in range(_STEPS):
             async with engine.begin() as connection:
+                if not await connection.scalar(_MY_TURN):
+                    return
                 values = {"step": _STEP, "age": kept.age, "revisions": kept.revisions}
                 if (await connection.execute(_COMPACT, values)).rowcount == 0:
                     return

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import func, update
@@ -18,6 +19,7 @@ from tekton_server.storage import rows
 from tekton_server.storage.engine import driver
 from tekton_server.storage.errors import translated
 from tekton_server.storage.journal import Head, read_after, read_head
+from tekton_server.storage.leases import read_horizon
 from tekton_server.storage.tables import histories
 
 # A registry is read in parts, so that a large one does not take its memory twice.
@@ -47,6 +49,8 @@ class Beat(NamedTuple):
 
     session_epoch: int
     last_heartbeat: datetime
+    server_id: UUID | None = None
+    version: int = 0
 
 
 class Grave(NamedTuple):
@@ -58,11 +62,12 @@ class Grave(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """The state of the store as of one revision."""
+    """The state of the store as of one revision; what servers write to their leases later is behind `horizon`."""
 
     view: View
     beats: Mapping[str, Beat]
     graves: Mapping[str, Grave]
+    horizon: int
 
 
 class Store:
@@ -76,7 +81,9 @@ class Store:
         with translated():
             await self._found_history()
         async with self._driver() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            return Loaded(await _load_view(connection), await _load_beats(connection), await _load_graves(connection))
+            horizon = await read_horizon(connection)
+            beats, graves = await _load_beats(connection), await _load_graves(connection)
+            return Loaded(await _load_view(connection), beats, graves, horizon)
 
     async def head(self) -> Head:
         """Read the end of the journal."""
@@ -94,12 +101,15 @@ class Store:
             async with self._engine.connect() as connection:
                 yield await driver(connection)
 
-    async def new_history(self) -> None:
-        """Begin another history: what revisions, resume tokens and fencing tokens meant before no longer holds."""
+    async def new_history(self, after: str) -> None:
+        """Begin another history: what revisions, resume tokens and fencing tokens meant before no longer holds.
+
+        Once for all servers that notice: `after` is the history that each has served.
+        """
         with translated():
             async with self._engine.begin() as connection:
                 values = {"history_id": secrets.token_hex(4), "created_at": func.clock_timestamp()}
-                await connection.execute(update(histories).values(**values))
+                await connection.execute(update(histories).where(histories.c.history_id == after).values(**values))
 
     async def _found_history(self) -> None:
         statement = insert(histories).values(history_id=secrets.token_hex(4), created_at=func.clock_timestamp())
@@ -121,8 +131,12 @@ async def _load_view(connection: asyncpg.Connection[Any]) -> View:
 
 
 async def _load_beats(connection: asyncpg.Connection[Any]) -> dict[str, Beat]:
-    found = connection.cursor("SELECT instance_uuid, session_epoch, last_heartbeat FROM leases", prefetch=_PREFETCH)
-    return {str(uuid): Beat(epoch, last) async for uuid, epoch, last in found}
+    asked = "SELECT instance_uuid, session_epoch, last_heartbeat, server_id, version FROM leases"
+    found, servers = connection.cursor(asked, prefetch=_PREFETCH), dict[UUID, UUID]()
+    return {
+        str(uuid): Beat(epoch, last, servers.setdefault(server_id, server_id), version)
+        async for uuid, epoch, last, server_id, version in found
+    }
 
 
 async def _load_graves(connection: asyncpg.Connection[Any]) -> dict[str, Grave]:

@@ -135,6 +135,11 @@ leases = Table(
     _time("last_heartbeat"),
     # The figures of the last beat that carried any, for the other servers to show.
     Column("metrics", JSON, nullable=True),
+    # How often the row was written: what is newer is told by it, whatever the clocks of the servers say.
+    Column("version", BigInteger, nullable=False),
+    # The transaction that wrote it last, and for which server: what the others look for.
+    Column("written_tx", BigInteger, nullable=False),
+    Column("written_by", Uuid, nullable=False),
 )
 
 servers = Table(
@@ -145,6 +150,8 @@ servers = Table(
     Column("address", Text, nullable=False),
     _time("started_at"),
     _time("renewed_at"),
+    # Every beat that it heard before then is in `leases`.
+    _time("stored_until"),
 )
 
 commands = Table(

@@ -224,7 +224,8 @@ def _watch(watch: Watch, journal: Sequence[Row]) -> Iterator[str]:
         yield f"{watch.name} began at {watch.beginnings}, going back"
     expected: dict[int, Keys] = {}
     for row in journal:
-        key = _state_key(row) if watch.states else row.key
+        # Commands are told to their instances alone.
+        key = _state_key(row) if watch.states else "" if row.kind == "command" else row.key
         if key and watch.beginnings[-1] < row.revision <= watch.revision:
             expected[row.revision] = (*expected.get(row.revision, ()), key)
     seen = [revision for revision, _ in watch.seen]

@@ -220,9 +220,9 @@ def _row(revision: int, kind: str, key: str, old: str | None, new: str | None, c
         mark = after.get("metadata", {}).get("mark", "")
         if mark and mark != before.get("metadata", {}).get("mark"):
             operation = f"update {mark}"
-    elif old is None:
+    elif kind == "instance" and old is None:
         operation = f"register {after['host']}"
-    elif why["reason"].startswith("mark-") and not why.get("implied"):
+    elif kind == "instance" and why["reason"].startswith("mark-") and not why.get("implied"):
         operation = f"state {why['reason']}"
     return Row(revision, kind, key, operation, before.get("state", ""), after.get("state", ""))
 

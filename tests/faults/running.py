@@ -59,3 +59,16 @@ def until(holds: Callable[[], bool], deadline: float = 20.0) -> None:
 def stopped(process: psutil.Process) -> bool:
     """Whether a process was stopped by a signal."""
     return process.status() == psutil.STATUS_STOPPED
+
+
+@contextmanager
+def suspended(process: psutil.Process) -> Iterator[None]:
+    """Stop a process and its children for a while."""
+    everything = [process, *process.children()]
+    for one in everything:
+        one.suspend()
+    try:
+        yield
+    finally:
+        for one in everything:
+            one.resume()

@@ -8,7 +8,7 @@ import signal
 import httpx
 
 from tekton.client import TektonClient
-from tests.faults.test_busy import followed
+from tests.faults.test_blocked_processes import followed
 from tests.faults.test_component_dies import component, until_ready
 from tests.sdk.fleet import component as registration
 from tests.support.client import new_id

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,17 +69,26 @@ async def test_following_goes_on_through_rotations_and_from_launch_to_launch(fle
     with (
         seen.open("wb") as target,
         subprocess.Popen(
-            command, env=environment(home), cwd=home, stdout=target, stderr=subprocess.PIPE, text=True
+            # Whoever runs the tests in the background ignores Ctrl-C, and children inherit that.
+            command,
+            env=environment(home),
+            cwd=home,
+            stdout=target,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         ) as following,
     ):
-        await until(seen.read_text, lambda text: text.endswith("\n100\n"))
-        await fleet.launcher.stop(first)
-        second = await fleet.launch("echo", "again")
-        await fleet.launcher.wait(second)
-        await until(seen.read_text, lambda text: text.endswith("again\n"))
-        following.send_signal(signal.SIGINT)
-        assert following.stderr is not None
-        told = following.stderr.read()
+        try:
+            await until(seen.read_text, lambda text: text.endswith("\n100\n"))
+            await fleet.launcher.stop(first)
+            second = await fleet.launch("echo", "again")
+            await fleet.launcher.wait(second)
+            await until(seen.read_text, lambda text: text.endswith("again\n"))
+            following.send_signal(signal.SIGINT)
+            _, told = following.communicate(timeout=10)
+        finally:
+            following.kill()
     assert following.returncode == 0
     assert seen.read_text().split() == ["begun", *map(str, range(1, 101)), "again"]
     assert told == f"tekton: notes was launched again: instance {second.identity.instance_uuid}\n"

@@ -143,3 +143,18 @@ async def test_who_is_told_to_wait_for_a_server_that_is_starting_does(own_server
         success, _ = await registering
         assert success
         assert (await watching).type == "put"
+
+
+async def test_a_wait_for_dependencies_goes_on_after_an_outage(client: TektonClient, own_server: ServerProcess) -> None:
+    """Its watch resumes: who becomes ready afterwards is seen, and who registered before is still known."""
+    before, after = component(), component()
+    await client.register_component(before)
+    client.start_heartbeat(before.component_id, state="ready")
+    waiting = asyncio.create_task(client.wait_for_dependencies([before.component_id, after.component_id], 30.0))
+    await client.registry.synced()
+    await asyncio.to_thread(own_server.kill)
+    await asyncio.to_thread(own_server.start)
+    assert not waiting.done()
+    await client.register_component(after)
+    client.start_heartbeat(after.component_id, state="ready")
+    assert await waiting == (True, [])

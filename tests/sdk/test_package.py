@@ -48,6 +48,7 @@ EXPORTS = {
         "send_heartbeat",
         "start_heartbeat_task",
         "update_component_state",
+        "wait_for_dependencies",
     ],
     "tekton.utils.tekton_errors": ["ComponentError", "DependencyError", "TektonError"],
     "tekton.utils.tekton_registration": ["register_with_tekton"],

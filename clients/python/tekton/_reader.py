@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import Any
 
@@ -14,6 +15,8 @@ from tekton._results import RegistryEvent
 from tekton.core.errors import ComponentNotFoundError
 from tekton.core.lifecycle import SERVING, ComponentState
 from tekton.v1 import component_pb2, lifecycle_service_pb2, registry_service_pb2
+
+log = logging.getLogger(__name__)
 
 _SERVING = frozenset(state.value for state in SERVING)
 
@@ -86,6 +89,29 @@ class Reader:
                 if state in _SERVING:
                     (ready if state == ComponentState.READY.value else degraded).append(self._peer(row))
         return ready + degraded
+
+    async def wait_for_dependencies(
+        self, dependencies: Iterable[str], timeout: float = 60, check_interval: float = 1
+    ) -> tuple[bool, list[str]]:
+        """Wait until all of some components are ready at the same time; those count too that register meanwhile.
+
+        A component is ready when an instance of it is; one of which all that runs is degraded is not.
+        timeout: the longest to wait, in seconds. A connection that is lost meanwhile, or was not there yet, is made
+            again all that time, and what was known last counts.
+        check_interval: as the documents have it. Nothing is asked in intervals: a change is seen when it happens.
+
+        Gives (True, []), or (False, those that are not ready in the end) in the order in which they were given.
+
+        Raises:
+            ValidationError: these are no ids, or no numbers of seconds over 0.
+        """
+        wanted = list(dict.fromkeys(_given.selection("dependencies", dependencies)))
+        within = _given.seconds("timeout", timeout)
+        _given.seconds("check_interval", check_interval)
+        failed = await self.registry.until_ready(wanted, within)
+        if failed and self.registry.trouble is not None:
+            log.warning("waited %g s for %s: %s", within, ", ".join(failed), self.registry.trouble)
+        return not failed, failed
 
     async def get_component_status(self, component_id: str) -> dict[str, Any]:
         """Read a component's state at a glance.

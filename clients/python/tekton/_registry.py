@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from tekton import _given
 from tekton._calls import Calls
@@ -39,6 +40,7 @@ class WatchedRegistry:
         self._pending: list[RegistryEvent] = []
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        self._changed = asyncio.Event()
         self._trouble: TektonError | None = None
         self._closed = False
 
@@ -71,6 +73,20 @@ class WatchedRegistry:
         clients = [self.lookup(one.definition.component_id) for one in serving]
         return [client for client in clients if client is not None]
 
+    def not_ready(self, component_ids: Iterable[str]) -> list[str]:
+        """List those of some components that are not ready, as the view knows it; all where it knows nothing yet."""
+        found = ((one, self.view.components.get(lookup_key(one))) for one in component_ids)
+        return [one for one, component in found if component is None or not component.ready]
+
+    async def until_ready(self, component_ids: Sequence[str], timeout: float) -> list[str]:
+        """Watch until all of some components are ready at once, and give those that are not after `timeout` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self.not_ready(component_ids):
+                    self._started()
+                    await self._changed.wait()
+        return self.not_ready(component_ids)
+
     async def synced(self) -> None:
         """Return once the view was complete. The first call starts the watch.
 
@@ -102,6 +118,7 @@ class WatchedRegistry:
         """End the watch and forget the view."""
         self._closed = True
         self._ready.clear()
+        self._tell_waiting()
         self.view = View()
         self._found.clear()
         task, self._task = self._task, None
@@ -169,6 +186,7 @@ class WatchedRegistry:
         self.view = view
         self._found.clear()
         self._ready.set()
+        self._tell_waiting()
 
     def _fold(self, revision: int) -> None:
         events, self._pending = self._pending, []
@@ -176,6 +194,11 @@ class WatchedRegistry:
             _apply(self.view, event)
         self.view.revision = revision
         self._refresh({lookup_key(event.component_id) for event in events})
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _refresh(self, keys: Iterable[str]) -> None:
         """Drop the clients of components that moved or serve no more; the others stay the same objects."""

@@ -99,6 +99,13 @@ class Component:
             self._best = min(leased, key=lambda i: _BEST_FIRST[i.state], default=newest_first[0])
         return self._best
 
+    @property
+    def ready(self) -> bool:
+        """Whether who needs it can begin: an instance is ready, though others beside it may have failed."""
+        if self._leased is not None:
+            return self._leased.get(ComponentState.READY, 0) > 0
+        return self.status is ComponentState.READY
+
     def define(self, definition: Definition) -> None:
         """Replace the definition."""
         self.definition = definition

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tekton._log import log_failure
@@ -25,6 +25,7 @@ __all__ = [
     "send_heartbeat",
     "start_heartbeat_task",
     "update_component_state",
+    "wait_for_dependencies",
 ]
 
 
@@ -115,6 +116,20 @@ async def listen_for_shutdown(
     except TektonError as error:
         log_failure("listen for the shutdown of", component_id, error)
         return False
+
+
+async def wait_for_dependencies(
+    dependencies: Iterable[str], timeout: float = 60, check_interval: float = 1
+) -> tuple[bool, list[str]]:
+    """Wait until all of some components are ready; see `TektonClient.wait_for_dependencies`.
+
+    Gives (True, []), or (False, those that are not ready after `timeout` seconds) in the order given; also where Tekton
+    did not answer all that time.
+
+    Raises:
+        ValidationError: these are no ids, or no numbers of seconds over 0.
+    """
+    return await get_default_client().wait_for_dependencies(dependencies, timeout, check_interval)
 
 
 def _component_of(instance_uuid: str, what: str) -> str | None:

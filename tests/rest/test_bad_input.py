@@ -59,6 +59,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "UpdateComponentState": OURS | {"state": "ready"},
     "GetComponentStatus": {"component_id": "standing"},
     "GetComponentDependencies": {"component_id": "standing"},
+    "ExplainComponent": {"component_id": "standing"},
+    "ListTransitions": {"component_id": "standing"},
     "SendHeartbeat": OURS,
     "PostCommand": OURS | {"kind": "reload"},
     "GetCommand": COMMAND,

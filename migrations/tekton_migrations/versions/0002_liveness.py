@@ -1,4 +1,4 @@
-"""Several servers on one database, commands to instances, and what an operator has said."""
+"""Several servers on one database, commands to instances, what an operator has said, and the history of a component."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,10 +13,17 @@ def _time(name: str) -> sa.Column[object]:
 
 
 def upgrade() -> None:
-    """Create the tables of liveness; the journal takes commands."""
+    """Create the tables of liveness; the journal takes commands, and is read by component."""
     op.drop_constraint("journal_kind_check", "journal")
     op.create_check_constraint("journal_kind_check", "journal", "kind IN ('component', 'instance', 'command')")
     _create_commands()
+    # Over what is stored already too, without a rewrite of the journal.
+    op.create_index(
+        "journal_component_idx",
+        "journal",
+        [sa.text("replace(new ->> 'component_id', '-', '_')"), "revision", "idx"],
+        postgresql_where=sa.text("kind = 'instance' AND new IS NOT NULL"),
+    )
     op.create_table(
         "servers",
         sa.Column("server_id", sa.Uuid, nullable=False),

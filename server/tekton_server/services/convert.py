@@ -131,7 +131,7 @@ def passing_summary(message: pb.ComponentSummary, found: Component, leases: Leas
     if best is not None:
         lease = leases.get(best.instance_uuid)
         message.suspect = lease is not None and lease.suspect
-        _set_time(message.last_heartbeat, leases.last_beat(best))
+        set_time(message.last_heartbeat, leases.last_beat(best))
 
 
 def component(found: Component, leases: LeaseTable, history_id: str, now: datetime) -> pb.Component:
@@ -169,9 +169,9 @@ def beaten(message: pb.Component, found: Component, stamps: Sequence[Stamp]) -> 
     """Fill in what changes with every beat; the stamps are in the order of the instances."""
     for shown, record, stamp in zip(reversed(message.instances), found.instances.values(), stamps, strict=True):
         shown.suspect = stamp.suspect
-        _set_time(shown.last_heartbeat, stamp.beat_at)
+        set_time(shown.last_heartbeat, stamp.beat_at)
         if record is found.best:
-            _set_time(message.last_heartbeat, stamp.beat_at)
+            set_time(message.last_heartbeat, stamp.beat_at)
 
 
 def up(since: datetime | None, now: datetime) -> pb.Component:
@@ -180,7 +180,8 @@ def up(since: datetime | None, now: datetime) -> pb.Component:
     return pb.Component(uptime=text, uptime_seconds=seconds)
 
 
-def _set_time(message: Timestamp, at: datetime) -> None:
+def set_time(message: Timestamp, at: datetime) -> None:
+    """Fill a time in."""
     since = at - _EPOCH
     message.seconds, message.nanos = since.days * 86_400 + since.seconds, since.microseconds * 1000
 

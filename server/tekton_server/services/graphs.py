@@ -83,9 +83,9 @@ class Graphs:
 def _whole(resolved: Resolved) -> pb.GetDependencyGraphResponse:
     graph, found = resolved.graph, resolved.found
     return pb.GetDependencyGraphResponse(
-        dependencies={name: _texts(graph.needs(name)) for name in graph},
+        dependencies={name: texts(graph.needs(name)) for name in graph},
         startup_order=found.order,
-        circular_dependencies=map(_texts, found.cycles),
+        circular_dependencies=map(texts, found.cycles),
         waves=[pb.DependencyWave(component_ids=wave) for wave in found.waves],
         missing=[pb.MissingDependency(component_id=name, needed_by=who) for name, who in found.missing.items()],
         components=_nodes(resolved, resolved.ordered()),
@@ -109,7 +109,7 @@ def _place(resolved: Resolved, component_id: str) -> pb.GetComponentDependencies
             for name, who in found.missing.items()
             if name in below
         ],
-        circular_dependencies=(_texts(path) for path in found.cycles if path[0] in in_the_way),
+        circular_dependencies=(texts(path) for path in found.cycles if path[0] in in_the_way),
         blocked_by=found.chain(component_id),
     )
 
@@ -127,7 +127,8 @@ def _nodes(resolved: Resolved, names: Iterable[str]) -> Iterator[pb.DependencyNo
         )
 
 
-def _texts(names: Iterable[str]) -> ListValue:
+def texts(names: Iterable[str]) -> ListValue:
+    """Give ids as a list inside a list."""
     return ListValue(values=[Value(string_value=name) for name in names])
 
 

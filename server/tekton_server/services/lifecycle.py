@@ -1,4 +1,4 @@
-"""LifecycleService: report, read and watch states, who needs whom, and give commands."""
+"""LifecycleService: report, read, explain and watch states, who needs whom, and give commands."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import lifecycle_service_pb2_grpc as lifecycle_grpc
 from tekton_server.domain.instance_commands import no_command
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import convert, instance_commands, read, reply, sse
+from tekton_server.services import convert, history, instance_commands, read, reply, sse
 from tekton_server.services.base import Context, Servicer, now
+from tekton_server.services.explain import Explanations
 from tekton_server.services.graphs import Graphs
 from tekton_server.services.selector import Selector
 from tekton_server.services.watches import StateWatches
@@ -26,7 +27,7 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
     def __init__(self, live: LiveRegistry) -> None:
         super().__init__(live)
         self._watches, self._events = StateWatches(live), sse.StateEvents(live)
-        self._graphs = Graphs(live)
+        self._graphs, self._explanations = Graphs(live), Explanations(live)
 
     async def UpdateComponentState(
         self, request: lifecycle_pb.UpdateComponentStateRequest, context: Context
@@ -51,6 +52,22 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
     ) -> lifecycle_pb.GetComponentDependenciesResponse:
         """Read a component's place in it."""
         return await self._graphs.place(await self.component(request.component_id))
+
+    async def ExplainComponent(
+        self, request: lifecycle_pb.ExplainComponentRequest, context: Context
+    ) -> lifecycle_pb.ExplainComponentResponse:
+        """Tell why a component is not ready."""
+        return await self._explanations.reply(await self.component(request.component_id))
+
+    async def ListTransitions(
+        self, request: lifecycle_pb.ListTransitionsRequest, context: Context
+    ) -> lifecycle_pb.ListTransitionsResponse:
+        """Read the history of a component."""
+        page = await history.page(self.live, request)
+        if not page.transitions:
+            # Where even the journal knows nothing, there has to be such a component.
+            await self.component(request.component_id)
+        return page
 
     async def WatchStates(
         self, request: lifecycle_pb.WatchStatesRequest, context: Context

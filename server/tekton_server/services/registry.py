@@ -65,7 +65,7 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
     def _page(
         self, found: list[Component], request: registry_pb.ListComponentsRequest
     ) -> registry_pb.ListComponentsResponse:
-        most, after = _page_size(request.page_size), _after(request.page_token)
+        most, after = read.page_size(request.page_size) or limits.PAGE_SIZE, _after(request.page_token)
         page = registry_pb.ListComponentsResponse()
         size = 0
         for component in found:
@@ -141,14 +141,6 @@ def _selected(view: View, request: registry_pb.ListComponentsRequest) -> Iterato
 
 def _key(component: Component) -> str:
     return lookup_key(component.definition.component_id)
-
-
-def _page_size(asked: int) -> int:
-    if not 0 <= asked <= limits.PAGE_SIZE:
-        raise ValidationError.of(
-            "page_size", f"must be between 1 and {limits.PAGE_SIZE}", "range", limit=limits.PAGE_SIZE
-        )
-    return asked or limits.PAGE_SIZE
 
 
 def _token(last: pb.ComponentSummary) -> str:

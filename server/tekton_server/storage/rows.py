@@ -199,12 +199,25 @@ def _commit(revision: int, rows: list[Mapping[str, Any]]) -> Commit:
 
 
 def _change(row: Mapping[str, Any]) -> Change:
-    cause = _decode_cause(row["cause"])
+    if row["kind"] == "instance":
+        return instance_change(row)
+    cause = cause_of(row["cause"])
     old, new = row["old"], row["new"]
     if row["kind"] == "component":
         return DefinitionChange(
             _decode_definition(old) if old else None, _decode_definition(new) if new else None, cause
         )
-    if row["kind"] == "command":
-        return CommandChange(_decode_command(old) if old else None, _decode_command(new) if new else None, cause)
-    return InstanceChange(_decode_instance(old) if old else None, _decode_instance(new) if new else None, cause)
+    return CommandChange(_decode_command(old) if old else None, _decode_command(new) if new else None, cause)
+
+
+def instance_change(row: Mapping[str, Any]) -> InstanceChange:
+    """Read a row of the journal that is of an instance."""
+    old, new = row["old"], row["new"]
+    return InstanceChange(
+        _decode_instance(old) if old else None, _decode_instance(new) if new else None, cause_of(row["cause"])
+    )
+
+
+def cause_of(text: str) -> Cause:
+    """Read the cause of a change."""
+    return _decode_cause(text)

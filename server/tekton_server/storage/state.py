@@ -21,6 +21,7 @@ from tekton_server.storage.errors import translated
 from tekton_server.storage.journal import Head, read_after, read_head
 from tekton_server.storage.leases import read_horizon
 from tekton_server.storage.tables import histories
+from tekton_server.storage.transitions import Place, Transitions, read_causes, read_transitions
 
 # A registry is read in parts, so that a large one does not take its memory twice.
 _PREFETCH = 2000
@@ -94,6 +95,16 @@ class Store:
         """Read the commits after a revision, bounded; ask again until none come."""
         async with self._driver() as connection:
             return await read_after(connection, revision)
+
+    async def transitions(self, key: str, before: Place, instance_uuid: str, most: int, most_bytes: int) -> Transitions:
+        """Read changes of state of a component; see `storage.transitions`."""
+        async with self._driver() as connection:
+            return await read_transitions(connection, key, before, instance_uuid, most, most_bytes)
+
+    async def causes(self, changed: dict[str, int]) -> dict[str, Cause]:
+        """Read why instances changed last, given as {instance_uuid: revision}; what is compacted is left out."""
+        async with self._driver() as connection:
+            return await read_causes(connection, changed)
 
     @asynccontextmanager
     async def _driver(self) -> AsyncIterator[asyncpg.Connection[Any]]:

@@ -57,6 +57,14 @@ journal = Table(
     CheckConstraint("revision > 0", name="journal_revision_check"),
     CheckConstraint("kind IN ('component', 'instance', 'command')", name="journal_kind_check"),
 )
+# For the history of a component, in storage.transitions: also of instances that are forgotten.
+Index(
+    "journal_component_idx",
+    text("replace(new ->> 'component_id', '-', '_')"),
+    journal.c.revision,
+    journal.c.idx,
+    postgresql_where=text("kind = 'instance' AND new IS NOT NULL"),
+)
 
 components = Table(
     "components",

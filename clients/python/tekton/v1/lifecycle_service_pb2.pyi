@@ -544,6 +544,234 @@ class MissingDependency(_message.Message):
 Global___MissingDependency: _TypeAlias = MissingDependency  # noqa: Y015
 
 @_typing.final
+class ExplainComponentRequest(_message.Message):
+    """ExplainComponentRequest names a component."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainComponentRequest: _TypeAlias = ExplainComponentRequest  # noqa: Y015
+
+@_typing.final
+class ExplainComponentResponse(_message.Message):
+    """ExplainComponentResponse is why a component is not ready, or that it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    WELL_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    ROOT_CAUSES_FIELD_NUMBER: _builtins.int
+    CIRCULAR_DEPENDENCIES_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    status: _component_pb2.ComponentState.Value.ValueType
+    """status is its state over all instances."""
+    well: _builtins.bool
+    """well is true where it is ready and everything that it needs directly is."""
+    message: _builtins.str
+    """message is all of it in a sentence for people."""
+    complete: _builtins.bool
+    """complete is false where more is in its way than is told here: 200 conditions."""
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]:
+        """conditions are the component itself, then what is not ready of all that it needs: the nearest first, each once."""
+
+    @_builtins.property
+    def root_causes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """root_causes are the ids of the conditions that no other one explains."""
+
+    @_builtins.property
+    def circular_dependencies(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.ListValue]:
+        """circular_dependencies are the cycles among the conditions, each the closed path along which it runs."""
+
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        status: _component_pb2.ComponentState.Value.ValueType = ...,
+        well: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        conditions: _abc.Iterable[Global___Condition] | None = ...,
+        root_causes: _abc.Iterable[_builtins.str] | None = ...,
+        circular_dependencies: _abc.Iterable[_struct_pb2.ListValue] | None = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["circular_dependencies", b"circular_dependencies", "complete", b"complete", "component_id", b"component_id", "conditions", b"conditions", "message", b"message", "root_causes", b"root_causes", "status", b"status", "well", b"well"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainComponentResponse: _TypeAlias = ExplainComponentResponse  # noqa: Y015
+
+@_typing.final
+class Condition(_message.Message):
+    """Condition is how one component is, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REGISTERED_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    STATUS_SINCE_FIELD_NUMBER: _builtins.int
+    STATUS_REASON_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    LAST_HEARTBEAT_FIELD_NUMBER: _builtins.int
+    SUSPECT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    WAITS_FOR_FIELD_NUMBER: _builtins.int
+    ROOT_CAUSE_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component, as it is registered or, where it is not, as it is called by who needs it."""
+    status: _component_pb2.ComponentState.Value.ValueType
+    """status is its state over all instances; unknown where it is not registered."""
+    registered: _builtins.bool
+    """registered is false where there is no such component."""
+    message: _builtins.str
+    """message is a sentence about it for people."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance that the following is of: its best, then newest one."""
+    status_reason: _builtins.str
+    """status_reason is why it is."""
+    suspect: _builtins.bool
+    """suspect is true when its heartbeat stream is closed and its timeout has not passed yet."""
+    root_cause: _builtins.bool
+    """root_cause is true where no other condition explains it."""
+    @_builtins.property
+    def status_since(self) -> _timestamp_pb2.Timestamp:
+        """status_since is since when that instance is in its state."""
+
+    @_builtins.property
+    def evidence(self) -> _struct_pb2.Struct:
+        """evidence came with the change to that state: silent_seconds and last_heartbeat of a lease that expired, what a report
+        said. Empty where the journal no longer has it, or cannot be read now.
+        """
+
+    @_builtins.property
+    def last_heartbeat(self) -> _timestamp_pb2.Timestamp:
+        """last_heartbeat is its last beat; absent where it never beat."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """notes are what else is known: commands that wait, its silence, its other instances; a sentence each."""
+
+    @_builtins.property
+    def waits_for(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """waits_for are the ids of what it needs directly and is not ready, in the order in which it declared them."""
+
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        status: _component_pb2.ComponentState.Value.ValueType = ...,
+        registered: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        status_since: _timestamp_pb2.Timestamp | None = ...,
+        status_reason: _builtins.str = ...,
+        evidence: _struct_pb2.Struct | None = ...,
+        last_heartbeat: _timestamp_pb2.Timestamp | None = ...,
+        suspect: _builtins.bool = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        waits_for: _abc.Iterable[_builtins.str] | None = ...,
+        root_cause: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "last_heartbeat", b"last_heartbeat", "status_since", b"status_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "evidence", b"evidence", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "message", b"message", "notes", b"notes", "registered", b"registered", "root_cause", b"root_cause", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "waits_for", b"waits_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Condition: _TypeAlias = Condition  # noqa: Y015
+
+@_typing.final
+class ListTransitionsRequest(_message.Message):
+    """ListTransitionsRequest says whose transitions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    instance_uuid: _builtins.str
+    """instance_uuid keeps those of one instance."""
+    page_size: _builtins.int
+    """page_size is the most to give, 1,000 at most; 0 for 100. Fewer may come, since pages are cut by bytes too."""
+    page_token: _builtins.str
+    """page_token is next_page_token of the page before."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "instance_uuid", b"instance_uuid", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTransitionsRequest: _TypeAlias = ListTransitionsRequest  # noqa: Y015
+
+@_typing.final
+class ListTransitionsResponse(_message.Message):
+    """ListTransitionsResponse is one page of transitions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSITIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KEPT_SINCE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """next_page_token asks for the next, older page; empty on the last."""
+    @_builtins.property
+    def transitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StateChange]:
+        """transitions are the newest first."""
+
+    @_builtins.property
+    def kept_since(self) -> _timestamp_pb2.Timestamp:
+        """kept_since is when the oldest change was recorded that the journal still has of anything: what was before is forgotten."""
+
+    def __init__(
+        self,
+        *,
+        transitions: _abc.Iterable[Global___StateChange] | None = ...,
+        next_page_token: _builtins.str = ...,
+        kept_since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kept_since", b"kept_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept_since", b"kept_since", "next_page_token", b"next_page_token", "transitions", b"transitions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTransitionsResponse: _TypeAlias = ListTransitionsResponse  # noqa: Y015
+
+@_typing.final
 class WatchStatesRequest(_message.Message):
     """WatchStatesRequest says what to watch and from where."""
 

@@ -57,6 +57,16 @@ class LifecycleServiceStub:
                 request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesRequest.SerializeToString,
                 response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesResponse.FromString,
                 _registered_method=True)
+        self.ExplainComponent = channel.unary_unary(
+                '/tekton.v1.LifecycleService/ExplainComponent',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.ExplainComponentRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.ExplainComponentResponse.FromString,
+                _registered_method=True)
+        self.ListTransitions = channel.unary_unary(
+                '/tekton.v1.LifecycleService/ListTransitions',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.ListTransitionsRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.ListTransitionsResponse.FromString,
+                _registered_method=True)
         self.WatchStates = channel.unary_stream(
                 '/tekton.v1.LifecycleService/WatchStates',
                 request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.WatchStatesRequest.SerializeToString,
@@ -114,6 +124,24 @@ class LifecycleServiceServicer:
         """GetComponentDependencies tells what a component needs and who needs it, directly and through others, with their
         states, and what is in the way of its start.
         Errors: component_not_found (1001), unavailable; too_large when that is more than one reply holds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainComponent(self, request, context):
+        """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
+        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+        Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTransitions(self, request, context):
+        """ListTransitions tells every change of state of a component's instances, the newest first: each hop with its reason
+        and evidence. It goes back as far as the journal does (kept_since), also of a component that was removed since.
+        Errors: validation_error, component_not_found (1001) where there is none and the journal has nothing of it, unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +208,16 @@ def add_LifecycleServiceServicer_to_server(servicer, server):
                     servicer.GetComponentDependencies,
                     request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesRequest.FromString,
                     response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesResponse.SerializeToString,
+            ),
+            'ExplainComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainComponent,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.ExplainComponentRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.ExplainComponentResponse.SerializeToString,
+            ),
+            'ListTransitions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTransitions,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.ListTransitionsRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.ListTransitionsResponse.SerializeToString,
             ),
             'WatchStates': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchStates,
@@ -311,6 +349,60 @@ class LifecycleService:
             '/tekton.v1.LifecycleService/GetComponentDependencies',
             tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesRequest.SerializeToString,
             tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentDependenciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/ExplainComponent',
+            tekton_dot_v1_dot_lifecycle__service__pb2.ExplainComponentRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.ExplainComponentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTransitions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/ListTransitions',
+            tekton_dot_v1_dot_lifecycle__service__pb2.ListTransitionsRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.ListTransitionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,16 @@ class LifecycleServiceStub:
     states, and what is in the way of its start.
     Errors: component_not_found (1001), unavailable; too_large when that is more than one reply holds.
     """
+    ExplainComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ExplainComponentRequest, _lifecycle_service_pb2.ExplainComponentResponse]
+    """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
+    which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+    Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
+    """
+    ListTransitions: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ListTransitionsRequest, _lifecycle_service_pb2.ListTransitionsResponse]
+    """ListTransitions tells every change of state of a component's instances, the newest first: each hop with its reason
+    and evidence. It goes back as far as the journal does (kept_since), also of a component that was removed since.
+    Errors: validation_error, component_not_found (1001) where there is none and the journal has nothing of it, unavailable.
+    """
     WatchStates: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.WatchStatesRequest, _lifecycle_service_pb2.WatchStatesResponse]
     """WatchStates streams every state change in commit order. Without after_revision it starts now: the first message has
     no changes and tells the revision from which on everything is seen. Native gRPC and gRPC-Web only; StreamStates is its twin for REST.
@@ -103,6 +113,16 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     """GetComponentDependencies tells what a component needs and who needs it, directly and through others, with their
     states, and what is in the way of its start.
     Errors: component_not_found (1001), unavailable; too_large when that is more than one reply holds.
+    """
+    ExplainComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ExplainComponentRequest, _lifecycle_service_pb2.ExplainComponentResponse]  # type: ignore[assignment]
+    """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
+    which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+    Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
+    """
+    ListTransitions: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ListTransitionsRequest, _lifecycle_service_pb2.ListTransitionsResponse]  # type: ignore[assignment]
+    """ListTransitions tells every change of state of a component's instances, the newest first: each hop with its reason
+    and evidence. It goes back as far as the journal does (kept_since), also of a component that was removed since.
+    Errors: validation_error, component_not_found (1001) where there is none and the journal has nothing of it, unavailable.
     """
     WatchStates: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.WatchStatesRequest, _lifecycle_service_pb2.WatchStatesResponse]  # type: ignore[assignment]
     """WatchStates streams every state change in commit order. Without after_revision it starts now: the first message has
@@ -173,6 +193,28 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         """GetComponentDependencies tells what a component needs and who needs it, directly and through others, with their
         states, and what is in the way of its start.
         Errors: component_not_found (1001), unavailable; too_large when that is more than one reply holds.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainComponent(
+        self,
+        request: _lifecycle_service_pb2.ExplainComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.ExplainComponentResponse, _abc.Awaitable[_lifecycle_service_pb2.ExplainComponentResponse]]:
+        """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
+        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+        Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTransitions(
+        self,
+        request: _lifecycle_service_pb2.ListTransitionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.ListTransitionsResponse, _abc.Awaitable[_lifecycle_service_pb2.ListTransitionsResponse]]:
+        """ListTransitions tells every change of state of a component's instances, the newest first: each hop with its reason
+        and evidence. It goes back as far as the journal does (kept_since), also of a component that was removed since.
+        Errors: validation_error, component_not_found (1001) where there is none and the journal has nothing of it, unavailable.
         """
 
     @_abc_1.abstractmethod

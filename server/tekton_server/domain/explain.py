@@ -1,0 +1,180 @@
+"""Why a component is not ready: what is unmet with it and with what it needs, down to the root causes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from tekton.core.cycles import cycles_in, knots_in
+from tekton.core.ids import lookup_key
+from tekton.core.lifecycle import ComponentState
+from tekton.core.view import Component, Instance, View
+from tekton_server.domain import reasons
+
+# More than anybody reads; the nearest are told.
+CONDITIONS = 200
+CYCLES = 20
+_CAUSES_TOLD = 3
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """How one component is. `instance` is its best, then newest one; `waits_for` what of its needs is not ready.
+
+    `component` is None where it is not registered, and `component_id` then as it is called by who needs it.
+    """
+
+    component_id: str
+    component: Component | None
+    instance: Instance | None
+    waits_for: tuple[str, ...]
+    root_cause: bool
+
+    @property
+    def status(self) -> ComponentState:
+        """Its state over all instances."""
+        return self.component.status if self.component else ComponentState.UNKNOWN
+
+    @property
+    def sentence(self) -> str:
+        """What is to be said after its id."""
+        return _sentence(self.component)
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """The component itself, then what is in its way, the nearest first; `complete` is whether that is all of it."""
+
+    conditions: tuple[Condition, ...]
+    root_causes: tuple[str, ...]
+    cycles: tuple[tuple[str, ...], ...]
+    complete: bool
+
+    @property
+    def well(self) -> bool:
+        """Whether the component is ready, and so is everything that it needs directly."""
+        component = self.conditions[0].component
+        return component is not None and component.ready and not self.conditions[0].waits_for
+
+    @property
+    def missing(self) -> bool:
+        """Whether something of it is not registered, as far as the view knows."""
+        return any(one.component is None for one in self.conditions)
+
+    @property
+    def message(self) -> str:
+        """All of it in a sentence."""
+        itself = self.conditions[0]
+        said = f"{itself.component_id} {itself.sentence}"
+        if self.well:
+            needs = itself.component is not None and itself.component.definition.dependencies
+            return f"{said}, and so is everything that it needs" if needs else said
+        if itself.root_cause and len(self.root_causes) == 1:
+            return said
+        if itself.component is not None and itself.component.ready:
+            said += f", but needs what is not: {', '.join(itself.waits_for[:_CAUSES_TOLD])}"
+        return f"{said}; {self._causes()}"
+
+    def _causes(self) -> str:
+        told = [one for one in self.conditions if one.root_cause]
+        if not told:
+            return "the cause is further away than is told here"
+        more = f" and {len(told) - _CAUSES_TOLD} more" if len(told) > _CAUSES_TOLD else ""
+        said = "; ".join(f"{one.component_id} {one.sentence}" for one in told[:_CAUSES_TOLD])
+        around = "".join(f"; {' needs '.join(path)}" for path in self.cycles[:1])
+        return f"{'the cause' if len(told) == 1 else 'the causes'}: {said}{more}{around}"
+
+
+class _Node(NamedTuple):
+    component_id: str
+    component: Component | None
+    waits_for: tuple[str, ...]
+
+
+def explain(view: View, component: Component) -> Explanation:
+    """Follow what is not ready from a component on; what is ready is not looked behind."""
+    nodes, complete = _walk(view, component)
+    knots, roots = _roots(nodes)
+    cycles = cycles_in(knots, {name: node.waits_for for name, node in nodes.items()})
+    first = next(iter(nodes.values()))
+    if component.ready and not first.waits_for:
+        roots = frozenset()
+    return Explanation(
+        tuple(_condition(node, name in roots) for name, node in nodes.items()),
+        tuple(name for name in nodes if name in roots),
+        cycles.paths[:CYCLES],
+        complete and cycles.complete and len(cycles.paths) <= CYCLES,
+    )
+
+
+def _walk(view: View, component: Component) -> tuple[dict[str, _Node], bool]:
+    """Breadth first, so that of too many the nearest are told; in the order in which dependencies were declared."""
+    nodes: dict[str, _Node] = {}
+    waiting = deque([_node(view, component.definition.component_id)])
+    seen = {lookup_key(component.definition.component_id)}
+    while waiting and len(nodes) < CONDITIONS:
+        node = waiting.popleft()
+        nodes[node.component_id] = node
+        for other in node.waits_for:
+            if lookup_key(other) not in seen:
+                seen.add(lookup_key(other))
+                waiting.append(_node(view, other))
+    return nodes, not waiting
+
+
+def _node(view: View, component_id: str) -> _Node:
+    component = view.get(component_id)
+    if component is None:
+        return _Node(component_id, None, ())
+    unmet: dict[str, str] = {}
+    for need in component.definition.dependencies:
+        other = view.get(need)
+        if other is None or not other.ready:
+            unmet.setdefault(lookup_key(need), other.definition.component_id if other else need)
+    return _Node(component.definition.component_id, component, tuple(unmet.values()))
+
+
+def _roots(nodes: Mapping[str, _Node]) -> tuple[list[list[str]], frozenset[str]]:
+    """Find the cycles' members, and what nothing else explains: who waits for nobody, or only for one another.
+
+    What two call differently and is not registered is one: the first name stands for it.
+    """
+    at = {lookup_key(name): index for index, name in enumerate(nodes)}
+    names = list(nodes)
+    # What was not looked at any more is an edge to nobody, so that who waits for it is no root.
+    edges = {index: [at.get(lookup_key(one), -1) for one in nodes[name].waits_for] for index, name in enumerate(names)}
+    knots = knots_in(edges)
+    alone = {index for index, others in edges.items() if not others}
+    closed = {index for knot in knots if _closed(knot, edges) for index in knot}
+    return [[names[index] for index in knot] for knot in knots], frozenset(names[index] for index in alone | closed)
+
+
+def _closed(knot: Sequence[int], edges: Mapping[int, Sequence[int]]) -> bool:
+    members = set(knot)
+    return all(other in members for index in knot for other in edges[index])
+
+
+def _condition(node: _Node, root_cause: bool) -> Condition:
+    return Condition(
+        component_id=node.component_id,
+        component=node.component,
+        instance=node.component.best if node.component else None,
+        waits_for=node.waits_for,
+        root_cause=root_cause,
+    )
+
+
+def _sentence(component: Component | None) -> str:
+    if component is None:
+        return "is not registered"
+    best = component.best
+    if best is None:
+        return "has no instance"
+    if best.built_in:
+        return "is a part of Tekton itself and ready"
+    if component.status is ComponentState.READY:
+        return "is ready"
+    if component.status is not best.state:
+        return f"is {component.status}: one instance is {best.state}, others are not"
+    return f"is {component.status}: {reasons.words(best.reason)}"

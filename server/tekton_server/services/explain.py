@@ -1,0 +1,110 @@
+"""Why a component is not ready, as replies show it: the chain out of the view, the evidence out of the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from tekton.core.view import Cause, Component, Instance
+from tekton.v1 import lifecycle_service_pb2 as pb
+from tekton_server.domain import explain, explain_notes
+from tekton_server.domain.explain import Condition, Explanation
+from tekton_server.domain.explain_notes import Liveness
+from tekton_server.live.registry import LiveRegistry
+from tekton_server.services import convert
+from tekton_server.services.base import now
+from tekton_server.services.graphs import texts
+from tekton_server.storage.errors import StorageUnavailableError
+
+log = logging.getLogger(__name__)
+
+# An operator asks when things are bad: what is known is told soon, without what the database keeps back.
+_EVIDENCE_WITHIN = 2.0
+_NO_EVIDENCE = "its evidence is in the journal, which cannot be read now"
+
+
+class Explanations:
+    """Makes the replies. That something is missing is only said after asking the database."""
+
+    def __init__(self, live: LiveRegistry) -> None:
+        self._live = live
+
+    async def confirmed(self, component: Component) -> Explanation:
+        """Explain a component.
+
+        Raises:
+            StorageUnavailableError: something is missing, as far as is known, and that cannot be asked now.
+        """
+        found = explain.explain(self._live.view, component)
+        if found.missing:
+            await self._live.confirm()
+            # One that was removed meanwhile is explained as it was.
+            component = self._live.view.get(component.definition.component_id) or component
+            found = explain.explain(self._live.view, component)
+        return found
+
+    async def reply(self, component: Component) -> pb.ExplainComponentResponse:
+        """Explain a component, with its evidence where the journal can be read."""
+        found = await self.confirmed(component)
+        causes = await self._causes(found)
+        return pb.ExplainComponentResponse(
+            component_id=found.conditions[0].component_id,
+            status=convert.STATES[found.conditions[0].status],
+            well=found.well,
+            message=found.message,
+            conditions=[self._condition(one, causes) for one in found.conditions],
+            root_causes=found.root_causes,
+            circular_dependencies=map(texts, found.cycles),
+            complete=found.complete,
+        )
+
+    async def _causes(self, found: Explanation) -> dict[str, Cause] | None:
+        shown = (one.instance for one in found.conditions)
+        changed = {one.instance_uuid: one.revision for one in shown if one is not None and one.revision}
+        if not changed:
+            return {}
+        try:
+            async with asyncio.timeout(_EVIDENCE_WITHIN):
+                return await self._live.store.causes(changed)
+        except (StorageUnavailableError, TimeoutError) as error:
+            log.info("an explanation goes without its evidence: %s", error or "the database does not answer")
+            return None
+
+    def _condition(self, found: Condition, causes: dict[str, Cause] | None) -> pb.Condition:
+        notes = explain_notes.notes(self._live.view, found, self._lease(found.instance), now())
+        message = pb.Condition(
+            component_id=found.component_id,
+            status=convert.STATES[found.status],
+            registered=found.component is not None,
+            message=f"{found.component_id} {found.sentence}",
+            waits_for=found.waits_for,
+            root_cause=found.root_cause,
+        )
+        if found.instance is not None:
+            self._fill_in(message, found.instance)
+            cause = (causes or {}).get(found.instance.instance_uuid)
+            if cause is not None and cause.reason == found.instance.reason:
+                message.evidence.update(cause.evidence)
+            if causes is None and not found.instance.built_in:
+                notes.append(_NO_EVIDENCE)
+        message.notes.extend(notes)
+        return message
+
+    def _fill_in(self, message: pb.Condition, instance: Instance) -> None:
+        message.instance_uuid = instance.instance_uuid
+        message.status_reason = instance.reason
+        # Empty values are shown.
+        message.evidence.SetInParent()
+        convert.set_time(message.status_since, instance.state_since)
+        stamp = self._live.leases.stamp(instance)
+        message.suspect = stamp.suspect
+        if stamp.beat_at > instance.registered_at:
+            convert.set_time(message.last_heartbeat, stamp.beat_at)
+
+    def _lease(self, instance: Instance | None) -> Liveness | None:
+        lease = self._live.leases.get(instance.instance_uuid) if instance is not None else None
+        if lease is None or instance is None:
+            return None
+        silent = max(0.0, self._live.leases.now() - lease.beat_seconds)
+        beaten = lease.beat_at if lease.beat_at > instance.registered_at else None
+        return Liveness(beaten, lease.suspect, silent, lease.terms.timeout)

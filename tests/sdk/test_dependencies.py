@@ -34,3 +34,18 @@ async def test_one_components_place_in_it(client: TektonClient) -> None:
     assert found["component"]["wave"] == 1 and found["all_dependents"][0]["status"] == "registering"
     with pytest.raises(ComponentNotFoundError):
         await client.get_component_dependencies("nobody_at_all")
+
+
+async def test_why_one_is_not_ready_and_how_it_came_there(client: TektonClient) -> None:
+    """The explanation as the REST object, and every change of state, the newest first, over pages."""
+    top = component(dependencies=["nobody_at_all"])
+    await client.register_component(top)
+    await client.update_component_state(top.component_id, top.instance_uuid, "ready", {"warm": True})
+    found = await client.explain_component(top.component_id)
+    assert (found["well"], found["root_causes"]) == (False, ["nobody_at_all"])
+    assert [one["component_id"] for one in found["conditions"]] == [top.component_id, "nobody_at_all"]
+    assert found["conditions"][0]["evidence"] == {"warm": True}
+    states = [one["new_state"] async for one in client.list_transitions(top.component_id, page_size=1)]
+    assert states == ["ready", "starting", "initializing", "registering"]
+    with pytest.raises(ComponentNotFoundError):
+        await client.explain_component("nobody_at_all")

@@ -157,6 +157,46 @@ class Reader:
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.GetComponentDependencies, request)
         return _convert.plain(answer)
 
+    async def explain_component(self, component_id: str) -> dict[str, Any]:
+        """Ask why a component is not ready, or hear that nothing is wrong.
+
+        Gives {component_id, status, well, message, conditions, root_causes, circular_dependencies, complete}. The
+        conditions are the component itself and what is not ready of all that it needs, the nearest first, each with
+        {component_id, status, registered, message, instance_uuid, status_since, status_reason, evidence,
+        last_heartbeat, suspect, notes, waits_for, root_cause}.
+
+        Raises:
+            ComponentNotFoundError: there is no such component.
+        """
+        request = lifecycle_service_pb2.ExplainComponentRequest(component_id=_given.text("component_id", component_id))
+        answer = await self._calls.ask(lambda stubs: stubs.lifecycle.ExplainComponent, request)
+        return _convert.plain(answer)
+
+    async def list_transitions(
+        self, component_id: str, *, instance_uuid: str = "", page_size: int = 0
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Iterate over every change of state of a component, or of one instance, the newest first, read page by page.
+
+        Gives the objects of `watch_states`. It goes back as far as Tekton's journal is kept, also of a component that
+        was removed. page_size: the most to ask for at once, 1,000 at most and 100 by default.
+
+        Raises:
+            ComponentNotFoundError: there is none, and never was as far as the journal goes.
+            ValidationError: the instance or the page size is refused.
+        """
+        request = lifecycle_service_pb2.ListTransitionsRequest(
+            component_id=_given.text("component_id", component_id),
+            instance_uuid=_given.text("instance_uuid", instance_uuid),
+            page_size=_given.page_size(page_size),
+        )
+        while True:
+            page = await self._calls.ask(lambda stubs: stubs.lifecycle.ListTransitions, request)
+            for change in page.transitions:
+                yield _convert.plain(change)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
     async def get_component(self, component_id: str) -> dict[str, Any]:
         """Read a component with all its instances, as the documented JSON object.
 

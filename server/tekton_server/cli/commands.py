@@ -17,6 +17,7 @@ from tekton_server.cli import (
     preservation,
     probe,
     status,
+    why,
 )
 from tekton_server.cli import setting_options as given
 from tekton_server.cli.exits import MEANING
@@ -44,6 +45,7 @@ FIRST = examples(
     ("tekton up", "run everything, on 127.0.0.1:8010"),
     ("tekton status", "how it is, and who is not ready"),
     ("tekton components list --status failed", "or shorter: tekton comp li --status failed"),
+    ("tekton why notes", "why it is not ready, down to the cause"),
     ("tekton graph", "who needs whom, in the order in which it starts"),
     ("tekton events --kind state", "what happens, a line each"),
     ("tekton -h; tekton components register -h", "every command has a help with examples"),
@@ -115,6 +117,7 @@ def version() -> None:
 
 app.command(epilog=status.EXAMPLES, rich_help_panel=LOOK)(status.status)
 app.add_typer(components.app, name="components", rich_help_panel=LOOK)
+app.command(epilog=why.EXAMPLES, rich_help_panel=LOOK)(why.why)
 app.command(epilog=graph.EXAMPLES, rich_help_panel=LOOK)(graph.graph)
 app.command(epilog=events.EXAMPLES, rich_help_panel=LOOK)(events.events)
 app.command(epilog=preservation.EXAMPLES, rich_help_panel=LOOK)(preservation.preservation)

@@ -39,6 +39,11 @@ def width() -> int | None:
     return shutil.get_terminal_size().columns if on_terminal() else None
 
 
+def plain_ascii() -> bool:
+    """Tell whether stdout has no characters to draw lines with."""
+    return "utf" not in (sys.stdout.encoding or "").lower()
+
+
 def console(stream: TextIO | None = None) -> Console:
     """Make a console that adds colours at most: it finds no markup and breaks no line."""
     from rich.console import Console

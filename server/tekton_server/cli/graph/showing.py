@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from tekton_server.cli.graph.forms import dot, mermaid
 from tekton_server.cli.graph.lanes import lines
 from tekton_server.cli.graph.picture import Picture, of_component, of_fleet
 from tekton_server.cli.graph.svg import svg
-from tekton_server.cli.output import Format, note, width, write, write_text
+from tekton_server.cli.output import Format, note, plain_ascii, width, write, write_text
 from tekton_server.cli.remote import Remote
 
 _TEXTS: dict[GraphFormat, Callable[[Picture], str]] = {
@@ -40,11 +39,6 @@ def _show(reply: dict[str, Any], picture: Picture, form: GraphFormat) -> None:
     if form in _TEXTS:
         write_text(_TEXTS[form](picture))
         return
-    write(reply, Format(form.value), lambda: lines(picture, width(), _plain_ascii()), lambda: picture.names)
+    write(reply, Format(form.value), lambda: lines(picture, width(), plain_ascii()), lambda: picture.names)
     if form is GraphFormat.TABLE and not picture.nodes:
         note("no component is registered")
-
-
-def _plain_ascii() -> bool:
-    """Tell whether stdout has no characters to draw lines with."""
-    return "utf" not in (sys.stdout.encoding or "").lower()

@@ -57,18 +57,29 @@ async def test_the_chain_is_told_with_since_when_and_evidence(api: Stubs) -> Non
 
 
 async def test_an_expired_lease_tells_how_long_it_was_silent(direct: Stubs) -> None:
-    """With the last heartbeat; before that, its silence is a note."""
-    name = new_id()
+    """With the last heartbeat; before that, its silence is a note. Why one had failed before it fell silent is told."""
+    name, broken = new_id(), new_id()
+    failed = await direct.register(broken)
+    await direct.lifecycle.UpdateComponentState(
+        lifecycle_pb.UpdateComponentStateRequest(
+            component_id=broken, instance_uuid=failed.instance_uuid, state="failed", reason="out of memory"
+        )
+    )
     granted = await direct.register(name)
     await report(direct, name, granted.instance_uuid, "ready")
     assert list((await explained(direct, name)).conditions[0].notes) == ["it has never beaten"]
     async with asyncio.timeout(10):
         while (found := await explained(direct, name)).status != S.failed:
             await asyncio.sleep(0.1)
+        while (failure := (await explained(direct, broken)).conditions[0]).status_reason != "lease_expired":
+            await asyncio.sleep(0.1)
     [condition] = found.conditions
     assert condition.status_reason == "lease_expired" and condition.root_cause
     evidence = MessageToDict(condition.evidence)
     assert evidence["silent_seconds"] >= evidence["timeout_seconds"] and evidence["last_heartbeat"]
+    assert "silent_seconds" in failure.evidence
+    [note] = failure.notes
+    assert note.startswith("it was failed already since ") and note.endswith("Z: out of memory")
     [expired, *_] = (await history(direct, name)).transitions
     assert (expired.reason, expired.new_state) == ("lease_expired", S.failed)
     assert expired.metadata["silent_seconds"] == evidence["silent_seconds"]

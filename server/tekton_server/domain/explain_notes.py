@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Component, Instance, View
+from tekton.core.view import Cause, Component, Instance, View
 from tekton_server.domain import reasons
 from tekton_server.domain.explain import Condition
 
@@ -30,6 +30,13 @@ def notes(view: View, condition: Condition, lease: Liveness | None, now: datetim
     if best is None or component is None or best.built_in:
         return []
     return [*_of_lease(lease), *_of_commands(view, best, now), *_of_others(component, best)]
+
+
+def before(instance: Instance, first: Cause | None) -> list[str]:
+    """Say why an instance had come into its state, where it changed since without leaving it."""
+    if first is None or first.reason == instance.reason:
+        return []
+    return [f"it was {instance.state} already since {_at(instance.state_since)}: {reasons.words(first.reason)}"]
 
 
 def _of_lease(lease: Liveness | None) -> list[str]:

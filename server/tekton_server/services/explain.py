@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import NamedTuple
 
+from tekton.core.ids import lookup_key
 from tekton.core.view import Cause, Component, Instance
 from tekton.v1 import lifecycle_service_pb2 as pb
 from tekton_server.domain import explain, explain_notes
@@ -15,12 +17,22 @@ from tekton_server.services import convert
 from tekton_server.services.base import now
 from tekton_server.services.graphs import texts
 from tekton_server.storage.errors import StorageUnavailableError
+from tekton_server.storage.transitions import END
 
 log = logging.getLogger(__name__)
 
 # An operator asks when things are bad: what is known is told soon, without what the database keeps back.
 _EVIDENCE_WITHIN = 2.0
+# Of so many, why they came into their state is looked up where their last change does not tell.
+_FIRST_CAUSES = 10
 _NO_EVIDENCE = "its evidence is in the journal, which cannot be read now"
+
+
+class _Evidence(NamedTuple):
+    """Why an instance changed last, and, where that left its state as it was, why it had come into it."""
+
+    last: Cause
+    first: Cause | None
 
 
 class Explanations:
@@ -46,31 +58,52 @@ class Explanations:
     async def reply(self, component: Component) -> pb.ExplainComponentResponse:
         """Explain a component, with its evidence where the journal can be read."""
         found = await self.confirmed(component)
-        causes = await self._causes(found)
+        evidence = await self._evidence(found)
         return pb.ExplainComponentResponse(
             component_id=found.conditions[0].component_id,
             status=convert.STATES[found.conditions[0].status],
             well=found.well,
             message=found.message,
-            conditions=[self._condition(one, causes) for one in found.conditions],
+            conditions=[self._condition(one, evidence) for one in found.conditions],
             root_causes=found.root_causes,
             circular_dependencies=map(texts, found.cycles),
             complete=found.complete,
         )
 
-    async def _causes(self, found: Explanation) -> dict[str, Cause] | None:
-        shown = (one.instance for one in found.conditions)
-        changed = {one.instance_uuid: one.revision for one in shown if one is not None and one.revision}
-        if not changed:
+    async def _evidence(self, found: Explanation) -> dict[str, _Evidence] | None:
+        """Read what the journal has of the instances; None where it cannot be read now."""
+        shown = [one.instance for one in found.conditions if one.instance is not None and not one.instance.built_in]
+        if not shown:
             return {}
         try:
             async with asyncio.timeout(_EVIDENCE_WITHIN):
-                return await self._live.store.causes(changed)
+                return await self._read(shown)
         except (StorageUnavailableError, TimeoutError) as error:
             log.info("an explanation goes without its evidence: %s", error or "the database does not answer")
             return None
 
-    def _condition(self, found: Condition, causes: dict[str, Cause] | None) -> pb.Condition:
+    async def _read(self, shown: list[Instance]) -> dict[str, _Evidence]:
+        last = await self._live.store.last_changes({one.instance_uuid: one.revision for one in shown})
+        evidence: dict[str, _Evidence] = {}
+        asked = 0
+        for instance in shown:
+            change = last.get(instance.instance_uuid)
+            if change is None:
+                continue
+            first = None
+            if not change.moved and asked < _FIRST_CAUSES:
+                asked += 1
+                first = await self._first_cause(instance)
+            evidence[instance.instance_uuid] = _Evidence(change.cause, first)
+        return evidence
+
+    async def _first_cause(self, instance: Instance) -> Cause | None:
+        """Read why an instance came into its state, where its last change only confirmed that."""
+        key = lookup_key(instance.component_id)
+        page = await self._live.store.transitions(key, END, instance.instance_uuid, 1, 1)
+        return page.found[0].change.cause if page.found else None
+
+    def _condition(self, found: Condition, evidence: dict[str, _Evidence] | None) -> pb.Condition:
         notes = explain_notes.notes(self._live.view, found, self._lease(found.instance), now())
         message = pb.Condition(
             component_id=found.component_id,
@@ -82,10 +115,11 @@ class Explanations:
         )
         if found.instance is not None:
             self._fill_in(message, found.instance)
-            cause = (causes or {}).get(found.instance.instance_uuid)
-            if cause is not None and cause.reason == found.instance.reason:
-                message.evidence.update(cause.evidence)
-            if causes is None and not found.instance.built_in:
+            known = (evidence or {}).get(found.instance.instance_uuid)
+            if known is not None:
+                message.evidence.update(known.last.evidence)
+                notes += explain_notes.before(found.instance, known.first)
+            if evidence is None and not found.instance.built_in:
                 notes.append(_NO_EVIDENCE)
         message.notes.extend(notes)
         return message

@@ -21,7 +21,7 @@ from tekton_server.storage.errors import translated
 from tekton_server.storage.journal import Head, read_after, read_head
 from tekton_server.storage.leases import read_horizon
 from tekton_server.storage.tables import histories
-from tekton_server.storage.transitions import Place, Transitions, read_causes, read_transitions
+from tekton_server.storage.transitions import LastChange, Place, Transitions, read_last_changes, read_transitions
 
 # A registry is read in parts, so that a large one does not take its memory twice.
 _PREFETCH = 2000
@@ -101,10 +101,10 @@ class Store:
         async with self._driver() as connection:
             return await read_transitions(connection, key, before, instance_uuid, most, most_bytes)
 
-    async def causes(self, changed: dict[str, int]) -> dict[str, Cause]:
+    async def last_changes(self, changed: Mapping[str, int]) -> dict[str, LastChange]:
         """Read why instances changed last, given as {instance_uuid: revision}; what is compacted is left out."""
         async with self._driver() as connection:
-            return await read_causes(connection, changed)
+            return await read_last_changes(connection, changed)
 
     @asynccontextmanager
     async def _driver(self) -> AsyncIterator[asyncpg.Connection[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -19,8 +20,8 @@ AND (old IS NULL OR (old ->> 'state') <> (new ->> 'state'))
 ORDER BY revision DESC, idx DESC LIMIT $5
 """
 _KEPT_SINCE = "SELECT recorded_at FROM journal ORDER BY revision, idx LIMIT 1"
-_CAUSES = """
-SELECT DISTINCT ON (key) key, cause::text FROM journal
+_LAST_CHANGES = """
+SELECT DISTINCT ON (key) key, cause::text, coalesce(old ->> 'state', '') <> (new ->> 'state') AS moved FROM journal
 WHERE revision = ANY($1) AND kind = 'instance' AND key = ANY($2) ORDER BY key, revision DESC, idx DESC
 """
 # What a state report brought along may be large, so that a page is read in parts.
@@ -72,7 +73,14 @@ async def read_transitions(
         return Transitions(found, False, await connection.fetchval(_KEPT_SINCE))
 
 
-async def read_causes(connection: asyncpg.Connection[Any], changed: dict[str, int]) -> dict[str, Cause]:
-    """Read the causes of changes, given as {instance_uuid: revision of its last change}, as far as they are kept."""
-    found = await connection.fetch(_CAUSES, list(set(changed.values())), list(changed))
-    return {row["key"]: rows.cause_of(row["cause"]) for row in found}
+class LastChange(NamedTuple):
+    """Why an instance changed last, and whether its state did: the expiry of a lease leaves who had failed failed."""
+
+    cause: Cause
+    moved: bool
+
+
+async def read_last_changes(connection: asyncpg.Connection[Any], changed: Mapping[str, int]) -> dict[str, LastChange]:
+    """Read last changes, given as {instance_uuid: revision}, as far as the journal still has them."""
+    found = await connection.fetch(_LAST_CHANGES, list(set(changed.values())), list(changed))
+    return {row["key"]: LastChange(rows.cause_of(row["cause"]), row["moved"]) for row in found}

@@ -17,6 +17,7 @@ from tekton.core.ids import new_uuid
 from tekton.core.records import CommandKind, CommandState
 from tekton.core.view import CommandChange, Instance, InstanceCommand
 from tekton_server.domain.commands import AcknowledgeCommand, EndInstance, PostCommand, RemoveComponent
+from tekton_server.live.lease import Timing
 from tekton_server.live.outbox import Ack, GoAway, Outbox, Welcome
 from tekton_server.live.pulses import Claim, Pulse
 from tekton_server.live.registry import LiveRegistry
@@ -214,8 +215,9 @@ async def test_a_command_whose_deadline_has_passed_is_not_sent(url: URL) -> None
         command = await posted(live, await registered(live))
     outbox = Outbox()
     outbox.command(msgspec.structs.replace(command, deadline=datetime.now(UTC)))
-    outbox.ack(Ack(1))
-    assert await outbox.next() == Ack(1)
+    ack = Ack(1, Timing())
+    outbox.ack(ack)
+    assert await outbox.next() == ack
 
 
 async def test_nothing_is_told_of_an_instance_before_its_welcome(url: URL) -> None:

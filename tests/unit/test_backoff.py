@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tekton.core import backoff
 from tekton.core.backoff import full_jitter
 
 bases = st.floats(0.001, 10.0)
@@ -24,7 +25,7 @@ def test_a_wait_is_positive_and_never_longer_than_its_bounds(attempt: int, base:
 @pytest.mark.parametrize("drawn", [0.0, math.nextafter(1.0, 0.0)])
 def test_no_draw_of_chance_makes_a_wait_of_nothing(monkeypatch: pytest.MonkeyPatch, drawn: float) -> None:
     """random() may be 0.0 and is never 1.0: the wait is open at nothing and closed at the bound."""
-    monkeypatch.setattr("random.random", lambda: drawn)
+    monkeypatch.setattr(backoff._random, "random", lambda: drawn)
     assert 0.0 < full_jitter(3) <= 0.8
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -14,7 +13,7 @@ from grpc import aio
 
 from tekton._channel import Target, async_channel
 from tekton._errors import from_rpc, unreachable
-from tekton.core.backoff import full_jitter
+from tekton.core.backoff import full_jitter, shuffled
 from tekton.core.errors import TektonError, TektonTimeoutError, UnavailableError
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
@@ -59,9 +58,8 @@ class Calls:
         self.timeout = timeout
         self.connect_timeout = min(timeout, connect_timeout)
         self.reached = False
-        self._addresses = list(target.addresses)
         # So that the processes of a fleet spread over several servers.
-        random.shuffle(self._addresses)
+        self._addresses = shuffled(target.addresses)
         self._open: dict[Target, Stubs] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 
 import grpc
@@ -10,7 +9,7 @@ import grpc
 from tekton._channel import Target, thread_channel
 from tekton._heart_stream import Ended, Heard, HeartStream
 from tekton._lease import KeptLeases
-from tekton.core.backoff import full_jitter
+from tekton.core.backoff import full_jitter, shuffled
 
 # A restarted Tekton gives every lease one timeout from its start, so reconnecting takes a part of that at most: so many
 # seconds between two streams, and between two attempts to connect.
@@ -30,9 +29,8 @@ class Connection:
         self._heard = heard
         self._ended = ended
         self._channel: grpc.Channel | None = None
-        self._addresses = list(target.addresses)
         # So that the processes of a fleet spread over several servers.
-        random.shuffle(self._addresses)
+        self._addresses = shuffled(target.addresses)
 
     def channel(self) -> grpc.Channel:
         """Give the channel."""

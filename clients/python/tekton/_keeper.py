@@ -6,7 +6,6 @@ Nothing here waits or locks. Streams and calls live on other threads; what they 
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,7 +19,7 @@ from tekton._heart_stream import HeartStream
 from tekton._lease import Care, InFlight, KeptLease, KeptLeases, LeaseLost, Phase
 from tekton._loop_lag import LoopLags
 from tekton._reregister import Reregistration
-from tekton.core.backoff import full_jitter
+from tekton.core.backoff import full_jitter, spread
 from tekton.core.errors import TektonError, ValidationError
 from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1.component_pb2 import Lease as Terms
@@ -246,7 +245,7 @@ class Keeper:
                 self._lost(message.lease_lost)
             case "go_away":
                 # Everybody is told at the same moment and must not come back at the same moment.
-                after = message.go_away.reconnect_after_seconds * random.uniform(1.0, 1.5)
+                after = message.go_away.reconnect_after_seconds * spread(1.0, 1.5)
                 self._disconnect(after, hang_up=message.go_away.reason == "silent")
                 self._soon()
             case "ping":
@@ -281,7 +280,7 @@ class Keeper:
 
     def _counted(self, lease: KeptLease, take: Callable[[], bool]) -> None:
         if take():
-            lease.due = min(lease.due, time.monotonic() + lease.interval * random.random())
+            lease.due = min(lease.due, time.monotonic() + spread(0.0, lease.interval))
             self._unsettled = True
             self._soon()
         lease.recovered()

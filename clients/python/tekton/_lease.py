@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -16,7 +15,7 @@ from tekton import _given
 from tekton._commands import Listener, Orders
 from tekton._loop_lag import LoopLag
 from tekton._results import Lease
-from tekton.core.backoff import full_jitter
+from tekton.core.backoff import full_jitter, spread
 from tekton.core.ids import lookup_key
 from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1.component_pb2 import Lease as TermsMessage
@@ -158,7 +157,7 @@ class KeptLease:
         """Take the handle that a Welcome gave. The Hello renewed the lease, so only news are due at once."""
         self.handle = handle
         self.acknowledged(state)
-        self.due = now if self.claim else now + self.interval * random.random()
+        self.due = now if self.claim else now + spread(0.0, self.interval)
 
     def acknowledged(self, state: str) -> None:
         """Note that the server counted a sign of life."""
@@ -210,7 +209,7 @@ class KeptLease:
         return self.handle
 
     def _beaten(self, now: float) -> None:
-        self.due = now + self.interval * random.uniform(0.8, 1.0)
+        self.due = now + self.interval * spread(0.8, 1.0)
 
     def _sayings(self, now: float) -> Said:
         given = self.in_flight() if callable(self.in_flight) else self.in_flight or 0

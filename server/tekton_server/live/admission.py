@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 
+from tekton.core.backoff import spread
 from tekton_server.domain.rates import Turnstile
 from tekton_server.live.lease import Clock, Timing
 from tekton_server.live.outbox import GoAway
@@ -43,4 +43,4 @@ class Admission:
         """Give each a time of its own: all who were cut off at once must not come back at once."""
         longest = self._timing().timeout * AWAY_SHARE
         turn = self._turnstile.come_back(now)
-        return turn if turn < longest else random.uniform(longest / 2, longest)
+        return turn if turn < longest else spread(longest / 2, longest)

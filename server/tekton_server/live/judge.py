@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Mapping
 from typing import Any
 
+from tekton.core.backoff import spread
 from tekton.core.errors import TektonError
 from tekton_server.domain.commands import ExpireLease
 from tekton_server.live import grace
@@ -216,4 +216,4 @@ class Judge:
 
     def _again(self, lease: Lease) -> None:
         """The expiry could not be recorded: soon again, and not with all the others."""
-        self._wheel.put(lease, self._clock() + self._part(RETRY, RETRY_SHARE) * random.uniform(0.5, 1.5))
+        self._wheel.put(lease, self._clock() + self._part(RETRY, RETRY_SHARE) * spread(0.5, 1.5))

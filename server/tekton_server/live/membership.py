@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from uuid import UUID
 
+from tekton.core.backoff import spread
 from tekton.core.errors import TektonError
 from tekton_server.live.beat_flush import FLUSH_INTERVAL
 from tekton_server.live.lease import Clock
@@ -72,7 +72,7 @@ class Membership:
         """Renew until cancelled."""
         every = self.lease / RENEWALS
         while True:
-            await asyncio.sleep(every * random.uniform(0.8, 1.0))
+            await asyncio.sleep(every * spread(0.8, 1.0))
             try:
                 await self.renew()
             except TektonError as error:

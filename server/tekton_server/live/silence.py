@@ -6,9 +6,9 @@ One direction may be lost alone: the client still hears us, and we hear nothing.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Iterable
 
+from tekton.core.backoff import spread
 from tekton_server.live.lease import Clock, Timing
 from tekton_server.live.sessions import Session
 from tekton_server.live.ticks import ticks
@@ -50,6 +50,6 @@ class Silence:
                 session.ping()
             elif quiet > GIVEN_UP - 1 / LOOKS:
                 given_up += 1
-                session.cut(random.uniform(0.0, min(1.0, interval / 5)))
+                session.cut(spread(0.0, min(1.0, interval / 5)))
         if given_up:
             log.info("gave up %d heartbeat streams that were silent for three intervals", given_up)

@@ -394,6 +394,7 @@ async def test_status_is_one_screen(tekton: ControlPlane, client: Stubs, tmp_pat
     assert done.code == 0, done.err
     for words in ("Tekton 0.", "ready", "health", "database", "leases", "components", "NOT READY"):
         assert words in done.out
+    assert "self_preservation  passing" in done.out, "no name runs into what is told of it"
     found = json.loads((await run(tekton, tmp_path, "status", "-o", "json")).out)
     assert found["ready"] is True and found["parts"]["database"]["status"] == "passing"
     row = next(row for row in found["not_ready"] if row["component_id"] == name)

@@ -13,6 +13,7 @@ from tekton_server.cli.text import ago, clean, parse_time, stamp
 
 _NOT_READY = (Column("NOT READY"), Column("STATE"), Column("TYPE", 3), Column("SINCE", 1), Column("REASON", 2))
 _SHOWN = 20
+_NAME = 12
 
 
 def status_lines(found: Mapping[str, Any], width: int | None) -> Iterable[Text]:
@@ -72,9 +73,11 @@ def _itself(found: Mapping[str, Any], now: datetime) -> Iterable[Text]:
     else:
         yield _fact("ready", f"no: {found['not_ready_because']}", "red")
     yield _fact("health", found["health"], STYLES.get(found["health"], ""))
-    for part, how in found["parts"].items():
+    named = {f"  {clean(part)}": how for part, how in found["parts"].items()}
+    wide = max([_NAME, *(len(name) + 2 for name in named)])
+    for name, how in named.items():
         reason = f": {how['reason']}" if how["reason"] else ""
-        yield _fact(f"  {clean(part)}", f"{how['status']}{reason}", STYLES.get(how["status"], ""))
+        yield _fact(name, f"{how['status']}{reason}", STYLES.get(how["status"], ""), wide)
 
 
 def _states(found: Mapping[str, Any]) -> str:
@@ -83,8 +86,8 @@ def _states(found: Mapping[str, Any]) -> str:
     return f"{components['total']}: {states}" if states else "none"
 
 
-def _fact(name: str, value: str, style: str = "") -> Text:
-    return Text.assemble((f"  {name:<12}", "dim"), (clean(value), style))
+def _fact(name: str, value: str, style: str = "", wide: int = _NAME) -> Text:
+    return Text.assemble((f"  {name:<{wide}}", "dim"), (clean(value), style))
 
 
 def _row(row: Mapping[str, Any], now: datetime) -> list[str]:

@@ -78,3 +78,23 @@ async def test_the_close_of_a_zombies_stream_makes_nobody_suspect(direct: Stubs)
                 await asyncio.sleep(INTERVAL)
                 found = await status(direct, newer)
                 assert (found.suspect, found.instance_uuid) == (False, newer.instance_uuid)
+
+
+async def test_a_session_that_a_newer_one_replaced_changes_nothing(direct: Stubs) -> None:
+    """The same instance under the same grant, from a stream of before: only the epoch tells the two apart."""
+    granted = await direct.register()
+    async with connected(direct, granted) as (_, before), connected(direct, granted) as (_, now):
+        assert before.session_epoch < now.session_epoch
+        names = {"component_id": granted.component_id, "instance_uuid": granted.instance_uuid}
+        names["fencing_token"] = granted.fencing_token
+        changed, ended = lifecycle_pb.UpdateComponentStateRequest, registry_pb.DeregisterComponentRequest
+        with refused("stale_session"):
+            await direct.lifecycle.UpdateComponentState(
+                changed(state="failed", session_epoch=before.session_epoch, **names)
+            )
+        with refused("stale_session"):
+            await direct.registry.DeregisterComponent(ended(session_epoch=before.session_epoch, **names))
+        assert (await status(direct, granted)).status == S.registering
+        ready = changed(state="ready", session_epoch=now.session_epoch, **names)
+        assert (await direct.lifecycle.UpdateComponentState(ready)).status == S.ready
+        assert (await direct.registry.DeregisterComponent(ended(session_epoch=now.session_epoch, **names))).success

@@ -194,6 +194,16 @@ class Pulses:
             return ""
         return f"the recorded state is {recorded}; {pulse.state} was refused or overruled before"
 
+    def check_epoch(self, instance_uuid: str, epoch: int) -> None:
+        """Refuse a caller whose session is older than the one that carries the lease; 0 is a caller without one.
+
+        Raises:
+            StaleSessionError: it is.
+        """
+        lease = self.leases.get(instance_uuid)
+        if lease is not None and 0 < epoch < lease.session_epoch:
+            raise self.stale(lease, "a newer session carries this lease")
+
     def stale(self, lease: Lease, why: str) -> StaleSessionError:
         """Make the error for a caller who does not hold the lease any more."""
         return stale(self.view.instances[lease.instance_uuid], why)

@@ -84,8 +84,7 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
         """Count one beat."""
         pulse, pulses = read.pulse(request), self.live.pulses
         lease = await pulses.lease(read.claim(request), pulse.state)
-        if 0 < request.session_epoch < lease.session_epoch:
-            raise pulses.stale(lease, "a newer session carries this lease")
+        pulses.check_epoch(request.instance_uuid, request.session_epoch)
         state_error = await _recorded(pulses, lease, pulse, patience(context))
         return pb.SendHeartbeatResponse(
             success=True,

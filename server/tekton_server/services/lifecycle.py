@@ -33,6 +33,7 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         self, request: lifecycle_pb.UpdateComponentStateRequest, context: Context
     ) -> lifecycle_pb.UpdateComponentStateResponse:
         """Move an instance to a state."""
+        self.live.pulses.check_epoch(request.instance_uuid, request.session_epoch)
         return convert.reported(await self.submit(read.report(request), context, request))
 
     async def GetComponentStatus(

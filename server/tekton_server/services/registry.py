@@ -96,6 +96,7 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         self, request: registry_pb.DeregisterComponentRequest, context: Context
     ) -> registry_pb.DeregisterComponentResponse:
         """End an instance, or remove a component."""
+        self.live.pulses.check_epoch(request.instance_uuid, request.session_epoch)
         await self.submit(read.deregister(request), context, request)
         what = "Instance" if request.instance_uuid else "Component"
         return registry_pb.DeregisterComponentResponse(success=True, message=f"{what} deregistered successfully")

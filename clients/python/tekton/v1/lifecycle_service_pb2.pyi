@@ -35,6 +35,7 @@ class UpdateComponentStateRequest(_message.Message):
     FENCING_TOKEN_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SESSION_EPOCH_FIELD_NUMBER: _builtins.int
     component_id: _builtins.str
     """component_id is the component."""
     instance_uuid: _builtins.str
@@ -51,6 +52,10 @@ class UpdateComponentStateRequest(_message.Message):
     """request_id makes the call repeatable for ten minutes: the same id with the same body gets the same answer, with
     another body it is refused as request_mismatch. At most 128 characters; scoped to the caller and this RPC.
     """
+    session_epoch: _builtins.int
+    """session_epoch is the epoch of the caller's session, where it has one; an older one changes nothing and is answered
+    stale_session.
+    """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """metadata is kept with the transition."""
@@ -66,10 +71,11 @@ class UpdateComponentStateRequest(_message.Message):
         fencing_token: _builtins.str = ...,
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        session_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "metadata", b"metadata", "reason", b"reason", "request_id", b"request_id", "state", b"state", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "metadata", b"metadata", "reason", b"reason", "request_id", b"request_id", "session_epoch", b"session_epoch", "state", b"state", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -452,6 +452,7 @@ class DeregisterComponentRequest(_message.Message):
     FENCING_TOKEN_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SESSION_EPOCH_FIELD_NUMBER: _builtins.int
     component_id: _builtins.str
     """component_id is the component."""
     instance_uuid: _builtins.str
@@ -464,6 +465,10 @@ class DeregisterComponentRequest(_message.Message):
     """request_id makes the call repeatable for ten minutes: the same id with the same body gets the same answer, with
     another body it is refused as request_mismatch. At most 128 characters; scoped to the caller and this RPC.
     """
+    session_epoch: _builtins.int
+    """session_epoch is the epoch of the caller's session, where it has one; an older one changes nothing and is answered
+    stale_session.
+    """
     def __init__(
         self,
         *,
@@ -472,10 +477,11 @@ class DeregisterComponentRequest(_message.Message):
         fencing_token: _builtins.str = ...,
         expected_revision: _builtins.int | None = ...,
         request_id: _builtins.str = ...,
+        session_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "component_id", b"component_id", "expected_revision", b"expected_revision", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "component_id", b"component_id", "expected_revision", b"expected_revision", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "request_id", b"request_id", "session_epoch", b"session_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_revision: _TypeAlias = _typing.Literal["expected_revision"]  # noqa: Y015
     _WhichOneofArgType__expected_revision: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision"]  # noqa: Y015

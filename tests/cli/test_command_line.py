@@ -43,6 +43,11 @@ def test_a_command_may_be_shortened(tmp_path: Path) -> None:
     for words, expected in (
         (("co",), "tekton: 'co' could be components or config; see tekton --help\n"),
         (("comp", "x"), "tekton: no such command 'x'; see tekton components --help\n"),
+        (
+            ("components", "command", "notes"),
+            "tekton: missing argument 'KIND'. Choose from: stop, restart, reload, probe; "
+            "see tekton components command --help\n",
+        ),
     ):
         done = run(*words, env=environment(tmp_path), cwd=tmp_path)
         assert (done.returncode, done.stderr, done.stdout) == (2, expected, "")

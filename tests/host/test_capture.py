@@ -97,6 +97,28 @@ def test_the_last_lines_are_the_last(tmp_path: Path, most: int) -> None:
     assert [line.text for line in last_lines(tmp_path / "log", most)] == expected
 
 
+def test_a_disk_that_takes_no_change_costs_lines_and_not_the_component(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a file system that was mounted read-only after an error: half of a record cannot even be taken back."""
+    log = Log(str(tmp_path / "log"), 65536, 3)
+    log.write([b"2026-01-01T00:00:00Z stdout F before\n"])
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        patch.setattr(os, "ftruncate", refuse)
+        log.write([b"2026-01-01T00:00:00Z stdout F meanwhile\n"])
+    log.write([b"2026-01-01T00:00:00Z stdout F after\n"])
+    assert [line.text for line in last_lines(tmp_path / "log", 10)] == [
+        "before",
+        "[tekton] 1 lines were lost: Read-only file system",
+        "after",
+    ]
+
+
 def test_a_full_disk_costs_lines_and_tears_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """How many were lost is said as soon as there is room."""
     log, stream, write = Log(str(tmp_path / "log"), 100_000, 3), Stream("stdout"), os.write

@@ -371,6 +371,18 @@ async def test_files_of_old_launches_are_forgotten(fleet: Fleet) -> None:
     await fleet.launcher.stop(running)
 
 
+@pytest.mark.parametrize("torn", [b"", b'{"at": 17'])
+async def test_what_a_power_failure_left_of_a_record_is_no_record(fleet: Fleet, torn: bytes) -> None:
+    """The name of a file may be on the disk before its content: how such a launch ended is not known."""
+    launched = await fleet.launch("true")
+    await fleet.launcher.wait(launched)
+    for suffix in ("status", "exit"):
+        fleet.files(launched).base.with_name(f"{launched.identity.instance_uuid}.{suffix}").write_bytes(torn)
+    ended = await fleet.launcher.ended(launched.identity)
+    assert ended is not None and (ended.code, ended.signal, ended.success) == (None, None, False)
+    assert await fleet.launcher.alive() == []
+
+
 async def test_the_shim_loads_the_standard_library_alone() -> None:
     """And little of it: there is one shim for each component."""
     root = str(Path(sys.modules["tekton_server"].__file__ or "").parent.parent)

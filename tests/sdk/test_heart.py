@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import signal
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,11 +16,16 @@ import httpx
 import pytest
 from grpc import aio
 
+from tekton import _heart, _heartbeat_task
+from tekton._channel import Target
+from tekton._lease import KeptLease
 from tekton.client import ComponentNotFoundError, HeartbeatTask, LeaseLost, TektonClient, ValidationError
+from tekton.core.ids import new_uuid
 from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import INTERVAL, TIMEOUT, ServerProcess
+from tests.support.control_plane import free_port
 
 
 async def _status(client: TektonClient, component_id: str) -> str:
@@ -216,6 +225,39 @@ async def test_closing_the_client_says_goodbye(client: TektonClient, server: Ser
     async with TektonClient(server.host, server.port) as short_lived:
         task = await _beating(short_lived)
     assert await _status(client, task.component_id) == "stopped"
+
+
+async def test_a_client_forgets_heartbeats_that_are_over(client: TektonClient) -> None:
+    """A process that starts and stops components for months does not grow by them."""
+    task = await _beating(client)
+    await task.stop()
+    gone = weakref.ref(task)
+    del task
+    gc.collect()
+    assert gone() is None
+
+
+async def test_a_goodbye_that_nobody_confirmed_is_not_confirmed_by_asking_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second stop says goodbye once more, and tells as truly what became of it."""
+    monkeypatch.setattr(_heartbeat_task, "GOODBYE", 0.2)
+    heart = _heart.heart_of(Target("127.0.0.1", free_port()))
+    lease = KeptLease("notes", new_uuid())
+    heart.keep(lease)
+    task = HeartbeatTask(heart, lease)
+    assert [await task.stop(), await task.stop()] == [False, False]
+
+
+async def test_a_process_that_is_forked_while_a_client_is_made_has_hearts_of_its_own() -> None:
+    """The thread that held the lock is not in the child, and would never let go of it."""
+    with _heart._hearts_lock:
+        child = os.fork()
+        if not child:
+            signal.alarm(5)
+            _heart.heart_of(Target("127.0.0.1", free_port()))
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 async def test_a_beat_that_tells_nothing_new_is_quiet(client: TektonClient) -> None:

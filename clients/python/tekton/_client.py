@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,7 +48,8 @@ class TektonClient(Registrar):
         connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
         super().__init__(Target.of(host, port), timeout, connect_timeout)
-        self._heartbeats: list[HeartbeatTask] = []
+        # By their ids, which stay theirs while they are here; those whose lease is over drop out.
+        self._heartbeats: dict[int, HeartbeatTask] = {}
 
     def __repr__(self) -> str:
         return f"<TektonClient of {self.target}>"
@@ -62,7 +64,8 @@ class TektonClient(Registrar):
 
     async def close(self) -> None:
         """Say goodbye for what `start_heartbeat` keeps alive, end the watch and close the channel."""
-        heartbeats, self._heartbeats = self._heartbeats, []
+        heartbeats = list(self._heartbeats.values())
+        self._heartbeats.clear()
         await asyncio.gather(*(heartbeat.stop() for heartbeat in heartbeats))
         for lease in [lease for lease in self._registered.values() if lease.phase is Phase.IDLE]:
             self._forget(lease)
@@ -118,7 +121,8 @@ class TektonClient(Registrar):
             in_flight=_given.in_flight(in_flight),
         )
         heartbeat = HeartbeatTask(self._heart, lease)
-        self._heartbeats.append(heartbeat)
+        self._heartbeats[id(heartbeat)] = heartbeat
+        lease.ended.add_done_callback(partial(_drop, self._heartbeats, id(heartbeat)))
         return heartbeat
 
     def component_of(self, instance_uuid: str) -> str:
@@ -302,3 +306,7 @@ class TektonClient(Registrar):
         )
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.GetCommand, request)
         return _convert.plain(answer)
+
+
+def _drop(kept: dict[int, HeartbeatTask], key: int, _: object) -> None:
+    kept.pop(key, None)

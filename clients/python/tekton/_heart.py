@@ -147,6 +147,9 @@ def heart_of(target: Target) -> Heart:
 
 def _forked() -> None:
     """A forked child has none of the threads, and does not speak for its parent's instances."""
+    global _hearts_lock
+    # Whichever thread held it is not here to let go of it.
+    _hearts_lock = threading.Lock()
     for heart in list(_hearts.values()):
         Heart.__init__(heart, heart.target)
 

@@ -114,8 +114,9 @@ class Keeper:
         self._soon()
 
     def leave(self, lease: KeptLease) -> None:
-        """Say goodbye for a lease, on the next stream where there is none now."""
-        if lease.phase is Phase.HELD or lease.asking:
+        """Say goodbye for a lease, on the next stream where there is none now; again where none was confirmed."""
+        released = lease.phase is Phase.IDLE and self._leases.find(lease.instance_uuid) is lease
+        if lease.phase is Phase.HELD or lease.asking or released:
             lease.phase = Phase.LEAVING
         else:
             self._end(lease, None)

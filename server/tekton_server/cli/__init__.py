@@ -30,7 +30,9 @@ def _command() -> None:
     try:
         sys.exit(app(standalone_mode=False))
     except refused as error:
-        message = getattr(error, "format_message", error.__str__)().rstrip(".").replace("\n", " ")
+        message = getattr(error, "format_message", error.__str__)().rstrip(".")
+        # A list of choices has a line and a tab each.
+        message = message.replace("\n\t", " ").replace("\n", " ")
         # What is wrong may be in a file that somebody else wrote.
         message = clean(message.removeprefix("Invalid value: ").replace("Value error, ", ""))
         command = getattr(getattr(error, "ctx", None), "command_path", "tekton")

@@ -168,5 +168,6 @@ def _newest_first(folder: Path) -> list[str]:
 def _read(path: Path, kind: type[_T]) -> _T | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
+    except (FileNotFoundError, msgspec.DecodeError):
+        # Each is put in its place whole, so one that cannot be read is what a power failure left of it.
         return None

@@ -6,6 +6,7 @@ is complete with this record, P for a part of one that goes on in the next recor
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -83,8 +84,9 @@ class Log:
             self._lost += len(block) - (1 if self._lost else 0)
             self._why = error.strerror or repr(error)
             if self._fd >= 0:
-                # Half of a record is worse than none of it.
-                os.ftruncate(self._fd, self._size)
+                # Half of a record is worse than none of it. A disk that refuses even this must not end the component.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._fd, self._size)
             return
         self._lost = 0
         self._size += len(data)

@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy import URL, make_url, text
 
 from tekton.core.errors import TektonError
+from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Instance
+from tekton_server.domain.commands import ReportState
 from tekton_server.live.lease import Lease
 from tekton_server.live.pulses import Claim, Pulse
 from tekton_server.live.registry import LiveRegistry
@@ -149,6 +151,39 @@ async def test_beats_at_another_server_count_and_are_seen(servers: tuple[LiveReg
     assert seen.metrics == {"cpu_percent": 7.0} and seen.at == lease_of(two, instance).beat_at
     assert lease_of(one, instance).beat_seconds > counted
     assert lease_of(one, instance).mine and not lease_of(two, instance).mine
+
+
+async def test_a_claim_is_news_where_another_server_heard_the_one_before(
+    servers: tuple[LiveRegistry, LiveRegistry, URL],
+) -> None:
+    """Ready here, degraded there, ready here again: the last of them stands, as if one server had heard all three."""
+    one, two, _ = servers
+    instance = await granted(one)
+    await until(lambda: instance.instance_uuid in two.leases)
+    for live, state in ((one, ComponentState.READY), (two, ComponentState.DEGRADED), (one, ComponentState.READY)):
+        recording = live.pulses.renew(lease_of(live, instance), Pulse(state=state))
+        assert recording is not None
+        await recording
+        await until(lambda: one.view.revision == two.view.revision)
+        assert one.view.instances[instance.instance_uuid].state is state
+
+
+async def test_a_claim_that_was_made_before_is_no_news_at_another_server(
+    servers: tuple[LiveRegistry, LiveRegistry, URL],
+) -> None:
+    """What somebody else has said of the instance since stands, whichever server hears the next beat."""
+    one, two, _ = servers
+    instance = await granted(one)
+    await until(lambda: instance.instance_uuid in two.leases)
+    claimed = one.pulses.renew(lease_of(one, instance), Pulse(state=ComponentState.READY))
+    assert claimed is not None
+    await claimed
+    report = ReportState(
+        component_id=instance.component_id, instance_uuid=instance.instance_uuid, state=ComponentState.DEGRADED
+    )
+    await one.writer.submit(report)
+    await until(lambda: one.view.revision == two.view.revision)
+    assert two.pulses.renew(lease_of(two, instance), Pulse(state=ComponentState.READY)) is None
 
 
 async def test_a_beat_counts_whatever_the_clock_of_the_server_that_heard_it_says(

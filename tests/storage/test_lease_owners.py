@@ -94,7 +94,8 @@ async def stored(live: LiveRegistry, asked: str) -> list[tuple[object, ...]]:
 async def by_hand(live: LiveRegistry, statement: str) -> None:
     """Change the database behind everybody's back."""
     async with live.store._engine.begin() as connection:
-        await connection.execute(text(statement))
+        for one in statement.split(";"):
+            await connection.execute(text(one))
 
 
 async def test_a_registration_is_followed_and_belongs_to_the_server_that_committed_it(
@@ -331,6 +332,23 @@ async def test_a_server_that_was_given_up_comes_back_and_owns_its_streams_only(
     await until(lambda: told(left) == ["TAKEN_OVER"])
     assert lease_of(two, moved).mine and not lease_of(one, moved).mine
     assert told(session) == told(kept) == []
+
+
+async def test_what_a_dead_server_owned_is_judged_though_a_failover_lost_the_last_beats(
+    servers: tuple[LiveRegistry, LiveRegistry, URL],
+) -> None:
+    """The row that is taken over is older than the one that was read before: that it was taken is true all the same."""
+    one, two, _ = servers
+    instance = await granted(two)
+    await until(lambda: instance.instance_uuid in one.leases)
+    for _ in range(4):
+        beat(two, instance)
+        await two.leases.beats.flush()
+    await one.neighbours.look()
+    assert lease_of(one, instance).version >= 4
+    await crash(two)
+    await by_hand(one, f"UPDATE leases SET version = 1; DELETE FROM servers WHERE server_id = '{two.server_id}'")
+    await until(lambda: not one.view.instances[instance.instance_uuid].leased, 8)
 
 
 async def test_a_server_that_is_alone_takes_everything_at_once(cluster: Cluster) -> None:

@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy import URL, make_url, text
 
 from tekton.core.errors import TektonError
+from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Instance
+from tekton_server.domain.commands import ReportState
 from tekton_server.live.lease import Lease
 from tekton_server.live.pulses import Claim, Pulse
 from tekton_server.live.registry import LiveRegistry
@@ -92,7 +94,8 @@ async def stored(live: LiveRegistry, asked: str) -> list[tuple[object, ...]]:
 async def by_hand(live: LiveRegistry, statement: str) -> None:
     """Change the database behind everybody's back."""
     async with live.store._engine.begin() as connection:
-        await connection.execute(text(statement))
+        for one in statement.split(";"):
+            await connection.execute(text(one))
 
 
 async def test_a_registration_is_followed_and_belongs_to_the_server_that_committed_it(
@@ -149,6 +152,39 @@ async def test_beats_at_another_server_count_and_are_seen(servers: tuple[LiveReg
     assert seen.metrics == {"cpu_percent": 7.0} and seen.at == lease_of(two, instance).beat_at
     assert lease_of(one, instance).beat_seconds > counted
     assert lease_of(one, instance).mine and not lease_of(two, instance).mine
+
+
+async def test_a_claim_is_news_where_another_server_heard_the_one_before(
+    servers: tuple[LiveRegistry, LiveRegistry, URL],
+) -> None:
+    """Ready here, degraded there, ready here again: the last of them stands, as if one server had heard all three."""
+    one, two, _ = servers
+    instance = await granted(one)
+    await until(lambda: instance.instance_uuid in two.leases)
+    for live, state in ((one, ComponentState.READY), (two, ComponentState.DEGRADED), (one, ComponentState.READY)):
+        recording = live.pulses.renew(lease_of(live, instance), Pulse(state=state))
+        assert recording is not None
+        await recording
+        await until(lambda: one.view.revision == two.view.revision)
+        assert one.view.instances[instance.instance_uuid].state is state
+
+
+async def test_a_claim_that_was_made_before_is_no_news_at_another_server(
+    servers: tuple[LiveRegistry, LiveRegistry, URL],
+) -> None:
+    """What somebody else has said of the instance since stands, whichever server hears the next beat."""
+    one, two, _ = servers
+    instance = await granted(one)
+    await until(lambda: instance.instance_uuid in two.leases)
+    claimed = one.pulses.renew(lease_of(one, instance), Pulse(state=ComponentState.READY))
+    assert claimed is not None
+    await claimed
+    report = ReportState(
+        component_id=instance.component_id, instance_uuid=instance.instance_uuid, state=ComponentState.DEGRADED
+    )
+    await one.writer.submit(report)
+    await until(lambda: one.view.revision == two.view.revision)
+    assert two.pulses.renew(lease_of(two, instance), Pulse(state=ComponentState.READY)) is None
 
 
 async def test_a_beat_counts_whatever_the_clock_of_the_server_that_heard_it_says(
@@ -296,6 +332,23 @@ async def test_a_server_that_was_given_up_comes_back_and_owns_its_streams_only(
     await until(lambda: told(left) == ["TAKEN_OVER"])
     assert lease_of(two, moved).mine and not lease_of(one, moved).mine
     assert told(session) == told(kept) == []
+
+
+async def test_what_a_dead_server_owned_is_judged_though_a_failover_lost_the_last_beats(
+    servers: tuple[LiveRegistry, LiveRegistry, URL],
+) -> None:
+    """The row that is taken over is older than the one that was read before: that it was taken is true all the same."""
+    one, two, _ = servers
+    instance = await granted(two)
+    await until(lambda: instance.instance_uuid in one.leases)
+    for _ in range(4):
+        beat(two, instance)
+        await two.leases.beats.flush()
+    await one.neighbours.look()
+    assert lease_of(one, instance).version >= 4
+    await crash(two)
+    await by_hand(one, f"UPDATE leases SET version = 1; DELETE FROM servers WHERE server_id = '{two.server_id}'")
+    await until(lambda: not one.view.instances[instance.instance_uuid].leased, 8)
 
 
 async def test_a_server_that_is_alone_takes_everything_at_once(cluster: Cluster) -> None:

@@ -36,10 +36,12 @@ from tekton_server.domain.update import update
 from tekton_server.domain.validation import check_metadata, check_text
 
 EXPIRED = "lease_expired"
+# Of a state that came as a claim in a beat.
+CLAIMED = "heartbeat"
 SUPERSEDED = "superseded"
 _TAKEN = "another instance took its address meanwhile"
 # The reasons of a report, and of a claim in a beat, whose caller gave none.
-_SAYS_NOTHING = ("reported", "heartbeat")
+_SAYS_NOTHING = ("reported", CLAIMED)
 
 
 def decide(view: Overlay, command: Command, now: datetime) -> Decision:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from tekton.core.view import Commit, Instance, InstanceChange
-from tekton_server.domain.decide import EXPIRED
+from tekton_server.domain.decide import CLAIMED, EXPIRED
 from tekton_server.live.beat_flush import BeatFlush
 from tekton_server.live.beats import BeatEvent, BeatFeed
 from tekton_server.live.judge import Judge
@@ -171,6 +171,9 @@ class LeaseTable:
             if lease is None:
                 self._last_beats.pop(change.key, None)
                 self._grant(instance, None, ours=ours)
+            elif not ours and change.cause.reason == CLAIMED:
+                # A claim that another server heard: here too only a change of it is news.
+                lease.claimed = instance.state.value
         elif lease is not None:
             del self._leases[change.key]
             self._last_beats[change.key] = lease.beat_at

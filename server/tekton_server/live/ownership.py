@@ -100,11 +100,14 @@ class Ownership:
                 if not lease.mine:
                     self.adopt(lease)
 
-    def learn(self, rows: Iterable[StoredLease]) -> None:
-        """Follow rows that were read; one that is older than what is known says nothing."""
+    def learn(self, rows: Iterable[StoredLease], *, taken: bool = False) -> None:
+        """Follow rows that were read; one that is older than what is known says nothing.
+
+        Unless this server has just `taken` it over: then a failover has lost the one that was known.
+        """
         for row in rows:
             lease = self._leases.get(row.instance_uuid)
-            if lease is not None and row.version >= lease.version:
+            if lease is not None and (taken or row.version >= lease.version):
                 if row.version > lease.version and row.written_by != self.server_id:
                     self._hear(lease, row)
                 lease.version = row.version

@@ -14,6 +14,7 @@ from tekton.core.lifecycle import ComponentState
 from tekton.core.view import View
 from tekton_server.domain import busy
 from tekton_server.domain.commands import ReportState, ReviveInstance, StateReported
+from tekton_server.domain.decide import CLAIMED
 from tekton_server.domain.instances import not_found, stale
 from tekton_server.live.beats import BeatEvent
 from tekton_server.live.lease import Lease
@@ -173,7 +174,7 @@ class Pulses:
             instance_uuid=lease.instance_uuid,
             fencing_token=Token(self.view.history_id, lease.granted),
             state=state,
-            reason="heartbeat",
+            reason=CLAIMED,
             claim=True,
         )
         future = self.writer.submit_nowait(command)

@@ -24,21 +24,32 @@ class Switches:
         self._store = store
         self._preservation = preservation
         self._unread = False
-        self._latest: Setting | None = None
+        self._spoken = 0
 
     async def run(self) -> None:
         """Follow the switches until cancelled; while the database is down the last words known stand."""
         while True:
             try:
-                found = await self._store.read(SELF_PRESERVATION)
+                await self.look()
             except TektonError as error:
                 if not self._unread:
                     log.warning("the switches cannot be read, the last words known stand: %s", error)
                 self._unread = True
             else:
                 self._unread = False
-                self._follow(found)
             await asyncio.sleep(EVERY)
+
+    async def look(self) -> None:
+        """Read the switches once.
+
+        Raises:
+            StorageUnavailableError: the database cannot be asked.
+        """
+        spoken = self._spoken
+        found = await self._store.read(SELF_PRESERVATION)
+        # An answer that was on its way while somebody spoke here is not the last word; clocks cannot tell that.
+        if spoken == self._spoken:
+            self._follow(found)
 
     async def preserve(self, word: Word) -> None:
         """Store an operator's word about self-preservation and follow it at once.
@@ -46,12 +57,12 @@ class Switches:
         Raises:
             StorageUnavailableError: it cannot be stored, and nothing was changed.
         """
-        self._follow(await self._store.set(SELF_PRESERVATION, word.value))
+        found = await self._store.set(SELF_PRESERVATION, word.value)
+        self._spoken += 1
+        self._follow(found)
 
     def _follow(self, found: Setting | None) -> None:
         if found is None:
             self._preservation.say(Word.AUTO, None)
-        elif found.value in tuple(Word) and (self._latest is None or found.set_at >= self._latest.set_at):
-            # An answer that was on its way while somebody spoke is not the last word.
-            self._latest = found
+        elif found.value in tuple(Word):
             self._preservation.say(Word(found.value), found.set_at)

@@ -83,7 +83,7 @@ class Takeover:
     async def _adopt(self) -> int:
         async with self._leases.beats.turn:
             rows = await self._store.adopt()
-            self._ownership.learn(rows)
+            self._ownership.learn(rows, taken=True)
         return len(rows)
 
     async def _enter(self) -> None:

@@ -55,7 +55,12 @@ async def test_the_life_of_a_component_as_the_guide_prints_it(as_default: Tekton
     assert await update_component_state(name, instance_uuid, "stopping") is True
     assert await deregister_component(component_id=name, instance_uuid=instance_uuid) is True
     assert (await as_default.get_component_status(name))["status"] == "stopped"
-    assert await find_component(name) is None
+
+    async def gone() -> bool:
+        return await find_component(name) is None
+
+    # What is known is told at once, and the end reaches this process by its watch.
+    await eventually(gone)
 
 
 async def test_registering_starts_the_heart(as_default: TektonClient) -> None:

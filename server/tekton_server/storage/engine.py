@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from tekton_server.storage.database import Database, Terms
-from tekton_server.storage.errors import StorageTooOldError
+from tekton_server.storage.errors import StorageTooOldError, translated
 
 OLDEST = 15
 """The oldest major version of PostgreSQL that will do."""
@@ -106,7 +107,15 @@ def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1000)))
 
 
-async def driver(connection: AsyncConnection) -> asyncpg.Connection[Any]:
+@asynccontextmanager
+async def driven(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """Take the driver's connection out of the pool for a while; what fails there comes as one of the storage errors."""
+    with translated():
+        async with engine.connect() as connection:
+            yield await _driver(connection)
+
+
+async def _driver(connection: AsyncConnection) -> asyncpg.Connection[Any]:
     """Give the driver's connection. One that died in the pool, during an outage, is thrown away for a new one."""
     while True:
         found: asyncpg.Connection[Any] | None = (await connection.get_raw_connection()).driver_connection

@@ -14,8 +14,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tekton_server.storage.engine import driver
-from tekton_server.storage.errors import translated
+from tekton_server.storage.engine import driven
 
 # How many rows come at once, so that a large registry stops nobody's loop.
 PART = 2000
@@ -123,15 +122,13 @@ class LeaseStore:
 
     async def forget(self, ended: Collection[str]) -> None:
         """Forget leases that have ended."""
-        with translated():
-            async with self._engine.connect() as connection:
-                await (await driver(connection)).execute(_FORGET, [UUID(one) for one in ended])
+        async with driven(self._engine) as connection:
+            await connection.execute(_FORGET, [UUID(one) for one in ended])
 
     async def horizon(self) -> int:
         """Give where `changed` begins to see what others write from now on."""
-        with translated():
-            async with self._engine.connect() as connection:
-                return await read_horizon(await driver(connection))
+        async with driven(self._engine) as connection:
+            return await read_horizon(connection)
 
     async def changed(self, horizon: int) -> AsyncGenerator[list[StoredLease], None]:
         """Read what other servers wrote last since a horizon, in parts; some of it perhaps once more."""
@@ -154,18 +151,14 @@ class LeaseStore:
         return await self._rows(_THESE, [UUID(one) for one in uuids])
 
     async def _rows(self, statement: str, *values: Any) -> list[StoredLease]:
-        with translated():
-            async with self._engine.connect() as connection:
-                return [StoredLease(*row) for row in await (await driver(connection)).fetch(statement, *values)]
+        async with driven(self._engine) as connection:
+            return [StoredLease(*row) for row in await connection.fetch(statement, *values)]
 
     async def _parts(self, statement: str, *values: Any) -> AsyncGenerator[list[StoredLease], None]:
-        with translated():
-            async with self._engine.connect() as connection:
-                found = await driver(connection)
-                async with found.transaction(readonly=True):
-                    cursor = await found.cursor(statement, *values)
-                    while rows := await cursor.fetch(PART):
-                        yield [StoredLease(*row) for row in rows]
+        async with driven(self._engine) as connection, connection.transaction(readonly=True):
+            cursor = await connection.cursor(statement, *values)
+            while rows := await cursor.fetch(PART):
+                yield [StoredLease(*row) for row in rows]
 
 
 async def read_horizon(connection: asyncpg.Connection[Any]) -> int:

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tekton_server.storage.engine import driver
-from tekton_server.storage.errors import translated
+from tekton_server.storage.engine import driven
 
 _JOIN = """
 INSERT INTO servers (server_id, address, started_at, renewed_at, stored_until)
@@ -72,6 +71,5 @@ class ServerStore:
         await self._rows(_LEAVE, self._server_id)
 
     async def _rows(self, statement: str, *values: Any) -> list[Any]:
-        with translated():
-            async with self._engine.connect() as connection:
-                return await (await driver(connection)).fetch(statement, *values)
+        async with driven(self._engine) as connection:
+            return await connection.fetch(statement, *values)

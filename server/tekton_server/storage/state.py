@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tekton.core.view import Cause, CommandChange, Commit, DefinitionChange, InstanceChange, View
 from tekton_server.storage import rows
-from tekton_server.storage.engine import driver
+from tekton_server.storage.engine import driven
 from tekton_server.storage.errors import translated
 from tekton_server.storage.journal import Head, read_after, read_head
 from tekton_server.storage.leases import read_horizon
@@ -81,36 +80,33 @@ class Store:
         """Load the view and the stored beats in one REPEATABLE READ transaction; the first load makes the history."""
         with translated():
             await self._found_history()
-        async with self._driver() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        async with (
+            driven(self._engine) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
             horizon = await read_horizon(connection)
             beats, graves = await _load_beats(connection), await _load_graves(connection)
             return Loaded(await _load_view(connection), beats, graves, horizon)
 
     async def head(self) -> Head:
         """Read the end of the journal."""
-        async with self._driver() as connection:
+        async with driven(self._engine) as connection:
             return await read_head(connection)
 
     async def after(self, revision: int) -> list[Commit]:
         """Read the commits after a revision, bounded; ask again until none come."""
-        async with self._driver() as connection:
+        async with driven(self._engine) as connection:
             return await read_after(connection, revision)
 
     async def transitions(self, key: str, before: Place, instance_uuid: str, most: int, most_bytes: int) -> Transitions:
         """Read changes of state of a component; see `storage.transitions`."""
-        async with self._driver() as connection:
+        async with driven(self._engine) as connection:
             return await read_transitions(connection, key, before, instance_uuid, most, most_bytes)
 
     async def last_changes(self, changed: Mapping[str, int]) -> dict[str, LastChange]:
         """Read why instances changed last, given as {instance_uuid: revision}; what is compacted is left out."""
-        async with self._driver() as connection:
+        async with driven(self._engine) as connection:
             return await read_last_changes(connection, changed)
-
-    @asynccontextmanager
-    async def _driver(self) -> AsyncIterator[asyncpg.Connection[Any]]:
-        with translated():
-            async with self._engine.connect() as connection:
-                yield await driver(connection)
 
     async def new_history(self, after: str) -> None:
         """Begin another history: what revisions, resume tokens and fencing tokens meant before no longer holds.

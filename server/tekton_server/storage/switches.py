@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tekton_server.storage.engine import driver
-from tekton_server.storage.errors import translated
+from tekton_server.storage.engine import driven
 
 _READ = "SELECT value, set_at FROM switches WHERE name = $1"
 _SET = """
@@ -33,15 +32,13 @@ class SwitchStore:
 
     async def read(self, name: str) -> Setting | None:
         """Give how a switch stands; None where nobody has said anything."""
-        with translated():
-            async with self._engine.connect() as connection:
-                row = await (await driver(connection)).fetchrow(_READ, name)
+        async with driven(self._engine) as connection:
+            row = await connection.fetchrow(_READ, name)
         return None if row is None else Setting(*row)
 
     async def set(self, name: str, value: str) -> Setting:
         """Set a switch; the last word stands."""
-        with translated():
-            async with self._engine.connect() as connection:
-                row = await (await driver(connection)).fetchrow(_SET, name, value)
+        async with driven(self._engine) as connection:
+            row = await connection.fetchrow(_SET, name, value)
         assert row is not None
         return Setting(*row)

@@ -88,7 +88,7 @@ class Lease:
     @property
     def deadline(self) -> float:
         """When its time is over."""
-        return max(self.beat_seconds, self.pardoned) + self.terms.timeout
+        return self.counted_from + self.terms.timeout
 
 
 class LeaseHolder:

@@ -114,16 +114,13 @@ class LeaseTable:
         lease.beat_seconds = self._clock()
         lease.beat_at = datetime.now(UTC)
         lease.suspect = False
-        # Whoever is answered is told these.
-        lease.terms = self._pace.timing
-        if lease.session is None and lease.home is not None:
-            self._roll.move(lease, lease.home, lease.beat_seconds)
+        self._heard(lease)
         self.beats.beat(lease)
         if self._feed.active:
             self._feed.publish(event())
 
     def _heard(self, lease: Lease) -> None:
-        """Another server has heard a beat, and has told its client these terms."""
+        """A beat was heard, here or by another server, and its client is told these terms."""
         lease.terms = self._pace.timing
         if lease.session is None and lease.home is not None:
             self._roll.move(lease, lease.home, lease.beat_seconds)

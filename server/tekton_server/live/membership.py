@@ -14,6 +14,7 @@ from tekton.core.errors import TektonError
 from tekton_server.live.beat_flush import FLUSH_INTERVAL
 from tekton_server.live.lease import Clock
 from tekton_server.live.leases import LeaseTable
+from tekton_server.live.standing import over_and_over
 from tekton_server.live.takeover import Takeover
 from tekton_server.storage.servers import ServerStore
 
@@ -48,7 +49,6 @@ class Membership:
         self.lease = takeover.every
         # Since when this server has renewed in time, without a gap.
         self._renewed = self._since = clock()
-        self._failing = False
 
     async def join(self) -> None:
         """Become one of the servers. One that is alone by construction takes over what any other left behind.
@@ -71,18 +71,12 @@ class Membership:
     async def run(self) -> None:
         """Renew until cancelled."""
         every = self.lease / RENEWALS
-        while True:
-            await asyncio.sleep(every * spread(0.8, 1.0))
-            try:
-                await self.renew()
-            except TektonError as error:
-                if not self._failing:
-                    log.warning("this server's own lease cannot be renewed: %s", error)
-                self._failing = True
-                continue
-            if self._failing:
-                log.info("this server's own lease is renewed again")
-            self._failing = False
+        await over_and_over(
+            self.renew,
+            lambda: every * spread(0.8, 1.0),
+            "this server's own lease cannot be renewed",
+            again="this server's own lease is renewed again",
+        )
 
     async def renew(self) -> None:
         """Renew once, and see who else does.

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-
-from tekton.core.errors import TektonError
 from tekton_server.live.leases import LeaseTable
+from tekton_server.live.standing import over_and_over
 from tekton_server.live.takeover import Takeover
 from tekton_server.storage.leases import LeaseStore
-
-log = logging.getLogger(__name__)
 
 # With the flush of the others, a beat is seen everywhere within two seconds.
 LOOK_EVERY = 0.75
@@ -24,22 +19,14 @@ class Neighbours:
         self._ownership = leases.ownership
         self._takeover = takeover
         self._horizon = horizon
-        self._failing = False
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            if not self._ownership.others:
-                continue
-            try:
-                await self.look()
-            except TektonError as error:
-                if not self._failing:
-                    log.warning("what other servers hear cannot be read now: %s", error)
-                self._failing = True
-            else:
-                self._failing = False
+        await over_and_over(self._look_around, lambda: LOOK_EVERY, "what other servers hear cannot be read now")
+
+    async def _look_around(self) -> None:
+        if self._ownership.others:
+            await self.look()
 
     async def look(self) -> None:
         """Look once.

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-
-from tekton.core.errors import TektonError
 from tekton_server.domain.preservation import Word
 from tekton_server.live.preservation import SelfPreservation
+from tekton_server.live.standing import over_and_over
 from tekton_server.storage.switches import Setting, SwitchStore
-
-log = logging.getLogger(__name__)
 
 SELF_PRESERVATION = "self_preservation"
 # How often the switches are read.
@@ -23,21 +18,12 @@ class Switches:
     def __init__(self, store: SwitchStore, preservation: SelfPreservation) -> None:
         self._store = store
         self._preservation = preservation
-        self._unread = False
         self._spoken = 0
 
     async def run(self) -> None:
         """Follow the switches until cancelled; while the database is down the last words known stand."""
-        while True:
-            try:
-                await self.look()
-            except TektonError as error:
-                if not self._unread:
-                    log.warning("the switches cannot be read, the last words known stand: %s", error)
-                self._unread = True
-            else:
-                self._unread = False
-            await asyncio.sleep(EVERY)
+        failing = "the switches cannot be read, the last words known stand"
+        await over_and_over(self.look, lambda: EVERY, failing, at_once=True)
 
     async def look(self) -> None:
         """Read the switches once.

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tekton_server.judging import shown_value
 from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, DatabaseTerms, Logs
 
 if TYPE_CHECKING:
@@ -371,7 +372,7 @@ def _converted(given: Mapping[str, _Given]) -> dict[str, Any]:
 def _convert(name: str, given: _Given, kind: Any) -> Any:
     value, origin = given
     if name in SECTIONS:
-        raise ConfigError(f"{origin} must be an object, not {_shown(value)}")
+        raise ConfigError(f"{origin} must be an object, not {shown_value(value)}")
     if isinstance(value, str) and name in _ANY_CASE:
         value = value.lower()
     try:
@@ -381,13 +382,8 @@ def _convert(name: str, given: _Given, kind: Any) -> Any:
 
 
 def _refuse(name: str, given: _Given) -> NoReturn:
-    shown = "" if name in _SECRET else f", not {_shown(given.value)}"
+    shown = "" if name in _SECRET else f", not {shown_value(given.value)}"
     raise ConfigError(f"{given.origin} must be {_WANTED[name]}{shown}") from None
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _check(settings: Settings, given: Mapping[str, _Given]) -> None:

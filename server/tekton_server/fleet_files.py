@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from tekton.core.ids import lookup_key
+from tekton.core.ids import COMPONENT_ID, lookup_key
 from tekton_server import fleet_rules
 from tekton_server.config import ConfigError, TektonFile, config_file
 from tekton_server.domain import limits
@@ -31,7 +31,7 @@ ComponentId = Annotated[
     told(
         "a component id: a small letter, then at most 62 small letters, digits, - and _",
         "A component's id.",
-        pattern=r"^[a-z][a-z0-9_-]{0,62}\Z",
+        pattern=rf"^{COMPONENT_ID.pattern}\Z",
     ),
 ]
 Port = Annotated[int, told("a whole number from 1 to 65535", "A port.", ge=1, le=65535)]

@@ -32,7 +32,7 @@ def judge(value: Any, kind: Any, path: Path = ()) -> Iterator[Problem]:
     bare, metas = _stripped(kind)
     inner = _chosen(bare, value)
     if inner is not None and not isinstance(value, dict):
-        yield Problem(path, f"must be an object, not {_shown(value)}")
+        yield Problem(path, f"must be an object, not {shown_value(value)}")
     elif _is_struct(inner):
         yield from _fields(value, inner, path)
     elif inner is not None:
@@ -66,7 +66,7 @@ def _plain(value: Any, kind: Any, bare: Any, metas: Sequence[msgspec.Meta], path
         extra = {name: text for meta in metas for name, text in (meta.extra or {}).items()}
         items = get_args(bare) if get_origin(bare) is tuple and isinstance(value, list) else ()
         inside = [one for at, item in enumerate(value) for one in judge(item, items[0], (*path, at))] if items else []
-        shown = "" if extra.get("hidden") else f", not {_shown(value)}"
+        shown = "" if extra.get("hidden") else f", not {shown_value(value)}"
         wanted = extra.get("wanted")
         yield from inside or [Problem(path, f"must be {wanted}{shown}" if wanted else f"is wrong: {error}")]
 
@@ -100,6 +100,7 @@ def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """Give a value as a message repeats it."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else f"{text[:59]}…"

@@ -8,18 +8,14 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from tekton._free_form import unstruct
+from tekton.core.records import CommandKind
 from tekton.v1.component_pb2 import Command as Message
 
 log = logging.getLogger(__name__)
 
 # How many delivered commands are remembered for each instance: delivery is at least once, and to the application once.
 _REMEMBERED = 256
-_KINDS = {
-    Message.KIND_STOP: "stop",
-    Message.KIND_RESTART: "restart",
-    Message.KIND_RELOAD: "reload",
-    Message.KIND_PROBE: "probe",
-}
+_KINDS = {Message.Kind.Value(kind.value): kind.value for kind in CommandKind}
 _SHUTDOWN = ("stop", "restart")
 
 

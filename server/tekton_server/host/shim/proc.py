@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-_STATE, _PARENT, _SESSION, _START = 0, 1, 3, 19
+_STATE, _PARENT, _START = 0, 1, 19
 
 
 def boot_id() -> str:
@@ -30,12 +30,6 @@ def is_zombie(pid: int) -> bool:
     """Tell whether a process has ended and only waits to be reaped."""
     fields = _stat(pid)
     return fields is not None and fields[_STATE] in (b"Z", b"X")
-
-
-def session_of(pid: int) -> int | None:
-    """Give the session of a process."""
-    fields = _stat(pid)
-    return int(fields[_SESSION]) if fields else None
 
 
 def descendants(pid: int) -> list[tuple[int, int]]:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,12 @@ from sqlalchemy import make_url
 from tekton_gateway import Collector, Envoy, GatewaySettings
 from tekton_server.config import ConfigError, Settings, resolve
 from tekton_server.database import database_of
+from tekton_server.domain import built_in
+from tekton_server.host.machine import ThisMachine
 from tekton_server.host.process import ThisProcess
 from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
+from tekton_server.live.resources.sampling import Root
 from tekton_server.live.system import PHASES, SystemState
 from tekton_server.observed import Observed, observed
 from tekton_server.premises import (
@@ -101,8 +105,10 @@ class Tekton:
         # The embedded one is behind a lock that no other process can hold.
         alone = self.settings.database_url is None
         self.live = await LiveRegistry.open(
-            engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone
-        )
+            engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone,
+            sampler=self._sampler(), resource_terms=self.settings.resource_terms,
+        )  # fmt: skip
+        self.live.resources.roots = _own_processes
         _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
@@ -135,6 +141,9 @@ class Tekton:
             self._stack.callback(lock.release)
             await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
         return lock
+
+    def _sampler(self) -> ThisMachine:
+        return ThisMachine("/" if self._bare else str(self.settings.data_path))
 
     @property
     def _direct_port(self) -> int | None:
@@ -337,6 +346,11 @@ def _settle_memory() -> None:
     gc.freeze()
     # Many young objects live as long as a call; looking at them less often is looking at fewer.
     gc.set_threshold(20_000, 20, 20)
+
+
+def _own_processes() -> Mapping[str, Root]:
+    """Give where the processes of Tekton itself begin: the server, and the database and the gateway below it."""
+    return {built_in.CORE_UUID: Root(os.getpid())}
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -15,12 +15,23 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tekton.core.resources import SYSTEM_CONSTRAINTS
 from tekton_server.judging import shown_value
-from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, DatabaseTerms, Logs
+from tekton_server.sections import (
+    SECTIONS,
+    VARIABLES,
+    WANTED,
+    Components,
+    DatabaseTerms,
+    Logs,
+    Monitoring,
+    ResourceRules,
+)
 
 if TYPE_CHECKING:
     from tekton_server.live.housekeeping import Retention
     from tekton_server.live.lease import Timing
+    from tekton_server.live.resources.monitor import Terms as ResourceTerms
     from tekton_server.storage.database import Terms
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -52,7 +63,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
     "components": ("startup_timeout", "auto_recover"),
     "security": ("enable_auth", "jwt_secret", "token_expiry"),
-    "monitoring": ("enable_metrics", "metrics_port", "collection_interval"),
+    "monitoring": ("enable_metrics", "metrics_port"),
 }
 _WANTED: Mapping[str, str] = {
     "host": "an IP address or a host name",
@@ -104,6 +115,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     components: Components = Components()
     database: DatabaseTerms = DatabaseTerms()
     logs: Logs = Logs()
+    monitoring: Monitoring = Monitoring()
+    resources: ResourceRules = ResourceRules()
 
     @property
     def data_path(self) -> Path:
@@ -138,6 +151,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         from tekton_server.storage.database import Terms
 
         return Terms(**msgspec.structs.asdict(self.database))
+
+    @property
+    def resource_terms(self) -> ResourceTerms:
+        """How resources are looked after."""
+        from tekton_server.domain.alarms import Thresholds
+        from tekton_server.live.resources.monitor import Terms
+
+        told, rules = self.monitoring, self.resources
+        wanted = {name: getattr(rules, name) for name in SYSTEM_CONSTRAINTS if getattr(rules, name) is not None}
+        return Terms(
+            interval=told.collection_interval,
+            history=told.history,
+            thresholds=Thresholds(
+                cpu_percent=told.cpu_threshold,
+                memory_percent=told.memory_threshold,
+                disk_percent=told.disk_threshold,
+                gpu_memory_percent=told.gpu_memory_threshold,
+                gpu_temperature=told.gpu_temperature_threshold,
+                margin=told.hysteresis,
+            ),
+            constraints=wanted,
+            over_limit=rules.over_limit,
+            over_limit_after=rules.over_limit_after,
+        )
 
     @property
     def retention(self) -> Retention:
@@ -337,7 +374,7 @@ def _found() -> Path | None:
 def _look_over(section: Mapping[str, Any], path: Path, warn: Warn) -> None:
     """Warn of keys that nobody knows, and of a lock that does not lock."""
     _know(section, {*Settings.__struct_fields__, *DOCUMENTED}, "", path, warn)
-    for name in (*DOCUMENTED, "database", "logs"):
+    for name in dict.fromkeys((*DOCUMENTED, *SECTIONS)):
         inner = section.get(name)
         if isinstance(inner, dict):
             read = SECTIONS[name].__struct_fields__ if name in SECTIONS else ()

@@ -11,11 +11,25 @@ from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
-from tekton.v1 import heartbeat_service_pb2, lifecycle_service_pb2, registry_service_pb2, system_service_pb2
+from tekton.v1 import (
+    error_report_service_pb2,
+    heartbeat_service_pb2,
+    lifecycle_service_pb2,
+    registry_service_pb2,
+    resource_service_pb2,
+    system_service_pb2,
+)
 from tests.golden.corpus import Exchange
 
 PACKAGE = "tekton.v1"
-_FILES = (registry_service_pb2, lifecycle_service_pb2, heartbeat_service_pb2, system_service_pb2)
+_FILES = (
+    registry_service_pb2,
+    lifecycle_service_pb2,
+    heartbeat_service_pb2,
+    resource_service_pb2,
+    error_report_service_pb2,
+    system_service_pb2,
+)
 SERVICES: dict[str, ServiceDescriptor] = {
     name: service for file in _FILES for name, service in file.DESCRIPTOR.services_by_name.items()
 }

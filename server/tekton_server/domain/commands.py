@@ -10,7 +10,7 @@ import msgspec
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
 from tekton.core.records import CommandKind
-from tekton.core.view import Change, Definition, Instance, InstanceCommand
+from tekton.core.view import Change, Constraints, Definition, Instance, InstanceCommand
 
 
 class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +105,28 @@ class JudgeBusy(msgspec.Struct, frozen=True, kw_only=True):
     evidence: dict[str, Any] = {}
 
 
+class JudgeUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Degrade an instance that uses more than it may, or bring it back when that is over. Answers None."""
+
+    instance_uuid: str
+    granted: int
+    over: bool
+    evidence: dict[str, Any] = {}
+
+
+class SetConstraints(msgspec.Struct, frozen=True, kw_only=True):
+    """Say what each instance of a component may use, in place of what was said before. Answers Constraints.
+
+    `expected_revision` is compared with that of the constraints, 0 meaning that there are none.
+    """
+
+    component_id: str
+    cpu_limit: float | None = None
+    memory_limit: float | None = None
+    gpu_limit: float | None = None
+    expected_revision: int | None = None
+
+
 class ForgetInstances(msgspec.Struct, frozen=True, kw_only=True):
     """Forget instances that ended before `before`, and a component whose last one that is. Answers None.
 
@@ -163,6 +185,8 @@ Command = (
     | ReviveInstance
     | ExpireLease
     | JudgeBusy
+    | JudgeUse
+    | SetConstraints
     | ForgetInstances
     | PostCommand
     | AcknowledgeCommand
@@ -192,6 +216,7 @@ _REPLIES: dict[type[Command], Any] = {
     RemoveComponent: None,
     ReportState: StateReported,
     PostCommand: tuple[InstanceCommand, ...],
+    SetConstraints: Constraints,
 }
 
 

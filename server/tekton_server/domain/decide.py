@@ -9,7 +9,7 @@ from typing import Any
 from tekton.core.errors import InvalidTransitionError
 from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
-from tekton_server.domain import busy, instance_commands, instances
+from tekton_server.domain import busy, constraints, instance_commands, instances
 from tekton_server.domain.commands import (
     AcknowledgeCommand,
     Command,
@@ -20,14 +20,17 @@ from tekton_server.domain.commands import (
     ForgetCommands,
     ForgetInstances,
     JudgeBusy,
+    JudgeUse,
     PostCommand,
     RegisterComponent,
     RemoveComponent,
     ReportState,
     ReviveInstance,
+    SetConstraints,
     StateReported,
     UpdateComponent,
 )
+from tekton_server.domain.judged import BLOCKED, OVER_LIMIT, check_claim, judged
 from tekton_server.domain.limits import REASON_CHARS
 from tekton_server.domain.overlay import Overlay
 from tekton_server.domain.registration import check_revision, register
@@ -62,8 +65,8 @@ def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
     if command.claim:
         _check_claim(instance, command.state)
     states = path(instance.state, command.state)
-    if not states and busy.blocked(instance) and command.reason != busy.BLOCKED:
-        # From here on the instance itself says so, and it does not end with the lag.
+    if not states and judged(instance) and command.reason not in (BLOCKED, OVER_LIMIT):
+        # From here on the instance itself says so, and it does not end with what was judged.
         states = (instance.state,)
     cause = Cause(_why(command, states), evidence=command.metadata)
     changes = instances.walk(instance, states, cause, now=now, revision=view.revision)
@@ -71,7 +74,7 @@ def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
 
 
 def _check_claim(instance: Instance, state: ComponentState) -> None:
-    busy.check_claim(instance, state)
+    check_claim(instance, state)
     if instance.state is ComponentState.STOPPING and state not in (ComponentState.STOPPING, ComponentState.FAILED):
         raise InvalidTransitionError(
             "a beat does not take an instance out of stopping",
@@ -116,6 +119,7 @@ def _remove(view: Overlay, command: RemoveComponent, now: datetime) -> Decision:
         ended = instances.end(instance, cause, now=now, revision=view.revision)
         changes += [*ended, *instance_commands.forgotten(view, instance.instance_uuid, cause)]
         changes.append(InstanceChange(_after(instance, ended), None, cause))
+    changes += constraints.removed(view, command.component_id, cause)
     changes.append(DefinitionChange(definition, None, cause))
     return Decision(tuple(changes), None)
 
@@ -165,6 +169,8 @@ _DECIDERS: Mapping[type[Command], Callable[[Overlay, Any, datetime], Decision]] 
     RemoveComponent: _remove,
     ExpireLease: _expire,
     JudgeBusy: busy.judge,
+    JudgeUse: constraints.judge,
+    SetConstraints: constraints.set_constraints,
     ReviveInstance: _revive,
     ForgetInstances: forget,
     PostCommand: instance_commands.post,

@@ -11,6 +11,8 @@ from tekton.core.view import (
     Address,
     Change,
     CommandChange,
+    Constraints,
+    ConstraintsChange,
     Definition,
     DefinitionChange,
     Instance,
@@ -45,6 +47,7 @@ class Overlay:
         self._commands: dict[str, InstanceCommand | None] = {}
         # Which commands this batch gave to an instance, in order.
         self._posted: dict[str, dict[str, None]] = {}
+        self._constraints: dict[str, Constraints | None] = {}
         self.history_id = base.history_id
         self.revision = base.revision + 1
 
@@ -101,6 +104,11 @@ class Overlay:
         found = (self.command(one) for one in dict.fromkeys((*known, *self._posted.get(instance_uuid, ()))))
         return [command for command in found if command is not None]
 
+    def constraints(self, component_id: str) -> Constraints | None:
+        """Find what was said of what a component may use."""
+        key = lookup_key(component_id)
+        return self._constraints[key] if key in self._constraints else self._base.constraints.get(key)
+
     def accept(self, changes: tuple[Change, ...]) -> None:
         """Add one command's changes and move on to the next revision."""
         for change in changes:
@@ -108,6 +116,8 @@ class Overlay:
                 self._definitions[lookup_key(change.key)] = change.new
             elif isinstance(change, InstanceChange):
                 self._accept_instance(change)
+            elif isinstance(change, ConstraintsChange):
+                self._constraints[lookup_key(change.key)] = change.new
             else:
                 self._accept_command(change)
         self.revision += 1

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tekton_server.domain.busy import BLOCKED
 from tekton_server.domain.decide import EXPIRED
+from tekton_server.domain.judged import BLOCKED, OVER_LIMIT
 
 _WORDS: Mapping[str, str] = {
     "registered": "it has registered and said no more since",
     "reported": "it said so itself",
     EXPIRED: "no heartbeat came for its whole timeout",
     BLOCKED: "its event loop is blocked",
+    OVER_LIMIT: "it uses more than its resource constraints let it",
     "heartbeat_resumed": "it beats again after its timeout, and is on its way",
     "deregistered": "it was deregistered",
     "goodbye": "it said goodbye",

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from tekton.core.ids import lookup_key
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
+from tekton_server.domain import constraints
 from tekton_server.domain.commands import Decision, ForgetInstances
 from tekton_server.domain.instance_commands import forgotten
 from tekton_server.domain.overlay import Overlay
@@ -35,6 +36,7 @@ def forget(view: Overlay, command: ForgetInstances, now: datetime) -> Decision:
         remaining[key] = left - 1
         definition = view.definition(key)
         if left == 1 and definition is not None:
+            changes += constraints.removed(view, key, _CAUSE)
             changes.append(DefinitionChange(definition, None, _CAUSE))
     return Decision(tuple(changes), None)
 

@@ -21,6 +21,7 @@ from tekton_server.domain.overlay import Tombstone
 from tekton_server.live.admission import Admission
 from tekton_server.live.beats import BeatFeed
 from tekton_server.live.commands import CommandDesk
+from tekton_server.live.error_reports import ErrorReports
 from tekton_server.live.fanout import Hub
 from tekton_server.live.follower import Follower
 from tekton_server.live.freshness import Freshness
@@ -33,12 +34,16 @@ from tekton_server.live.neighbours import Neighbours
 from tekton_server.live.pace import BEATS_PER_SECOND
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
+from tekton_server.live.resources.monitor import TERMS, Resources
+from tekton_server.live.resources.monitor import Terms as ResourceTerms
+from tekton_server.live.resources.sampling import Sampler
 from tekton_server.live.sessions import SessionRegistry
 from tekton_server.live.silence import Silence
 from tekton_server.live.switches import Switches
 from tekton_server.live.takeover import Takeover
 from tekton_server.live.writer import HistoryDivergedError
 from tekton_server.storage.database import Database
+from tekton_server.storage.error_reports import ErrorReportStore
 from tekton_server.storage.errors import StorageUnavailableError
 from tekton_server.storage.leases import LeaseStore
 from tekton_server.storage.notices import Notices
@@ -46,6 +51,7 @@ from tekton_server.storage.retention import forget_old
 from tekton_server.storage.servers import ServerStore
 from tekton_server.storage.state import Loaded, Store
 from tekton_server.storage.switches import SwitchStore
+from tekton_server.storage.usage import UsageStore
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +78,8 @@ class LiveRegistry:
         *,
         address: str,
         alone: bool,
+        sampler: Sampler | None,
+        resource_terms: ResourceTerms,
     ) -> None:
         self.server_id = uuid4()
         self.view: View = loaded.view
@@ -100,6 +108,16 @@ class LiveRegistry:
         self._freshness = Freshness(self._refresh)
         self.pulses = Pulses(self.view, self.writer, self.leases, self.confirm)
         self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
+        self.resources = Resources(
+            self.view,
+            self.writer,
+            self.leases,
+            UsageStore(engine, self.server_id),
+            self.commands.holder,
+            sampler,
+            resource_terms,
+        )
+        self.error_reports = ErrorReports(self.view, self.tombstones, ErrorReportStore(engine), self.confirm)
         self.admission = Admission(lambda: self.leases.timing, self.leases.now)
         self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
         self.switches = Switches(SwitchStore(engine), self.leases.judge.preservation)
@@ -117,10 +135,13 @@ class LiveRegistry:
         *,
         address: str = "",
         alone: bool = False,
+        sampler: Sampler | None = None,
+        resource_terms: ResourceTerms = TERMS,
     ) -> LiveRegistry:
         """Load the store, wire everything up, and join the servers on the database.
 
-        `address` is what the other servers' operators see. `alone`: no other can be using the database.
+        `address` is what the other servers' operators see. `alone`: no other can be using the database. `sampler` reads
+        the machine, None: nobody does.
 
         Raises:
             StorageUnavailableError: the database cannot be asked.
@@ -131,7 +152,7 @@ class LiveRegistry:
         last_batch = head.batch_id if head.revision == loaded.view.revision else None
         live = cls(
             loaded, store, engine, database, timing, retention, last_batch, parts, beats_per_second,
-            address=address, alone=alone,
+            address=address, alone=alone, sampler=sampler, resource_terms=resource_terms,
         )  # fmt: skip
         await live.membership.join()
         return live
@@ -155,6 +176,8 @@ class LiveRegistry:
             "takeover": self.takeover.run(),
             "neighbours": self.neighbours.run(),
             "follower": self.follower.run(),
+            "error reports": self.error_reports.run(),
+            **self.resources.jobs(),
         }
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=name)
@@ -199,6 +222,7 @@ class LiveRegistry:
         self.hub.close()
         self.feed.close()
         self.commands.close()
+        self.resources.feed.close()
         self.sessions.go_away(reconnect_after, "shutting_down")
 
     async def stop(self) -> None:
@@ -209,6 +233,7 @@ class LiveRegistry:
         for result in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 log.error("a background task had failed", exc_info=result)
+        self.resources.close()
         await self.membership.leave()
         await self._session.close()
 
@@ -217,6 +242,7 @@ class LiveRegistry:
             _tell(change)
         self.leases.on_commit(commit, ours)
         self.commands.on_commit(commit)
+        self.resources.on_commit(commit)
         self.housekeeping.on_commit(commit)
         self.hub.publish(commit)
         self.batches.commit()

@@ -92,6 +92,7 @@ def _registry(live: LiveRegistry) -> Iterator[Metric]:
     watchers.add_metric(("registry",), live.hub.watchers)
     watchers.add_metric(("heartbeats",), live.feed.watchers)
     watchers.add_metric(("commands",), live.commands.watchers)
+    watchers.add_metric(("resources",), len(live.resources.feed))
     yield watchers
 
 

@@ -18,7 +18,7 @@ from tekton_server.storage.engine import connect, writer_settings
 from tekton_server.storage.errors import translated
 from tekton_server.storage.leases import Judged, read_judged
 from tekton_server.storage.requests import REMEMBERED, Answered, RequestKey
-from tekton_server.storage.tables import commands, components, instances
+from tekton_server.storage.tables import commands, components, instances, resource_constraints
 
 CHANNEL = "tekton_journal"
 # Any fixed number that no other program uses in this database: "tekton" and 2 in ASCII.
@@ -61,6 +61,11 @@ WITH appended AS (
 ), cut_commands AS (DELETE FROM commands WHERE command_id = ANY($10::uuid[])
 )
 SELECT pg_notify('{CHANNEL}', $8::text)
+"""
+# Of its own, since it is rare: each part of the statement above costs every batch.
+_CONSTRAIN = f"""
+WITH put AS ({_upsert(resource_constraints, "key", 1)})
+DELETE FROM resource_constraints WHERE key = ANY($2::text[])
 """
 _REMEMBERED = f"""
 SELECT r.principal, r.rpc, r.request_id, r.body_hash, r.reply
@@ -171,6 +176,9 @@ class JournalSession:
                 rows.command_rows(last.commands),
                 [UUID(key) for key, value in last.commands.items() if value is None],
             )
+            if last.constraints:
+                gone = [key for key, value in last.constraints.items() if value is None]
+                await connection.execute(_CONSTRAIN, rows.constraints_rows(last.constraints), gone)
             if failpoints.ACTIVE:
                 await failpoints.reach("journal.after_append", connection)
 

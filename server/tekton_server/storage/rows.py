@@ -19,6 +19,8 @@ from tekton.core.view import (
     Change,
     CommandChange,
     Commit,
+    Constraints,
+    ConstraintsChange,
     Definition,
     DefinitionChange,
     Instance,
@@ -37,7 +39,13 @@ _decode_cause = msgspec.json.Decoder(Cause).decode
 _decode_definition = msgspec.json.Decoder(Definition).decode
 _decode_instance = msgspec.json.Decoder(Instance).decode
 _decode_command = msgspec.json.Decoder(InstanceCommand).decode
-_KINDS: dict[type[Change], str] = {DefinitionChange: "component", InstanceChange: "instance", CommandChange: "command"}
+_decode_constraints = msgspec.json.Decoder(Constraints).decode
+_KINDS: dict[type[Change], str] = {
+    DefinitionChange: "component",
+    InstanceChange: "instance",
+    CommandChange: "command",
+    ConstraintsChange: "constraints",
+}
 
 
 def journal_rows(commits: Sequence[Commit], batch_id: UUID) -> str:
@@ -66,19 +74,22 @@ class LastValues(NamedTuple):
     definitions: dict[str, Definition | None]
     instances: dict[str, Instance | None]
     commands: dict[str, InstanceCommand | None]
+    constraints: dict[str, Constraints | None]
 
 
 def last_values(commits: Iterable[Commit]) -> LastValues:
     """Keep the last values of what the commits touch."""
-    last = LastValues({}, {}, {})
+    last = LastValues({}, {}, {}, {})
     for commit in commits:
         for change in commit.changes:
             if isinstance(change, DefinitionChange):
                 last.definitions[lookup_key(change.key)] = change.new
             elif isinstance(change, InstanceChange):
                 last.instances[change.key] = change.new
-            else:
+            elif isinstance(change, CommandChange):
                 last.commands[change.key] = change.new
+            else:
+                last.constraints[lookup_key(change.key)] = change.new
     return last
 
 
@@ -112,6 +123,11 @@ def instance_rows(instances: Mapping[str, Instance | None]) -> str:
 def command_rows(commands: Mapping[str, InstanceCommand | None]) -> str:
     """Encode commands as the JSON that fills the commands table."""
     return _encode([command for command in commands.values() if command]).decode()
+
+
+def constraints_rows(constraints: Mapping[str, Constraints | None]) -> str:
+    """Encode constraints as the JSON that fills the resource_constraints table."""
+    return _encode([{"key": k, **msgspec.structs.asdict(c)} for k, c in constraints.items() if c]).decode()
 
 
 class Reader:
@@ -175,6 +191,17 @@ class Reader:
             revision=row["revision"],
         )
 
+    def constraints(self, row: Mapping[str, Any]) -> Constraints:
+        """Read a row of the resource_constraints table."""
+        return Constraints(
+            component_id=self._text(row["component_id"]),
+            cpu_limit=row["cpu_limit"],
+            memory_limit=row["memory_limit"],
+            gpu_limit=row["gpu_limit"],
+            updated_at=row["updated_at"],
+            revision=row["revision"],
+        )
+
     def _text(self, text: str) -> str:
         return self._texts.setdefault(text, text)
 
@@ -207,7 +234,11 @@ def _change(row: Mapping[str, Any]) -> Change:
         return DefinitionChange(
             _decode_definition(old) if old else None, _decode_definition(new) if new else None, cause
         )
-    return CommandChange(_decode_command(old) if old else None, _decode_command(new) if new else None, cause)
+    if row["kind"] == "command":
+        return CommandChange(_decode_command(old) if old else None, _decode_command(new) if new else None, cause)
+    return ConstraintsChange(
+        _decode_constraints(old) if old else None, _decode_constraints(new) if new else None, cause
+    )
 
 
 def instance_change(row: Mapping[str, Any]) -> InstanceChange:

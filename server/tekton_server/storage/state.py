@@ -13,7 +13,7 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tekton.core.view import Cause, CommandChange, Commit, DefinitionChange, InstanceChange, View
+from tekton.core.view import Cause, CommandChange, Commit, ConstraintsChange, DefinitionChange, InstanceChange, View
 from tekton_server.storage import rows
 from tekton_server.storage.engine import driven
 from tekton_server.storage.errors import translated
@@ -42,6 +42,7 @@ SELECT command_id, component_id, instance_uuid, granted, kind, arguments::text A
        message, revision
 FROM commands ORDER BY issued_at, command_id
 """
+_CONSTRAINTS = "SELECT component_id, cpu_limit, memory_limit, gpu_limit, updated_at, revision FROM resource_constraints"
 
 
 class Beat(NamedTuple):
@@ -134,6 +135,8 @@ async def _load_view(connection: asyncpg.Connection[Any]) -> View:
         view.apply(InstanceChange(None, reader.instance(row), loaded))
     async for row in connection.cursor(_COMMANDS, prefetch=_PREFETCH):
         view.apply(CommandChange(None, reader.command(row), loaded))
+    async for row in connection.cursor(_CONSTRAINTS, prefetch=_PREFETCH):
+        view.apply(ConstraintsChange(None, reader.constraints(row), loaded))
     return view
 
 

@@ -118,6 +118,17 @@ class InstanceCommand(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.state is CommandState.PENDING
 
 
+class Constraints(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What each instance of a component may use, as somebody has said: cores, MB, and MB of GPUs. None is no limit."""
+
+    component_id: str
+    cpu_limit: float | None = None
+    memory_limit: float | None = None
+    gpu_limit: float | None = None
+    updated_at: datetime
+    revision: int
+
+
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a change happened, with its evidence; `implied` marks a state passed through without being asked for."""
 
@@ -180,10 +191,29 @@ class CommandChange(msgspec.Struct, frozen=True, gc=False):
         return record.component_id if record else ""
 
 
-RegistryChange = DefinitionChange | InstanceChange
-"""What watchers of the registry are told: commands are nobody's business but their instance's."""
+class ConstraintsChange(msgspec.Struct, frozen=True, gc=False):
+    """The constraints of a component were put (`new`) or removed (`new` is None)."""
 
-Change = RegistryChange | CommandChange
+    old: Constraints | None
+    new: Constraints | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """The component's id as registered."""
+        record = self.new or self.old
+        return record.component_id if record else ""
+
+    @property
+    def component_id(self) -> str:
+        """The component."""
+        return self.key
+
+
+RegistryChange = DefinitionChange | InstanceChange
+"""What watchers of the registry are told: the rest is nobody's business but their instance's or an operator's."""
+
+Change = RegistryChange | CommandChange | ConstraintsChange
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):

@@ -19,6 +19,8 @@ from tekton.core.records import (
     Change,
     CommandChange,
     Commit,
+    Constraints,
+    ConstraintsChange,
     Definition,
     DefinitionChange,
     Instance,
@@ -35,6 +37,8 @@ __all__ = [
     "CommandChange",
     "Commit",
     "Component",
+    "Constraints",
+    "ConstraintsChange",
     "Definition",
     "DefinitionChange",
     "Instance",
@@ -165,10 +169,10 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 class View:
     """All components as of `revision` of the history `history_id`.
 
-    `components`, `instances` and `commands` hold what the journal holds (the view of a watcher has no commands: they
-    are no watched kind). `built_in` are components that are always there: looking up and listing shows one where the
-    journal holds none of that id; decisions and folds do not see them. `rewired` grows with every change of who there
-    is and what they need.
+    `components`, `instances`, `commands` and `constraints` hold what the journal holds (the view of a watcher has none
+    of the last two: they are no watched kinds). `built_in` are components that are always there: looking up and listing
+    shows one where the journal holds none of that id; decisions and folds do not see them. `rewired` grows with every
+    change of who there is and what they need.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -178,6 +182,7 @@ class View:
         self.instances: dict[str, Instance] = {}
         self.built_in: dict[str, Component] = {}
         self.commands = Commands()
+        self.constraints: dict[str, Constraints] = {}
         self.rewired = 0
         self._by_capability: dict[str, dict[str, None]] = {}
         self._by_type: dict[str, dict[str, None]] = {}
@@ -196,8 +201,12 @@ class View:
             self._apply_definition(change)
         elif isinstance(change, InstanceChange):
             self._apply_instance(change)
-        else:
+        elif isinstance(change, CommandChange):
             self.commands.apply(change)
+        elif change.new is not None:
+            self.constraints[lookup_key(change.key)] = change.new
+        else:
+            self.constraints.pop(lookup_key(change.key), None)
 
     def get(self, component_id: str) -> Component | None:
         """Find a component by id; "-" and "_" are equal."""

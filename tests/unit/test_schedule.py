@@ -181,9 +181,7 @@ class Fleet(RuleBasedStateMachine):
             for name in self.under_way():
                 self.schedule.done(name)
         behind = self.failed | self.taken_back
-        while more := {
-            one for one in self.needs if one not in behind | self.free and behind & set(self.needs[one])
-        }:
+        while more := {one for one in self.needs if one not in behind | self.free and behind & set(self.needs[one])}:
             behind |= more
         ends = self.schedule.outcomes
         assert ends.keys() == self.needs.keys()

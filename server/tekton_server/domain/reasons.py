@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tekton_server.domain.busy import BLOCKED
 from tekton_server.domain.decide import EXPIRED
+from tekton_server.domain.startup import EXTENDED
 
 _WORDS: Mapping[str, str] = {
     "registered": "it has registered and said no more since",
@@ -13,6 +14,7 @@ _WORDS: Mapping[str, str] = {
     EXPIRED: "no heartbeat came for its whole timeout",
     BLOCKED: "its event loop is blocked",
     "heartbeat_resumed": "it beats again after its timeout, and is on its way",
+    EXTENDED: "it asked for more time to start",
     "deregistered": "it was deregistered",
     "goodbye": "it said goodbye",
     "superseded": "a newer instance at its address took its place",

@@ -242,8 +242,8 @@ class TektonClient(Registrar):
     ) -> dict[str, Any]:
         """Move an instance to a state; states on the way there are passed through.
 
-        `extend_startup` asks for more time to start: so many seconds from now, 3,600 at most; again asked, again, up to an
-        hour beyond the start-up timeout.
+        `extend_startup` asks for more time to start: so many seconds from now, 3,600 at most; asked again, again, up to
+        an hour beyond the start-up timeout.
 
         Gives {success, message, status, previous_status, revision}.
 

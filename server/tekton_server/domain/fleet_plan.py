@@ -11,9 +11,11 @@ from tekton.core.ids import lookup_key
 from tekton_server.domain import built_in
 from tekton_server.domain.inventory import Inventory, Known, in_order, named
 
-# Cycles that an error tells; a plan tells all that are known.
-_CYCLES_TOLD = 20
-_CHAIN_ENDS = 50
+# The components of a chain that are told.
+CHAIN = 100
+# The most of a list that a sentence has, and how much of a chain the details of an error have room for.
+_TOLD = 5
+_ERROR_CHARS = 1500
 
 
 class Plan(NamedTuple):
@@ -38,6 +40,19 @@ class Plan(NamedTuple):
     complete: bool
     asked: frozenset[str]
 
+    @property
+    def sentence(self) -> str:
+        """All of it in a sentence."""
+        count, waves = len(self.begins) - len(self.free), len(self.waves)
+        said = [f"{count} in {waves} wave{'s' * (waves != 1)}" if count else "nothing to do"]
+        told = (("waited for", self.free), ("done already", self.done), ("skipped", self.skipped))
+        said += [f"{len(some)} {what}" for what, some in told if some]
+        if self.missing:
+            said.append(f"missing: {', '.join(list(self.missing)[:_TOLD])}")
+        if self.cycles:
+            said.append(f"a cycle: {' needs '.join(shortened(self.cycles[0], 8))}")
+        return "; ".join(said)
+
     def check(self) -> None:
         """Refuse a start that runs into a cycle.
 
@@ -46,11 +61,17 @@ class Plan(NamedTuple):
         """
         if not self.cycles:
             return
-        first = self.cycles[0]
+        first = fitting(self.cycles[0])
         more = f" ({len(self.cycles) - 1} more cycles)" if len(self.cycles) > 1 else ""
+        told, room = [first], _ERROR_CHARS
+        for one in self.cycles[1:]:
+            room -= sum(map(len, one))
+            if room < 0:
+                break
+            told.append(one)
         raise CircularDependencyError(
-            f"nothing was started: {' needs '.join(shortened(first))}{more}; take one of these dependencies away",
-            details={"cycle": list(first), "cycles": [list(one) for one in self.cycles[:_CYCLES_TOLD]]},
+            f"nothing was started: {' needs '.join(shortened(first, 8))}{more}; take one of these dependencies away",
+            details={"cycle": list(first), "cycles": [list(one) for one in told]},
         )
 
 
@@ -140,9 +161,9 @@ def _launchable(asked: Iterable[Known]) -> None:
     refused = [one.component_id for one in asked if not one.serving and not one.launchable]
     if refused:
         raise NoLaunchSpecError(
-            f"Tekton does not launch {', '.join(refused[:_CYCLES_TOLD])}: components.json says nothing of how; "
+            f"Tekton does not launch {', '.join(refused[:_TOLD])}: components.json says nothing of how; "
             "start it yourself, and it will register",
-            details={"component_id": refused[0], "components": refused},
+            details={"component_id": refused[0], "components": list(fitting(tuple(refused)))},
         )
 
 
@@ -219,6 +240,15 @@ def _stuck(found: Resolution) -> dict[str, tuple[str, ...]]:
     return members | {name: shortened(found.chain(name)) for name in found.blocked}
 
 
-def shortened(chain: tuple[str, ...]) -> tuple[str, ...]:
+def shortened(chain: tuple[str, ...], most: int = CHAIN) -> tuple[str, ...]:
     """Leave the middle of a very long chain out."""
-    return chain if len(chain) <= 2 * _CHAIN_ENDS else (*chain[:_CHAIN_ENDS], *chain[-_CHAIN_ENDS:])
+    half = most // 2
+    return chain if len(chain) <= most else (*chain[:half], *chain[-half:])
+
+
+def fitting(chain: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave so much of the middle of a chain out that the details of an error have room for it."""
+    most = len(chain)
+    while sum(map(len, found := shortened(chain, most))) > _ERROR_CHARS:
+        most = most * 3 // 4
+    return found

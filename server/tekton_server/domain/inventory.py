@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import SERVING
-from tekton.core.view import Component, LaunchPhase, View
+from tekton.core.view import LaunchPhase, View
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.instances import not_found
 
@@ -31,29 +31,46 @@ Inventory = Mapping[str, Known]
 """By lookup key: in order of registration, then in that of the file."""
 
 
-def inventory(view: View, launchable: Mapping[str, FleetComponent]) -> Inventory:
-    """Gather every component there is. `launchable` is by lookup key."""
-    found = {lookup_key(one.definition.component_id): _known(view, one, launchable) for one in view.all()}
+def inventory(
+    view: View,
+    launchable: Mapping[str, FleetComponent],
+    starting: Container[str] = (),
+    stopping: Container[str] = (),
+) -> Inventory:
+    """Gather every component there is. All are by lookup key.
+
+    `starting` and `stopping` are those that somebody has begun to start or to stop, which the view may not show yet:
+    the ones run, the others serve nobody any more.
+    """
+    found: dict[str, Known] = {}
+    for component in view.all():
+        definition = component.definition
+        key = lookup_key(definition.component_id)
+        found[key] = Known(
+            definition.component_id,
+            _needs(definition.dependencies, launchable.get(key)),
+            serving=component.status in SERVING and key not in stopping,
+            runs=launched(view, key) or key in starting or any(one.leased for one in component.instances.values()),
+            launchable=key in launchable,
+            ours=key in launchable or view.launch(key) is not None,
+            built_in=not definition.revision,
+        )
     for key, one in launchable.items():
         if key not in found:
-            found[key] = Known(one.component_id, one.dependencies, False, launched(view, key), True, True)
+            runs = launched(view, key) or key in starting
+            found[key] = Known(one.component_id, one.dependencies, False, runs, launchable=True, ours=True)
     return found
 
 
-def _known(view: View, component: Component, launchable: Mapping[str, FleetComponent]) -> Known:
-    definition = component.definition
-    key = lookup_key(definition.component_id)
-    entry, ours = launchable.get(key), view.launch(key) is not None
-    both = (*(entry.dependencies if entry else ()), *definition.dependencies)
-    return Known(
-        definition.component_id,
-        tuple({lookup_key(one): one for one in both}.values()),
-        serving=component.status in SERVING,
-        runs=launched(view, key) or any(one.leased for one in component.instances.values()),
-        launchable=entry is not None,
-        ours=ours or entry is not None,
-        built_in=not definition.revision,
-    )
+def needs_of(view: View, launchable: Mapping[str, FleetComponent], component_id: str) -> tuple[str, ...]:
+    """Give what one component needs, as in `Known`."""
+    definition = view.definition(component_id)
+    return _needs(definition.dependencies if definition else (), launchable.get(lookup_key(component_id)))
+
+
+def _needs(declared: Sequence[str], entry: FleetComponent | None) -> tuple[str, ...]:
+    both = (*(entry.dependencies if entry else ()), *declared)
+    return tuple({lookup_key(one): one for one in both}.values())
 
 
 def serving(view: View, component_id: str) -> bool:

@@ -17,11 +17,12 @@ _STARTING_UP = (ComponentState.REGISTERING, ComponentState.INITIALIZING, Compone
 class StartupClock:
     """When the patience with one start ends, on the clock of whoever waits.
 
-    As EXTEND_TIMEOUT_USEC of sd_notify(3): a report asks for so many seconds from when it is made, again and again; what
-    there is already is never made less. Unlike there, there is an end to it.
+    As EXTEND_TIMEOUT_USEC of sd_notify(3): a report asks for so many seconds from when it is made, again and again;
+    what there is already is never made less. Unlike there, there is an end to it.
     """
 
     def __init__(self, began: float, timeout: float) -> None:
+        self.began = began
         self.ends = began + timeout
         self.last = self.ends + EXTEND_AT_MOST
         self.timeout = timeout

@@ -22,6 +22,7 @@ from tekton_server.live.admission import Admission
 from tekton_server.live.beats import BeatFeed
 from tekton_server.live.commands import CommandDesk
 from tekton_server.live.fanout import Hub
+from tekton_server.live.fleet import Fleet
 from tekton_server.live.follower import Follower
 from tekton_server.live.freshness import Freshness
 from tekton_server.live.housekeeping import Housekeeping, Retention
@@ -35,6 +36,7 @@ from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
 from tekton_server.live.sessions import SessionRegistry
 from tekton_server.live.silence import Silence
+from tekton_server.live.starting import NoStarter
 from tekton_server.live.switches import Switches
 from tekton_server.live.takeover import Takeover
 from tekton_server.live.writer import HistoryDivergedError
@@ -102,6 +104,7 @@ class LiveRegistry:
         self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
         self.admission = Admission(lambda: self.leases.timing, self.leases.now)
         self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
+        self.fleet = Fleet(self.view, self.hub, NoStarter(), self.confirm)
         self.switches = Switches(SwitchStore(engine), self.leases.judge.preservation)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -196,6 +199,7 @@ class LiveRegistry:
 
     def end_watches(self, reconnect_after: float) -> None:
         """End streams in good order: watchers are told the end, heartbeat clients to come back later."""
+        self.fleet.close()
         self.hub.close()
         self.feed.close()
         self.commands.close()
@@ -203,6 +207,8 @@ class LiveRegistry:
 
     async def stop(self) -> None:
         """Stop the background tasks, storing the last beats, leave the leases to others, and close the connections."""
+        self.fleet.close()
+        await self.fleet.closed()
         await self._freshness.close()
         for task in self._tasks:
             task.cancel()

@@ -14,7 +14,7 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from tekton.core.errors import StaleSessionError
+from tekton.core.errors import StaleSessionError, UnavailableError
 from tekton.core.ids import Token
 from tekton_server.live.fanout import Folded
 from tekton_server.live.registry import LiveRegistry
@@ -120,6 +120,23 @@ async def passing(name: str, messages: AsyncIterator[Message | None]) -> AsyncIt
         yield _body(_end("lease_ended"))
         return
     yield _body(_end())
+
+
+async def progress(messages: AsyncIterator[Message | None]) -> AsyncIterator[bytes]:
+    """Render what goes on until it is done, each message by the name in its `event`; None is a pause without any."""
+    try:
+        async for message in messages:
+            name = getattr(message, "event", "")
+            yield _body(KEEP_ALIVE if message is None else _frame(name, to_json(message)))
+    except UnavailableError:
+        yield _body(_end())
+
+
+def document(message: Message) -> bytes:
+    """Give a message as the one JSON document of a stream that has no events."""
+    data = to_json(message).encode()
+    encoded: bytes = HttpBody(content_type="application/json", data=data).SerializeToString()
+    return encoded
 
 
 def to_json(message: Message) -> str:

@@ -413,10 +413,12 @@ async def test_the_start_goes_on_where_the_caller_goes_away(
     fleet.add(low)
     fleet.add(top, low)
     fleet.hold(low)
-    async with httpx.AsyncClient(base_url=plane.http) as http:
-        async with http.stream("POST", "/api/tekton/start", json={"component_ids": [low]}) as reply:
-            await anext(reply.aiter_bytes())
-            await fleet.begun(low)
+    async with (
+        httpx.AsyncClient(base_url=plane.http) as http,
+        http.stream("POST", "/api/tekton/start", json={"component_ids": [low]}) as reply,
+    ):
+        await anext(reply.aiter_bytes())
+        await fleet.begun(low)
     call = api.lifecycle.StartComponents(pb.StartComponentsRequest(component_ids=[top]), timeout=20)
     assert (await call.read()).event == "planned"
     call.cancel()

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # After so many seconds without news who follows is given a sign of life.
 QUIET = 15.0
+# How many are named that it waits for.
+TOLD = 5
 # How much of a root cause's message the details of those behind it have.
 _MESSAGE = 500
 
@@ -34,6 +37,7 @@ class Event(StrEnum):
     READY = "ready"
     STOPPING = "stopping"
     STOPPED = "stopped"
+    WAITING = "waiting"
     FAILED = "failed"
     SKIPPED = "skipped"
     DONE = "done"
@@ -176,12 +180,18 @@ class Run:
         bad = "".join(f", {len(some)} {word}" for word, some in counts if some)
         self.tell(Event.DONE, message=f"{len(summary.succeeded)} {self.words.succeeded}{bad}", summary=summary)
 
-    def tell(self, event: Event, component_id: str = "", **facts: object) -> None:
+    def tell(self, event: Event, component_id: str = "", **facts: Any) -> None:
         """Add a step."""
-        seconds = time.monotonic() - self._began
-        made = Progress(event=event, at=datetime.now(UTC), seconds=seconds, component_id=component_id, **facts)  # type: ignore[arg-type]
-        self._told.append(made)
+        self._told.append(self._made(event, component_id=component_id, **facts))
         self._audience.wake()
+
+    def _made(self, event: Event, **facts: Any) -> Progress:
+        return Progress(event=event, at=datetime.now(UTC), seconds=time.monotonic() - self._began, **facts)
+
+    def _waiting(self) -> Progress:
+        names = [name for name in self.plan.begins if name in self._schedule.under_way]
+        more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
+        return self._made(Event.WAITING, message=f"waits for {', '.join(names[:TOLD])}{more}")
 
     @property
     def under_way(self) -> frozenset[str]:
@@ -193,8 +203,8 @@ class Run:
         """Whether it has ended, with all that there was to do or without."""
         return self._audience.closed
 
-    async def steps(self) -> AsyncIterator[Progress | None]:
-        """Follow it from its beginning to its end; None after a while without news.
+    async def steps(self) -> AsyncIterator[Progress]:
+        """Follow it from its beginning to its end; after a while without news, hear for whom it waits.
 
         Raises:
             UnavailableError: this server stops; what it has begun is as it is.
@@ -209,7 +219,7 @@ class Run:
                     break
                 await member.wait(time.monotonic() + QUIET)
                 if at == len(self._told) and not self.over:
-                    yield None
+                    yield self._waiting()
         if self._told[-1].event is not Event.DONE:
             raise UnavailableError("this server stops: what it has begun stays begun, the rest is not done; ask again")
 
@@ -220,7 +230,7 @@ class Run:
             TektonError: why the first of what was asked for is not as it should be.
             UnavailableError: see `steps`.
         """
-        last = [step async for step in self.steps() if step is not None][-1]
+        *_, last = [step async for step in self.steps()]
         assert last.summary is not None
         if last.summary.success:
             return last

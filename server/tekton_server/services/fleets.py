@@ -65,39 +65,31 @@ class Fleets:
         ids = _ids(request.component_ids)
         if bool(ids) == request.all:
             raise ValidationError.of("all", "must be true, or component_ids be named, and not both", "one_of")
-        if not 0 <= request.timeout <= _STOP_SECONDS:
+        timeout = request.timeout if request.HasField("timeout") else None
+        if timeout is not None and not 0 <= timeout <= _STOP_SECONDS:
             message = f"must be between 0 and {_STOP_SECONDS:g} seconds"
             raise ValidationError.of("timeout", message, "range", limit=_STOP_SECONDS)
         run = await self._live.fleet.stop(
             ids,
             resolve=request.resolve_dependencies,
             force=request.force,
-            timeout=request.timeout or None,
+            timeout=timeout,
             at_once=_at_once(request.max_parallel),
         )
         return Asked(run, request.quiet)
 
     async def messages(self, asked: Asked) -> AsyncIterator[pb.FleetProgress]:
         """Tell how a run goes; see `Run.steps` and, for a quiet one, `Run.outcome` for what is raised."""
-        async for message in self._told(asked):
-            if message is not None:
-                yield message
+        if asked.quiet:
+            yield self._progress(await asked.run.outcome(), asked.run.words)
+            return
+        async for step in asked.run.steps():
+            yield self._progress(step, asked.run.words)
 
     async def bodies(self, asked: Asked) -> AsyncIterator[bytes]:
         """Tell how a run goes as server-sent events, or as one JSON document; see `messages`."""
-        if asked.quiet:
-            yield sse.document(self._progress(await asked.run.outcome(), asked.run.words))
-            return
-        async for body in sse.progress(self._told(asked)):
+        async for body in sse.document(self.messages(asked)) if asked.quiet else sse.progress(self.messages(asked)):
             yield body
-
-    async def _told(self, asked: Asked) -> AsyncIterator[pb.FleetProgress | None]:
-        words = asked.run.words
-        if asked.quiet:
-            yield self._progress(await asked.run.outcome(), words)
-            return
-        async for step in asked.run.steps():
-            yield self._progress(step, words) if step is not None else None
 
     def _progress(self, step: Progress, words: Words) -> pb.FleetProgress:
         message = pb.FleetProgress(

@@ -122,21 +122,20 @@ async def passing(name: str, messages: AsyncIterator[Message | None]) -> AsyncIt
     yield _body(_end())
 
 
-async def progress(messages: AsyncIterator[Message | None]) -> AsyncIterator[bytes]:
-    """Render what goes on until it is done, each message by the name in its `event`; None is a pause without any."""
+async def progress(messages: AsyncIterator[Message]) -> AsyncIterator[bytes]:
+    """Render what goes on until it is done, each message by the name in its `event`."""
     try:
         async for message in messages:
-            name = getattr(message, "event", "")
-            yield _body(KEEP_ALIVE if message is None else _frame(name, to_json(message)))
+            yield _body(_frame(getattr(message, "event", ""), to_json(message)))
     except UnavailableError:
         yield _body(_end())
 
 
-def document(message: Message) -> bytes:
-    """Give a message as the one JSON document of a stream that has no events."""
-    data = to_json(message).encode()
-    encoded: bytes = HttpBody(content_type="application/json", data=data).SerializeToString()
-    return encoded
+async def document(messages: AsyncIterator[Message]) -> AsyncIterator[bytes]:
+    """Render the only message of a stream as the JSON that it is."""
+    async for message in messages:
+        data = to_json(message).encode()
+        yield HttpBody(content_type="application/json", data=data).SerializeToString()
 
 
 def to_json(message: Message) -> str:

@@ -1113,7 +1113,9 @@ class StopComponentsRequest(_message.Message):
     force: _builtins.bool
     """force kills what has not ended by the timeout."""
     timeout: _builtins.float
-    """timeout is how many seconds each of them has to finish its work: up to 3,600, or 0 for its own stop_timeout, or 30."""
+    """timeout is how many seconds each of them has for what it has in hand, 0 to 3,600; 0 signals at once. Without it, that
+    of its launch specification, or 30.
+    """
     max_parallel: _builtins.int
     """max_parallel is how many may be stopping at the same time, 1 to 1,000; 0 for 32."""
     quiet: _builtins.bool
@@ -1129,15 +1131,17 @@ class StopComponentsRequest(_message.Message):
         all: _builtins.bool = ...,
         resolve_dependencies: _builtins.bool = ...,
         force: _builtins.bool = ...,
-        timeout: _builtins.float = ...,
+        timeout: _builtins.float | None = ...,
         max_parallel: _builtins.int = ...,
         quiet: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "component_ids", b"component_ids", "force", b"force", "max_parallel", b"max_parallel", "quiet", b"quiet", "resolve_dependencies", b"resolve_dependencies", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "all", b"all", "component_ids", b"component_ids", "force", b"force", "max_parallel", b"max_parallel", "quiet", b"quiet", "resolve_dependencies", b"resolve_dependencies", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__timeout: _TypeAlias = _typing.Literal["timeout"]  # noqa: Y015
+    _WhichOneofArgType__timeout: _TypeAlias = _typing.Literal["_timeout", b"_timeout"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timeout) -> _WhichOneofReturnType__timeout | None: ...
 
 Global___StopComponentsRequest: _TypeAlias = StopComponentsRequest  # noqa: Y015
 
@@ -1276,11 +1280,11 @@ class FleetProgress(_message.Message):
     SUMMARY_FIELD_NUMBER: _builtins.int
     event: _builtins.str
     """event is planned first, and done at last. In between, of each component: starting when it is launched or waited for,
-    running once its process runs, and at its end ready, failed or skipped; in a stop stopping, and at its end stopped, failed or
-    skipped.
+    running once its process runs, and at its end ready, failed or skipped; in a stop stopping, and at its end stopped,
+    failed or skipped. After fifteen seconds without news comes waiting, and says for whom.
     """
     component_id: _builtins.str
-    """component_id is the component. Empty in planned and done."""
+    """component_id is the component. Empty in planned, waiting and done."""
     seconds: _builtins.float
     """seconds are how long after the beginning of the whole it happened."""
     message: _builtins.str

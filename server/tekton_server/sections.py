@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -25,6 +25,7 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
     max_beats_per_second: Rate = 10_000.0
     instance_retention: Keep = 3600.0
     component_retention: Keep = 72 * 3600.0
+    orphans: Literal["adopt", "stop"] = "adopt"
 
 
 class DatabaseTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,7 @@ WANTED: Mapping[str, str] = {
     "components.max_beats_per_second": "a number of beats a second from 1 to 10000000",
     "components.instance_retention": _KEEP,
     "components.component_retention": _KEEP,
+    "components.orphans": "adopt or stop",
     "database.pool_size": _COUNT,
     "database.max_overflow": "a whole number from 0 to 1000",
     "database.keepalives_idle": _COUNT,

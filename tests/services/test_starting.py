@@ -1,18 +1,13 @@
-"""Start, stop and restart, over gRPC and REST: as documented, idempotent, and told in words where something is in the way."""
+"""Start, stop and restart, over gRPC and REST: as documented, idempotent, and telling what is in the way."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
-import grpc
 import httpx
 import pytest
 import pytest_asyncio
-from grpc import aio
 
-from tekton.v1 import lifecycle_service_pb2 as pb
 from tests.support.client import Stubs, stubs
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.launched import kill_all, launch, left, write_fleet

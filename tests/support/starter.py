@@ -14,8 +14,7 @@ from tekton.core.lifecycle import ComponentState
 from tekton_server.domain.commands import EndInstance, RegisterComponent, ReportState
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.launch_spec import LaunchSpec
-from tekton_server.domain.startup import StartupClock
-from tekton_server.live.readiness import until_serving
+from tekton_server.live.readiness import Readiness
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.starting import Ending, Outcome, Started, Starter, Stopped
 
@@ -25,6 +24,8 @@ class FakeStarter(Starter):
 
     def __init__(self, live: LiveRegistry) -> None:
         self.live = live
+        lifecycle = live.lifecycle
+        self._readiness = Readiness(live.view, lifecycle.bells, lifecycle.site.extensions, live.leases.now)
         self.calls: list[tuple[str, str]] = []
         self.most_at_once = 0
         self._fleet: dict[str, FleetComponent] = {}
@@ -88,7 +89,7 @@ class FakeStarter(Starter):
         self._called("start", component_id)
         known = self._instances.get(component_id)
         if known is not None:
-            return Started(component_id, known, already=True)
+            return Started(component_id, known, "runs already", already=True)
         uuid = self._instances[component_id] = new_uuid()
         self._starting += 1
         self.most_at_once = max(self.most_at_once, self._starting)
@@ -105,14 +106,13 @@ class FakeStarter(Starter):
                 instance_uuid=uuid,
             )
         )
-        return Started(component_id, uuid)
+        return Started(component_id, uuid, "starts")
 
     async def ready(self, component_id: str, instance_uuid: str) -> None:
         timeout = self._fleet[lookup_key(component_id)].spec.startup_timeout
         becoming = asyncio.create_task(self._become_ready(component_id, instance_uuid))
         try:
-            clock = StartupClock(time.monotonic(), timeout)
-            watching = asyncio.create_task(until_serving(self.live.view, self.live.hub, component_id, clock))
+            watching = asyncio.create_task(self._readiness.wait(component_id, timeout))
             await asyncio.wait([becoming, watching], return_when=asyncio.FIRST_EXCEPTION)
             if watching.done():
                 return watching.result()

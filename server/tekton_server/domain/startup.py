@@ -10,28 +10,18 @@ EXTENDED = "startup_extended"
 """The reason of a change by which an instance asked for more time and nothing else."""
 EXTEND_AT_MOST = 3600.0
 """Seconds: what one report may ask for, and what all of them together add to a start-up timeout."""
+STARTING_UP = (ComponentState.REGISTERING, ComponentState.INITIALIZING, ComponentState.STARTING)
 _KEY = "extend_startup_seconds"
-_STARTING_UP = (ComponentState.REGISTERING, ComponentState.INITIALIZING, ComponentState.STARTING)
 
 
-class StartupClock:
-    """When the patience with one start ends, on the clock of whoever waits.
+def deadline(began: float, timeout: float, asked_until: float) -> float:
+    """Give when the patience with a start ends; all on one clock.
 
-    As EXTEND_TIMEOUT_USEC of sd_notify(3): a report asks for so many seconds from when it is made, again and again;
-    what there is already is never made less. Unlike there, there is an end to it.
+    As EXTEND_TIMEOUT_USEC of sd_notify(3): `asked_until` is so many seconds after the last report that asked for them,
+    and what there is already is never made less. Unlike there, there is an end to it.
     """
-
-    def __init__(self, began: float, timeout: float) -> None:
-        self.began = began
-        self.ends = began + timeout
-        self.last = self.ends + EXTEND_AT_MOST
-        self.timeout = timeout
-
-    def heard(self, change: Change, now: float) -> None:
-        """Take note of a change of the instance that starts."""
-        asked = asked_for(change)
-        if asked is not None:
-            self.ends = min(max(self.ends, now + asked), self.last)
+    given = began + timeout
+    return max(given, min(asked_until, given + EXTEND_AT_MOST))
 
 
 def asked_for(change: Change) -> float | None:
@@ -57,7 +47,7 @@ def check_extension(seconds: float, state: ComponentState) -> None:
     if not 0 <= seconds <= EXTEND_AT_MOST:
         most = int(EXTEND_AT_MOST)
         raise ValidationError.of(_KEY, f"must be between 0 and {most}", "range", limit=most)
-    if seconds and state not in _STARTING_UP:
-        allowed = [one.value for one in _STARTING_UP]
+    if seconds and state not in STARTING_UP:
+        allowed = [one.value for one in STARTING_UP]
         message = f"is for an instance that is {', '.join(allowed[:-1])} or {allowed[-1]}, not {state}"
         raise ValidationError.of(_KEY, message, "state", allowed=allowed)

@@ -14,9 +14,9 @@ from tekton_server.domain import fleet_plan
 from tekton_server.domain.fleet_plan import Plan
 from tekton_server.domain.inventory import inventory
 from tekton_server.live.dependencies import beside
-from tekton_server.live.fanout import Hub
 from tekton_server.live.fleet_jobs import StartJob, StopJob, Turns
 from tekton_server.live.fleet_run import STARTS, STOPS, Run, Words
+from tekton_server.live.readiness import Readiness
 from tekton_server.live.starting import Starter
 
 log = logging.getLogger(__name__)
@@ -35,14 +35,14 @@ class Fleet:
     def __init__(
         self,
         view: View,
-        hub: Hub,
         starter: Starter,
+        readiness: Readiness,
         confirm: Callable[[], Awaitable[None]],
         startup_timeout: float = STARTUP_TIMEOUT,
     ) -> None:
         self._view = view
-        self._hub = hub
         self._starter = starter
+        self._readiness = readiness
         self._confirm = confirm
         self._startup_timeout = startup_timeout
         self._turns = Turns()
@@ -70,7 +70,7 @@ class Fleet:
         """
         plan = await self.plan_start(component_ids, resolve=resolve)
         plan.check()
-        job = StartJob(self._view, self._hub, self._starter, self._turns, self.startup_timeout, plan)
+        job = StartJob(self._view, self._starter, self._readiness, self._turns, self.startup_timeout, plan)
         return self._go(Run(plan, job, STARTS, at_once))
 
     async def stop(

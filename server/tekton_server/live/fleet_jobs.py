@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,10 +15,8 @@ from tekton.core.ids import lookup_key
 from tekton.core.view import LaunchDesired, View
 from tekton_server.domain.fleet_plan import Plan
 from tekton_server.domain.inventory import needs_of, serving
-from tekton_server.domain.startup import StartupClock
-from tekton_server.live.fanout import Hub
 from tekton_server.live.fleet_run import Done, Event, Run
-from tekton_server.live.readiness import until_serving
+from tekton_server.live.readiness import Readiness
 from tekton_server.live.starting import Starter
 
 # A database that is away for a moment ends no start: so often is asked, with so many seconds between at most.
@@ -54,16 +51,16 @@ class StartJob:
     def __init__(
         self,
         view: View,
-        hub: Hub,
         starter: Starter,
+        readiness: Readiness,
         turns: Turns,
         startup_timeout: Callable[[str], float],
         plan: Plan,
     ) -> None:
         self._view = view
         self._turns = turns
-        self._hub = hub
         self._starter = starter
+        self._readiness = readiness
         self._startup_timeout = startup_timeout
         self._stopped_before = frozenset(key for key in map(lookup_key, plan.begins) if self._is_stopped(key))
 
@@ -75,14 +72,13 @@ class StartJob:
         """
         if name in run.plan.free:
             run.tell(Event.STARTING, name, message="is waited for: Tekton does not launch it")
-            await self._until_serving(name)
+            await self._readiness.wait(name, self._startup_timeout(name))
             return Done("is ready")
         await self._needs_serve(name)
         key = lookup_key(name)
         if self._is_stopped(key) and key not in self._stopped_before:
             raise ConflictError(f"{name} was not started: it was stopped meanwhile", name)
         run.tell(Event.STARTING, name, message="is launched")
-        clock = StartupClock(time.monotonic(), self._startup_timeout(name))
         async with self._turns.of(key):
             started = await patiently(partial(self._starter.start, name))
         uuid, already = started.instance_uuid, started.already
@@ -93,7 +89,7 @@ class StartJob:
         except StartupError as error:
             # Whether it is started again is its policy's to say; whoever needs it has as much patience as before.
             run.tell(Event.STARTING, name, message=f"may be started again: {error.message}", instance_uuid=uuid)
-            await until_serving(self._view, self._hub, name, clock, error)
+            await self._readiness.wait(name, self._startup_timeout(name), error)
         found = self._view.get(name)
         best = found.best if found is not None else None
         return Done("is ready", best.instance_uuid if best else uuid, already)
@@ -102,17 +98,13 @@ class StartJob:
         launch = self._view.launch(key)
         return launch is not None and launch.desired is LaunchDesired.STOPPED
 
-    async def _until_serving(self, name: str) -> None:
-        clock = StartupClock(time.monotonic(), self._startup_timeout(name))
-        await until_serving(self._view, self._hub, name, clock)
-
     async def _needs_serve(self, name: str) -> None:
         """See that what a component needs is ready now: since it became so, something may have happened to it."""
         for need in needs_of(self._view, self._starter.launchable(), name):
             if serving(self._view, need):
                 continue
             try:
-                await self._until_serving(need)
+                await self._readiness.wait(need, self._startup_timeout(need))
             except TektonError as error:
                 raise DependencyError(
                     f"{name} was not started: {name} needs {need}; {error.message}",

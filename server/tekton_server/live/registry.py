@@ -35,9 +35,9 @@ from tekton_server.live.neighbours import Neighbours
 from tekton_server.live.pace import BEATS_PER_SECOND
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
+from tekton_server.live.readiness import Readiness
 from tekton_server.live.sessions import SessionRegistry
 from tekton_server.live.silence import Silence
-from tekton_server.live.starting import NoStarter
 from tekton_server.live.switches import Switches
 from tekton_server.live.takeover import Takeover
 from tekton_server.live.writer import HistoryDivergedError
@@ -105,11 +105,12 @@ class LiveRegistry:
         self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
         self.admission = Admission(lambda: self.leases.timing, self.leases.now)
         self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
-        self.fleet = Fleet(self.view, self.hub, NoStarter(), self.confirm)
         self.switches = Switches(SwitchStore(engine), self.leases.judge.preservation)
         self.lifecycle = Lifecycle(
             self.view, self.writer, self.leases, str(self.server_id), self.confirm, self.membership.met.wait
         )
+        readiness = Readiness(self.view, self.lifecycle.bells, self.lifecycle.site.extensions, self.leases.now)
+        self.fleet = Fleet(self.view, self.lifecycle, readiness, self.confirm)
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import msgspec
 
-from tekton.core.errors import NoLaunchSpecError
 from tekton_server.domain.fleet import FleetComponent
 
 __all__ = ["Ending", "FleetComponent", "Outcome", "Started", "Starter", "Stopped"]
@@ -113,27 +112,3 @@ class Starter(Protocol):
             TektonError: as `stop` and `start` do.
         """
         ...
-
-
-class NoStarter(Starter):
-    """Launches nothing: stands where nobody has said what is launched."""
-
-    def launchable(self) -> Mapping[str, FleetComponent]:
-        """Give nothing."""
-        return {}
-
-    async def start(self, component_id: str) -> Started:
-        """Refuse."""
-        raise NoLaunchSpecError(f"this server does not launch {component_id}", component_id)
-
-    async def ready(self, component_id: str, instance_uuid: str) -> None:
-        """Refuse."""
-        raise NoLaunchSpecError(f"this server does not launch {component_id}", component_id)
-
-    async def stop(self, component_id: str, **how: object) -> Stopped:
-        """Refuse."""
-        raise NoLaunchSpecError(f"this server does not stop {component_id}", component_id)
-
-    async def restart(self, component_id: str, **how: object) -> Started:
-        """Refuse."""
-        raise NoLaunchSpecError(f"this server does not launch {component_id}", component_id)

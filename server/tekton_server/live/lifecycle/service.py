@@ -51,7 +51,7 @@ class Lifecycle(Starter):
         self._writer = writer
         self._confirm = confirm
         self._met = met
-        self._bells = Bells()
+        self.bells = self._bells = Bells()
         self._keepers = Keepers(self.site)
         self._settled = asyncio.Event()
 
@@ -87,6 +87,7 @@ class Lifecycle(Starter):
         """Follow the journal."""
         if ours:
             self.site.recorded(commit.recorded_at)
+        self.site.extensions.on_commit(commit)
         for change in commit.changes:
             if isinstance(change, LaunchChange):
                 self._keepers.follow(change.component_id)

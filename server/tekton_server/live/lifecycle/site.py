@@ -16,6 +16,7 @@ from tekton.core.view import Launch, View
 from tekton_server.domain.commands import Command
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.launch_commands import EndLaunch, Holder
+from tekton_server.live.extensions import Extensions
 from tekton_server.live.launching import ExitStatus, Launcher, LaunchIdentity
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.writer import Writer
@@ -46,6 +47,7 @@ class Site:
         self.writer = writer
         self.leases = leases
         self.server_id = server_id
+        self.extensions = Extensions(leases.now)
         self.means: Means | None = None
         self._failures: dict[str, TektonError] = {}
         self._ahead = timedelta()

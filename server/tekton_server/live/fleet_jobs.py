@@ -14,7 +14,7 @@ from tekton.core.errors import ConflictError, DependencyError, StartupError, Tek
 from tekton.core.ids import lookup_key
 from tekton.core.view import LaunchDesired, View
 from tekton_server.domain.fleet_plan import Plan
-from tekton_server.domain.inventory import needs_of, serving
+from tekton_server.domain.inventory import launched, needs_of, serving
 from tekton_server.live.fleet_run import Done, Event, Run
 from tekton_server.live.readiness import Readiness
 from tekton_server.live.starting import Starter
@@ -87,8 +87,10 @@ class StartJob:
         try:
             await self._starter.ready(name, uuid)
         except StartupError as error:
+            if not launched(self._view, name):
+                raise
             # Whether it is started again is its policy's to say; whoever needs it has as much patience as before.
-            run.tell(Event.STARTING, name, message=f"may be started again: {error.message}", instance_uuid=uuid)
+            run.tell(Event.STARTING, name, message=f"is started again: {error.message}", instance_uuid=uuid)
             await self._readiness.wait(name, self._startup_timeout(name), error)
         found = self._view.get(name)
         best = found.best if found is not None else None

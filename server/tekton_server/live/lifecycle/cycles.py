@@ -13,7 +13,7 @@ from tekton_server.domain.inventory import needs_of, serving
 
 
 def refuse_cycles(view: View, fleet: Mapping[str, FleetComponent], component_id: str) -> None:
-    """See to it that nothing that a component needs and that is not ready yet, directly or through others, needs itself.
+    """See to it that what a component needs and is not ready, directly or through others, does not need itself.
 
     Raises:
         CircularDependencyError: with the path along which it runs.

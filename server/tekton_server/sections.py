@@ -26,6 +26,10 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
     instance_retention: Keep = 3600.0
     component_retention: Keep = 72 * 3600.0
     orphans: Literal["adopt", "stop"] = "adopt"
+    startup_timeout: Seconds = 60.0
+    autostart: bool = False
+    on_stop: Literal["leave", "stop"] = "leave"
+    stop_within: Seconds = 30.0
 
 
 class DatabaseTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +67,10 @@ WANTED: Mapping[str, str] = {
     "components.instance_retention": _KEEP,
     "components.component_retention": _KEEP,
     "components.orphans": "adopt or stop",
+    "components.startup_timeout": _SECONDS,
+    "components.autostart": "true or false",
+    "components.on_stop": "leave or stop",
+    "components.stop_within": _SECONDS,
     "database.pool_size": _COUNT,
     "database.max_overflow": "a whole number from 0 to 1000",
     "database.keepalives_idle": _COUNT,

@@ -291,7 +291,7 @@ async def test_what_tekton_does_not_launch_is_waited_for_until_it_is_ready(api: 
 async def test_what_is_waited_for_in_vain_is_1006(
     api: Stubs, plane: ControlPlane, fleet: FakeStarter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plane.app.live.fleet, "_startup_timeout", 0.05)
+    monkeypatch.setattr(plane.app.live.fleet, "usual_timeout", 0.05)
     model, app = ids("model", "app")
     await api.register(model)
     fleet.add(app, model)

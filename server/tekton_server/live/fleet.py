@@ -13,6 +13,7 @@ from tekton.core.view import View
 from tekton_server.domain import fleet_plan
 from tekton_server.domain.fleet_plan import Plan
 from tekton_server.domain.inventory import inventory
+from tekton_server.domain.launch_spec import STARTUP_TIMEOUT
 from tekton_server.live.dependencies import beside
 from tekton_server.live.fleet_jobs import StartJob, StopJob, Turns
 from tekton_server.live.fleet_run import STARTS, STOPS, Run, Words
@@ -25,8 +26,6 @@ log = logging.getLogger(__name__)
 AT_ONCE = 32
 # How many runs there are at once; each may hold a thousand processes that start.
 RUNS = 16
-# How long a component has to become ready where nobody has said, in seconds.
-STARTUP_TIMEOUT = 60.0
 
 
 class Fleet:
@@ -38,13 +37,13 @@ class Fleet:
         starter: Starter,
         readiness: Readiness,
         confirm: Callable[[], Awaitable[None]],
-        startup_timeout: float = STARTUP_TIMEOUT,
     ) -> None:
         self._view = view
         self._starter = starter
         self._readiness = readiness
         self._confirm = confirm
-        self._startup_timeout = startup_timeout
+        self.usual_timeout = STARTUP_TIMEOUT
+        """Seconds that one has to become ready that Tekton does not launch."""
         self._turns = Turns()
         self._runs: dict[Run, asyncio.Task[None]] = {}
 
@@ -95,7 +94,7 @@ class Fleet:
     def startup_timeout(self, component_id: str) -> float:
         """Give how many seconds a component has to become ready."""
         entry = self._starter.launchable().get(lookup_key(component_id))
-        return entry.spec.startup_timeout if entry else self._startup_timeout
+        return entry.spec.startup_timeout if entry else self.usual_timeout
 
     def close(self) -> None:
         """End every run where it is; who follows one is told."""

@@ -71,6 +71,22 @@ def _needs(view: View, component_id: str, other: str) -> bool:
     return False
 
 
+def resting_on(view: View, keys: Collection[str]) -> frozenset[str]:
+    """Give the keys of some components and of all that need one of them, directly or through others."""
+    if not keys:
+        return frozenset()
+    needed_by: dict[str, list[str]] = {}
+    for key, component in view.components.items():
+        for need in component.definition.dependencies:
+            needed_by.setdefault(lookup_key(need), []).append(key)
+    found, waiting = set(keys), list(keys)
+    while waiting:
+        fresh = set(needed_by.get(waiting.pop(), ())) - found
+        found |= fresh
+        waiting.extend(fresh)
+    return frozenset(found)
+
+
 def lacking(view: View, component: Component, policy: Policy) -> tuple[str, ...]:
     """Give which of its direct dependencies are down and degrade who depends on them."""
     found = []

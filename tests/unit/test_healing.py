@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -15,16 +14,6 @@ from tekton.core.view import Launch, LaunchDesired, LaunchPhase
 from tekton_server.domain.healing import Verdict, Why, after_exit, restarted, well_at
 from tekton_server.domain.launch_spec import Backoff, Restart
 from tests.unit.paper import NOON, uuid_of
-
-
-class End(NamedTuple):
-    """How a process ended."""
-
-    success: bool = False
-    stopped: bool = False
-
-
-CRASH, WELL = End(), End(success=True)
 
 
 def a_launch(**fields: object) -> Launch:
@@ -40,42 +29,36 @@ def at(seconds: float) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("policy", "end", "phase", "why"),
+    ("policy", "clean", "phase", "why"),
     [
-        ("on_failure", CRASH, LaunchPhase.BACKOFF, Why.RESTART_DUE),
-        ("on_failure", WELL, LaunchPhase.ENDED, Why.ENDED_WELL),
-        ("always", CRASH, LaunchPhase.BACKOFF, Why.RESTART_DUE),
-        ("always", WELL, LaunchPhase.BACKOFF, Why.RESTART_DUE),
-        ("never", CRASH, LaunchPhase.ENDED, Why.NOT_RESTARTED),
-        ("never", WELL, LaunchPhase.ENDED, Why.NOT_RESTARTED),
+        ("on_failure", False, LaunchPhase.BACKOFF, Why.RESTART_DUE),
+        ("on_failure", True, LaunchPhase.ENDED, Why.ENDED_WELL),
+        ("always", False, LaunchPhase.BACKOFF, Why.RESTART_DUE),
+        ("always", True, LaunchPhase.BACKOFF, Why.RESTART_DUE),
+        ("never", False, LaunchPhase.ENDED, Why.NOT_RESTARTED),
+        ("never", True, LaunchPhase.ENDED, Why.NOT_RESTARTED),
     ],
 )
-def test_a_policy_says_which_ends_are_healed(policy: str, end: End, phase: LaunchPhase, why: Why) -> None:
+def test_a_policy_says_which_ends_are_healed(policy: str, clean: bool, phase: LaunchPhase, why: Why) -> None:
     """A clean end is none of `on_failure`'s business."""
-    verdict = after_exit(msgspec.convert({"policy": policy}, Restart), a_launch(), end, NOON, 0.5)
+    verdict = after_exit(msgspec.convert({"policy": policy}, Restart), a_launch(), clean, NOON, 0.5)
     assert (verdict.phase, verdict.reason) == (phase, why)
     assert (verdict.next_attempt_at is None) == (phase is not LaunchPhase.BACKOFF)
 
 
-def test_one_that_healing_stopped_has_failed_however_politely_it_ended() -> None:
-    """It hung, or did not become ready: that it ended with 0 on SIGTERM does not make it well."""
-    verdict = after_exit(Restart(), a_launch(), End(success=True, stopped=True), NOON, 0.5)
-    assert verdict.phase is LaunchPhase.BACKOFF
-
-
-@given(st.sampled_from(["never", "on_failure", "always"]), st.booleans(), st.booleans(), st.integers(0, 9))
-def test_stopped_always_wins(policy: str, success: bool, stopped: bool, times: int) -> None:
+@given(st.sampled_from(["never", "on_failure", "always"]), st.booleans(), st.integers(0, 9))
+def test_stopped_always_wins(policy: str, clean: bool, times: int) -> None:
     """Over every policy, every end and every count."""
     launch = a_launch(desired=LaunchDesired.STOPPED, restart_count=times, restarts=(NOON,) * times)
-    verdict = after_exit(msgspec.convert({"policy": policy}, Restart), launch, End(success, stopped), NOON, 0.0)
+    verdict = after_exit(msgspec.convert({"policy": policy}, Restart), launch, clean, NOON, 0.0)
     assert (verdict.phase, verdict.next_attempt_at, verdict.reason) == (LaunchPhase.ENDED, None, Why.STOP_REQUESTED)
 
 
 @pytest.mark.parametrize(("times", "bound"), [(0, 1.0), (1, 2.0), (2, 4.0), (5, 32.0), (6, 60.0), (1000, 60.0)])
 def test_the_pause_is_drawn_from_nothing_up_to_a_bound_that_doubles(times: int, bound: float) -> None:
     """By how often it was started again, up to the longest; and however often that was."""
-    longest = after_exit(Restart(), a_launch(restart_count=times), CRASH, NOON, 0.0).next_attempt_at
-    half = after_exit(Restart(), a_launch(restart_count=times), CRASH, NOON, 0.5).next_attempt_at
+    longest = after_exit(Restart(), a_launch(restart_count=times), False, NOON, 0.0).next_attempt_at
+    half = after_exit(Restart(), a_launch(restart_count=times), False, NOON, 0.5).next_attempt_at
     assert (longest, half) == (at(bound), at(bound / 2))
 
 
@@ -83,9 +66,9 @@ def test_it_gives_up_after_the_burst_and_the_window_slides() -> None:
     """The restart that is just as old as the interval counts no more."""
     restart = Restart(burst=2, interval=100.0)
     launch = a_launch(restart_count=2, restarts=(at(0), at(50)))
-    verdict = after_exit(restart, launch, CRASH, at(99), 0.5)
+    verdict = after_exit(restart, launch, False, at(99), 0.5)
     assert verdict == Verdict(LaunchPhase.GAVE_UP, None, 2, (at(0), at(50)), Why.GAVE_UP)
-    verdict = after_exit(restart, launch, CRASH, at(100), 0.5)
+    verdict = after_exit(restart, launch, False, at(100), 0.5)
     assert (verdict.phase, verdict.restarts) == (LaunchPhase.BACKOFF, (at(50),))
 
 
@@ -95,9 +78,9 @@ def test_the_count_begins_anew_after_a_healthy_period_and_the_burst_does_not() -
     assert well_at(restart, a_launch(), at(5)) is None
     assert well_at(restart, a_launch(restart_count=3), at(5)) == at(35)
     well = a_launch(restart_count=0, restarts=tuple(map(at, range(5))))
-    assert after_exit(restart, well, CRASH, at(40), 0.5).phase is LaunchPhase.GAVE_UP
+    assert after_exit(restart, well, False, at(40), 0.5).phase is LaunchPhase.GAVE_UP
     fewer = msgspec.structs.replace(well, restarts=well.restarts[:4])
-    assert after_exit(restart, fewer, CRASH, at(40), 0.0).next_attempt_at == at(41)
+    assert after_exit(restart, fewer, False, at(40), 0.0).next_attempt_at == at(41)
 
 
 runs = st.lists(
@@ -127,7 +110,7 @@ def test_whatever_it_does_there_are_never_more_restarts_than_the_burst_in_any_in
         now += timedelta(seconds=lived)
         if due is not None and due <= now:
             launch = msgspec.structs.replace(launch, restart_count=0)
-        verdict = after_exit(restart, launch, CRASH, now, draw)
+        verdict = after_exit(restart, launch, False, now, draw)
         if verdict.phase is LaunchPhase.GAVE_UP:
             assert len(made) >= restart.burst and made[-restart.burst] > now - timedelta(seconds=restart.interval)
             break
@@ -150,7 +133,7 @@ def test_whatever_it_does_there_are_never_more_restarts_than_the_burst_in_any_in
 def test_one_that_always_crashes_at_once_ends_in_gave_up_after_exactly_its_burst(draw: float) -> None:
     """Whatever chance does."""
     launch, now, made = a_launch(), NOON, 0
-    while (verdict := after_exit(Restart(), launch, CRASH, now, draw)).next_attempt_at is not None:
+    while (verdict := after_exit(Restart(), launch, False, now, draw)).next_attempt_at is not None:
         now, made = verdict.next_attempt_at, made + 1
         count, restarts = restarted(Restart(), launch, now)
         launch = msgspec.structs.replace(launch, restart_count=count, restarts=restarts)

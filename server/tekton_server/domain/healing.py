@@ -17,25 +17,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from tekton.core.backoff import drawn
 from tekton.core.view import Launch, LaunchDesired, LaunchPhase
 from tekton_server.domain.launch_spec import Restart
-
-
-class Ended(Protocol):
-    """What counts of how a process ended: live.launching.ExitStatus."""
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it was asked to end."""
-        ...
-
-    @property
-    def success(self) -> bool:
-        """Whether it ended well and left nothing behind."""
-        ...
 
 
 class Why(StrEnum):
@@ -62,15 +48,17 @@ class Verdict(NamedTuple):
     reason: Why
 
 
-def after_exit(restart: Restart, launch: Launch, exit: Ended, now: datetime, draw: float) -> Verdict:
-    """Decide how a launch goes on whose process ended. `draw` is a number of chance from [0, 1)."""
+def after_exit(restart: Restart, launch: Launch, clean: bool, now: datetime, draw: float) -> Verdict:
+    """Decide how a launch goes on of which nothing runs any more.
+
+    `clean` is whether it ended by itself, and well; one that healing stopped did not. `draw` is chance, from [0, 1).
+    """
     kept = within(launch.restarts, now, restart.interval)
     if launch.desired is LaunchDesired.STOPPED:
         return _end(launch, kept, Why.STOP_REQUESTED)
     if restart.policy == "never":
         return _end(launch, kept, Why.NOT_RESTARTED)
-    # Asked to end and wanted running: only healing does that.
-    if restart.policy == "on_failure" and exit.success and not exit.stopped:
+    if restart.policy == "on_failure" and clean:
         return _end(launch, kept, Why.ENDED_WELL)
     if len(kept) >= restart.burst:
         return Verdict(LaunchPhase.GAVE_UP, None, launch.restart_count, kept, Why.GAVE_UP)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -17,7 +18,13 @@ from sqlalchemy import make_url
 from tekton_gateway import Collector, Envoy, GatewaySettings
 from tekton_server.config import ConfigError, Settings, resolve
 from tekton_server.database import database_of
+from tekton_server.fleet_files import Fleet
+from tekton_server.host.launch_order import Surroundings
+from tekton_server.host.launcher import LocalLauncher
+from tekton_server.host.place import place_of
 from tekton_server.host.process import ThisProcess
+from tekton_server.host.secrets import FOLDER, Secrets
+from tekton_server.live.lifecycle.site import Means
 from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import PHASES, SystemState
@@ -59,8 +66,11 @@ class PartFailedError(Exception):
 class Tekton:
     """One running control plane: database, server and gateway; `bare` is the server alone. Made by `run`."""
 
-    def __init__(self, settings: Settings, progress: Progress, *, bare: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, progress: Progress, *, bare: bool = False, fleet: Fleet | None = None
+    ) -> None:
         self.settings = settings
+        self._fleet = fleet
         self.state = SystemState()
         self._bare = bare
         self._progress = progress
@@ -105,6 +115,8 @@ class Tekton:
         )
         _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
+        if self._fleet is not None and not self._bare:
+            self._equip(self._fleet, alone=alone)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
         self._on_stop("the registry", self.live.stop)
         self.state.add_check("database", self._database_trouble)
@@ -119,6 +131,26 @@ class Tekton:
         self.live.leases.judge.begin()
         self._step("ready", "serving")
         await self.server.set_serving(True)
+
+    def _equip(self, fleet: Fleet, *, alone: bool) -> None:
+        """Give the lifecycle what it launches with."""
+        settings, data = self.settings, self.settings.data_path
+        around = Surroundings(
+            # An address that stands for all of this machine's is none to call.
+            host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host),
+            port=settings.port,
+            environ=os.environ,
+            secrets=Secrets((data / FOLDER,), os.environ),
+            home=fleet.home,
+            log_bytes=settings.logs.max_bytes,
+            log_keep=settings.logs.keep,
+        )
+        launcher = LocalLauncher(data, around)
+        # Below the registry in the stack: first nobody follows what runs, then it is let go.
+        self._stack.callback(launcher.close)
+        orphans = settings.components.orphans
+        means = Means(launcher, fleet.launchable(), gethostname(), place_of(data), alone, orphans)
+        self.live.lifecycle.equip(means)
 
     async def _environment(self) -> DataDirectoryLock | None:
         """Take the data directory, where there is one, and see to it that the ports are free."""
@@ -293,17 +325,22 @@ class Tekton:
 
 @asynccontextmanager
 async def run(
-    settings: Settings, progress: Progress = lambda phase, text: None, *, bare: bool = False
+    settings: Settings,
+    progress: Progress = lambda phase, text: None,
+    *,
+    bare: bool = False,
+    fleet: Fleet | None = None,
 ) -> AsyncIterator[Tekton]:
     """Run a control plane for as long as the context is open; a failure half-way stops what was started.
 
-    `bare` runs the server alone, without gateway and embedded database.
+    `bare` runs the server alone, without gateway and embedded database; it launches nothing. `fleet` is what is
+    launched, and runs on when the control plane ends; without one, what an earlier one has launched is left alone.
 
     Raises:
         ConfigError, EmbeddedPostgresError, GatewayError, ListenError, PartFailedError, SchemaTooNewError, TektonError:
             it cannot start.
     """
-    tekton = Tekton(settings, progress, bare=bare)
+    tekton = Tekton(settings, progress, bare=bare, fleet=fleet)
     try:
         try:
             await tekton._start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -30,6 +30,7 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
     restarts_at_once: Count = 10
     restarts_at_once_share: Share = 0.2
     restarts_per_minute: Count = 60
+    orphans: Literal["adopt", "stop"] = "adopt"
 
 
 class DatabaseTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,7 @@ WANTED: Mapping[str, str] = {
     "components.restarts_at_once": _COUNT,
     "components.restarts_at_once_share": "a part of the fleet over 0, at most 1",
     "components.restarts_per_minute": _COUNT,
+    "components.orphans": "adopt or stop",
     "database.pool_size": _COUNT,
     "database.max_overflow": "a whole number from 0 to 1000",
     "database.keepalives_idle": _COUNT,

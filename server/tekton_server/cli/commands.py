@@ -99,7 +99,7 @@ def up(
     # Half a second of imports: somebody is told by now that something happens.
     from tekton_server.cli.up import run_up
 
-    raise typer.Exit(run_up(settings, display, log_file))
+    raise typer.Exit(run_up(settings, display, log_file, config=config))
 
 
 app.command(epilog=pieces.SERVE, rich_help_panel=RUN)(pieces.serve)

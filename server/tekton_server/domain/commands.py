@@ -11,6 +11,7 @@ from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
 from tekton.core.records import CommandKind
 from tekton.core.view import Change, Definition, Instance, InstanceCommand
+from tekton_server.domain.launch_commands import LaunchCommand
 
 
 class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +178,7 @@ Command = (
     | AcknowledgeCommand
     | ExpireCommands
     | ForgetCommands
+    | LaunchCommand
 )
 
 

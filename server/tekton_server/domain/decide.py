@@ -9,7 +9,7 @@ from typing import Any
 from tekton.core.errors import InvalidTransitionError
 from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
-from tekton_server.domain import busy, dependents, instance_commands, instances, judged
+from tekton_server.domain import busy, dependents, instance_commands, instances, judged, launch_ends, launches
 from tekton_server.domain.commands import (
     AcknowledgeCommand,
     Command,
@@ -28,6 +28,14 @@ from tekton_server.domain.commands import (
     ReviveInstance,
     StateReported,
     UpdateComponent,
+)
+from tekton_server.domain.launch_commands import (
+    AdoptLaunch,
+    BeginLaunch,
+    ClaimLaunch,
+    EndLaunch,
+    ForgetLaunches,
+    StopLaunch,
 )
 from tekton_server.domain.limits import REASON_CHARS
 from tekton_server.domain.overlay import Overlay
@@ -117,6 +125,7 @@ def _remove(view: Overlay, command: RemoveComponent, now: datetime) -> Decision:
         ended = instances.end(instance, cause, now=now, revision=view.revision)
         changes += [*ended, *instance_commands.forgotten(view, instance.instance_uuid, cause)]
         changes.append(InstanceChange(_after(instance, ended), None, cause))
+    changes += launch_ends.removed(view, command.component_id, cause, now)
     changes.append(DefinitionChange(definition, None, cause))
     return Decision(tuple(changes), None)
 
@@ -173,4 +182,10 @@ _DECIDERS: Mapping[type[Command], Callable[[Overlay, Any, datetime], Decision]] 
     AcknowledgeCommand: instance_commands.acknowledge,
     ExpireCommands: instance_commands.expire,
     ForgetCommands: instance_commands.forget,
+    ClaimLaunch: launches.claim,
+    BeginLaunch: launches.begin,
+    AdoptLaunch: launches.adopt,
+    StopLaunch: launch_ends.stop,
+    EndLaunch: launch_ends.end,
+    ForgetLaunches: launches.forget,
 }

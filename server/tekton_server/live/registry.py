@@ -27,6 +27,7 @@ from tekton_server.live.freshness import Freshness
 from tekton_server.live.housekeeping import Housekeeping, Retention
 from tekton_server.live.lease import Timing
 from tekton_server.live.leases import LeaseTable
+from tekton_server.live.lifecycle import Lifecycle
 from tekton_server.live.membership import Membership, server_lease
 from tekton_server.live.metrics import Batches
 from tekton_server.live.neighbours import Neighbours
@@ -103,6 +104,9 @@ class LiveRegistry:
         self.admission = Admission(lambda: self.leases.timing, self.leases.now)
         self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
         self.switches = Switches(SwitchStore(engine), self.leases.judge.preservation)
+        self.lifecycle = Lifecycle(
+            self.view, self.writer, self.leases, str(self.server_id), self.confirm, self.membership.met.wait
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -155,6 +159,7 @@ class LiveRegistry:
             "takeover": self.takeover.run(),
             "neighbours": self.neighbours.run(),
             "follower": self.follower.run(),
+            "launches": self.lifecycle.run(),
         }
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=name)
@@ -217,6 +222,7 @@ class LiveRegistry:
             _tell(change)
         self.leases.on_commit(commit, ours)
         self.commands.on_commit(commit)
+        self.lifecycle.on_commit(commit, ours)
         self.housekeeping.on_commit(commit)
         self.hub.publish(commit)
         self.batches.commit()

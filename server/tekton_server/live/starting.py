@@ -14,10 +14,11 @@ __all__ = ["Ending", "FleetComponent", "Outcome", "Started", "Starter", "Stopped
 
 
 class Started(msgspec.Struct, frozen=True):
-    """A component that runs. `already`: it ran before, and this start changed nothing."""
+    """A component that runs, in words too. `already`: it ran before, and this start changed nothing."""
 
     component_id: str
     instance_uuid: str
+    message: str
     already: bool = False
 
 
@@ -28,8 +29,8 @@ class Outcome(StrEnum):
     """It ended when it was asked to, by command or by signal."""
     KILLED = "killed"
     """It, or something that it had started, was killed."""
-    DEREGISTERED = "deregistered"
-    """It answered nothing and holds no lease any more; Tekton did not launch it, and knows no more of it."""
+    LOST = "lost"
+    """Its lease ran out without a word; Tekton did not launch it, and knows no more of it."""
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -93,6 +94,7 @@ class Starter(Protocol):
 
         Raises:
             ComponentNotFoundError: nobody knows such a component, or it has no such instance.
+            ConflictError: what is left refused, and Tekton did not launch it.
             TektonTimeoutError: something of it runs on; `details.instances` say what.
             UnavailableError: the registry cannot be written now.
         """
@@ -103,7 +105,10 @@ class Starter(Protocol):
     ) -> Started:
         """Stop a component and start it again, also where this server ends in between; start one that does not run.
 
+        One that Tekton did not launch is told only, and is whose business it is to start it again.
+
         Raises:
+            ConflictError: another operator stopped it meanwhile, or an instance refused.
             TektonError: as `stop` and `start` do.
         """
         ...

@@ -1,4 +1,4 @@
-"""LifecycleService: report, read, explain and watch states, who needs whom, and give commands."""
+"""LifecycleService: start and stop; report, read, explain and watch states; who needs whom; and give commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import lifecycle_service_pb2_grpc as lifecycle_grpc
 from tekton_server.domain.instance_commands import no_command
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import convert, history, instance_commands, read, reply, sse
+from tekton_server.services import convert, history, instance_commands, read, reply, sse, starting
 from tekton_server.services.base import Context, Servicer, now
 from tekton_server.services.explain import Explanations
 from tekton_server.services.graphs import Graphs
@@ -40,7 +40,29 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         self, request: lifecycle_pb.GetComponentStatusRequest, context: Context
     ) -> lifecycle_pb.GetComponentStatusResponse:
         """Read the state of a component."""
-        return convert.status(await self.component(request.component_id), self.live.leases, now())
+        found = await self.component(request.component_id)
+        answer = convert.status(found, self.live.leases, now())
+        if (detail := starting.detail(self.live.view.launch(request.component_id))) is not None:
+            answer.status_detail.CopyFrom(detail)
+        return answer
+
+    async def StartComponent(
+        self, request: lifecycle_pb.StartComponentRequest, context: Context
+    ) -> lifecycle_pb.StartComponentResponse:
+        """Start a component."""
+        return await starting.start(self.live.lifecycle, request)
+
+    async def StopComponent(
+        self, request: lifecycle_pb.StopComponentRequest, context: Context
+    ) -> lifecycle_pb.StopComponentResponse:
+        """Stop a component."""
+        return await starting.stop(self.live.lifecycle, request)
+
+    async def RestartComponent(
+        self, request: lifecycle_pb.RestartComponentRequest, context: Context
+    ) -> lifecycle_pb.RestartComponentResponse:
+        """Restart a component."""
+        return await starting.restart(self.live.lifecycle, request)
 
     async def GetDependencyGraph(
         self, request: lifecycle_pb.GetDependencyGraphRequest, context: Context

@@ -120,6 +120,256 @@ class UpdateComponentStateResponse(_message.Message):
 Global___UpdateComponentStateResponse: _TypeAlias = UpdateComponentStateResponse  # noqa: Y015
 
 @_typing.final
+class StartComponentRequest(_message.Message):
+    """StartComponentRequest names a component to start."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    wait: _builtins.bool
+    """wait has the answer come once it is ready or degraded, or failed to become so, instead of once its program runs."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        wait: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartComponentRequest: _TypeAlias = StartComponentRequest  # noqa: Y015
+
+@_typing.final
+class StartComponentResponse(_message.Message):
+    """StartComponentResponse tells what runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    ALREADY_RUNNING_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """success is true."""
+    message: _builtins.str
+    """message is a sentence for people."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance that was started, or that runs already."""
+    component_id: _builtins.str
+    """component_id is the component."""
+    already_running: _builtins.bool
+    """already_running is true where it ran before and nothing was done."""
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        component_id: _builtins.str = ...,
+        already_running: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_running", b"already_running", "component_id", b"component_id", "instance_uuid", b"instance_uuid", "message", b"message", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartComponentResponse: _TypeAlias = StartComponentResponse  # noqa: Y015
+
+@_typing.final
+class StopComponentRequest(_message.Message):
+    """StopComponentRequest says what to stop, and how."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance. Empty: everything of the component."""
+    force: _builtins.bool
+    """force has a process killed that does not end by itself."""
+    timeout: _builtins.float
+    """timeout is how many seconds an instance has for what it has in hand, 0 to 3,600; 0 signals at once. Without it, that
+    of its launch specification, or 30.
+    """
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        force: _builtins.bool = ...,
+        timeout: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "component_id", b"component_id", "force", b"force", "instance_uuid", b"instance_uuid", "timeout", b"timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__timeout: _TypeAlias = _typing.Literal["timeout"]  # noqa: Y015
+    _WhichOneofArgType__timeout: _TypeAlias = _typing.Literal["_timeout", b"_timeout"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timeout) -> _WhichOneofReturnType__timeout | None: ...
+
+Global___StopComponentRequest: _TypeAlias = StopComponentRequest  # noqa: Y015
+
+@_typing.final
+class StopComponentResponse(_message.Message):
+    """StopComponentResponse tells what was stopped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    INSTANCES_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """success is true."""
+    message: _builtins.str
+    """message is a sentence for people."""
+    component_id: _builtins.str
+    """component_id is the component."""
+    @_builtins.property
+    def instances(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoppedInstance]:
+        """instances are those that ran, and what became of each."""
+
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        component_id: _builtins.str = ...,
+        instances: _abc.Iterable[Global___StoppedInstance] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "instances", b"instances", "message", b"message", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopComponentResponse: _TypeAlias = StopComponentResponse  # noqa: Y015
+
+@_typing.final
+class StoppedInstance(_message.Message):
+    """StoppedInstance is one instance that ran, and runs no more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    LAUNCHED_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance."""
+    launched: _builtins.bool
+    """launched is true where Tekton had launched it, and so saw its process end."""
+    outcome: _builtins.str
+    """outcome is stopped where it ended when it was asked to, killed where it had to be killed, lost where Tekton did not
+    launch it and its lease ran out without a word.
+    """
+    message: _builtins.str
+    """message says how it ended, such as "exit code 0"."""
+    def __init__(
+        self,
+        *,
+        instance_uuid: _builtins.str = ...,
+        launched: _builtins.bool = ...,
+        outcome: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance_uuid", b"instance_uuid", "launched", b"launched", "message", b"message", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoppedInstance: _TypeAlias = StoppedInstance  # noqa: Y015
+
+@_typing.final
+class RestartComponentRequest(_message.Message):
+    """RestartComponentRequest says what to restart, and how."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance. Empty: everything of the component."""
+    force: _builtins.bool
+    """force has a process killed that does not end by itself."""
+    timeout: _builtins.float
+    """timeout is how many seconds an instance has for what it has in hand, 0 to 3,600; 0 signals at once. Without it, that
+    of its launch specification, or 30.
+    """
+    wait: _builtins.bool
+    """wait has the answer come once it is ready or degraded, or failed to become so, instead of once its program runs."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        force: _builtins.bool = ...,
+        timeout: _builtins.float | None = ...,
+        wait: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "component_id", b"component_id", "force", b"force", "instance_uuid", b"instance_uuid", "timeout", b"timeout", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__timeout: _TypeAlias = _typing.Literal["timeout"]  # noqa: Y015
+    _WhichOneofArgType__timeout: _TypeAlias = _typing.Literal["_timeout", b"_timeout"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timeout) -> _WhichOneofReturnType__timeout | None: ...
+
+Global___RestartComponentRequest: _TypeAlias = RestartComponentRequest  # noqa: Y015
+
+@_typing.final
+class RestartComponentResponse(_message.Message):
+    """RestartComponentResponse tells what runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """success is true."""
+    message: _builtins.str
+    """message is a sentence for people."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance that was started, or, of what Tekton did not launch, that was asked to restart."""
+    component_id: _builtins.str
+    """component_id is the component."""
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        component_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "instance_uuid", b"instance_uuid", "message", b"message", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestartComponentResponse: _TypeAlias = RestartComponentResponse  # noqa: Y015
+
+@_typing.final
 class GetComponentStatusRequest(_message.Message):
     """GetComponentStatusRequest names a component."""
 
@@ -198,6 +448,7 @@ class GetComponentStatusResponse(_message.Message):
     STATUS_SINCE_FIELD_NUMBER: _builtins.int
     SUSPECT_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    STATUS_DETAIL_FIELD_NUMBER: _builtins.int
     component_id: _builtins.str
     """component_id is the component."""
     status: _component_pb2.ComponentState.Value.ValueType
@@ -228,6 +479,10 @@ class GetComponentStatusResponse(_message.Message):
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """metrics are the figures of its last beat."""
 
+    @_builtins.property
+    def status_detail(self) -> _component_pb2.StatusDetail:
+        """status_detail is how far Tekton is with launching it. Absent where Tekton never did."""
+
     def __init__(
         self,
         *,
@@ -242,10 +497,11 @@ class GetComponentStatusResponse(_message.Message):
         status_since: _timestamp_pb2.Timestamp | None = ...,
         suspect: _builtins.bool = ...,
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        status_detail: _component_pb2.StatusDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_heartbeat", b"last_heartbeat", "status_since", b"status_since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_heartbeat", b"last_heartbeat", "status_detail", b"status_detail", "status_since", b"status_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "health_status", b"health_status", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "metrics", b"metrics", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "uptime", b"uptime", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "health_status", b"health_status", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "metrics", b"metrics", "status", b"status", "status_detail", b"status_detail", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "uptime", b"uptime", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -646,6 +902,7 @@ class Condition(_message.Message):
     NOTES_FIELD_NUMBER: _builtins.int
     WAITS_FOR_FIELD_NUMBER: _builtins.int
     ROOT_CAUSE_FIELD_NUMBER: _builtins.int
+    STATUS_DETAIL_FIELD_NUMBER: _builtins.int
     component_id: _builtins.str
     """component_id is the component, as it is registered or, where it is not, as it is called by who needs it."""
     status: _component_pb2.ComponentState.Value.ValueType
@@ -686,6 +943,10 @@ class Condition(_message.Message):
         which it declared them.
         """
 
+    @_builtins.property
+    def status_detail(self) -> _component_pb2.StatusDetail:
+        """status_detail is how far Tekton is with launching it. Absent where Tekton never did."""
+
     def __init__(
         self,
         *,
@@ -702,10 +963,11 @@ class Condition(_message.Message):
         notes: _abc.Iterable[_builtins.str] | None = ...,
         waits_for: _abc.Iterable[_builtins.str] | None = ...,
         root_cause: _builtins.bool = ...,
+        status_detail: _component_pb2.StatusDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "last_heartbeat", b"last_heartbeat", "status_since", b"status_since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "last_heartbeat", b"last_heartbeat", "status_detail", b"status_detail", "status_since", b"status_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "evidence", b"evidence", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "message", b"message", "notes", b"notes", "registered", b"registered", "root_cause", b"root_cause", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "waits_for", b"waits_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "evidence", b"evidence", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "message", b"message", "notes", b"notes", "registered", b"registered", "root_cause", b"root_cause", "status", b"status", "status_detail", b"status_detail", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "waits_for", b"waits_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -42,6 +42,21 @@ class LifecycleServiceStub:
                 request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateRequest.SerializeToString,
                 response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateResponse.FromString,
                 _registered_method=True)
+        self.StartComponent = channel.unary_unary(
+                '/tekton.v1.LifecycleService/StartComponent',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentResponse.FromString,
+                _registered_method=True)
+        self.StopComponent = channel.unary_unary(
+                '/tekton.v1.LifecycleService/StopComponent',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentResponse.FromString,
+                _registered_method=True)
+        self.RestartComponent = channel.unary_unary(
+                '/tekton.v1.LifecycleService/RestartComponent',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentResponse.FromString,
+                _registered_method=True)
         self.GetComponentStatus = channel.unary_unary(
                 '/tekton.v1.LifecycleService/GetComponentStatus',
                 request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentStatusRequest.SerializeToString,
@@ -98,6 +113,42 @@ class LifecycleServiceServicer:
         starting, ready (or degraded) is reached by walking it: one history row and one event per hop, one revision.
         Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
         registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartComponent(self, request, context):
+        """StartComponent starts a component as its launch specification in components.json says, and answers once its program
+        runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
+        not waited for, but a cycle is refused. It waits for a stop under way.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
+        the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+        circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopComponent(self, request, context):
+        """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
+        the stop command over its stream and has the timeout for what it has in hand; then, and at once where it cannot be
+        told, its process group is signalled, and with force killed. What Tekton did not launch is only given the command. What
+        was stopped is not restarted by any policy. A caller that gives up does not take the stop back.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session for an instance that is forgotten, conflict where what is left refused, timeout (1006) with
+        details.instances where something runs on, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestartComponent(self, request, context):
+        """RestartComponent stops a component as StopComponent does and starts it as StartComponent does; one that does not run
+        is started. What Tekton did not launch is given the restart command, and whoever launched it starts it again.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        no_launch_spec (1004), startup_failed (1004), circular_dependency (1005), timeout (1006), stale_session, conflict,
+        unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,6 +246,21 @@ def add_LifecycleServiceServicer_to_server(servicer, server):
                     request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateRequest.FromString,
                     response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateResponse.SerializeToString,
             ),
+            'StartComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartComponent,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentResponse.SerializeToString,
+            ),
+            'StopComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopComponent,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentResponse.SerializeToString,
+            ),
+            'RestartComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestartComponent,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentResponse.SerializeToString,
+            ),
             'GetComponentStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetComponentStatus,
                     request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentStatusRequest.FromString,
@@ -269,6 +335,87 @@ class LifecycleService:
             '/tekton.v1.LifecycleService/UpdateComponentState',
             tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateRequest.SerializeToString,
             tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StartComponent',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StopComponent',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestartComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/RestartComponent',
+            tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,30 @@ class LifecycleServiceStub:
     Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
     registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
     """
+    StartComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StartComponentRequest, _lifecycle_service_pb2.StartComponentResponse]
+    """StartComponent starts a component as its launch specification in components.json says, and answers once its program
+    runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
+    not waited for, but a cycle is refused. It waits for a stop under way.
+    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
+    the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+    circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+    """
+    StopComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]
+    """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
+    the stop command over its stream and has the timeout for what it has in hand; then, and at once where it cannot be
+    told, its process group is signalled, and with force killed. What Tekton did not launch is only given the command. What
+    was stopped is not restarted by any policy. A caller that gives up does not take the stop back.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session for an instance that is forgotten, conflict where what is left refused, timeout (1006) with
+    details.instances where something runs on, unavailable.
+    """
+    RestartComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.RestartComponentRequest, _lifecycle_service_pb2.RestartComponentResponse]
+    """RestartComponent stops a component as StopComponent does and starts it as StartComponent does; one that does not run
+    is started. What Tekton did not launch is given the restart command, and whoever launched it starts it again.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    no_launch_spec (1004), startup_failed (1004), circular_dependency (1005), timeout (1006), stale_session, conflict,
+    unavailable.
+    """
     GetComponentStatus: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetComponentStatusRequest, _lifecycle_service_pb2.GetComponentStatusResponse]
     """GetComponentStatus reads the state of a component and the health it reported.
     Errors: component_not_found (1001), unavailable.
@@ -100,6 +124,30 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     starting, ready (or degraded) is reached by walking it: one history row and one event per hop, one revision.
     Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
     registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
+    """
+    StartComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StartComponentRequest, _lifecycle_service_pb2.StartComponentResponse]  # type: ignore[assignment]
+    """StartComponent starts a component as its launch specification in components.json says, and answers once its program
+    runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
+    not waited for, but a cycle is refused. It waits for a stop under way.
+    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
+    the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+    circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+    """
+    StopComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]  # type: ignore[assignment]
+    """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
+    the stop command over its stream and has the timeout for what it has in hand; then, and at once where it cannot be
+    told, its process group is signalled, and with force killed. What Tekton did not launch is only given the command. What
+    was stopped is not restarted by any policy. A caller that gives up does not take the stop back.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session for an instance that is forgotten, conflict where what is left refused, timeout (1006) with
+    details.instances where something runs on, unavailable.
+    """
+    RestartComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.RestartComponentRequest, _lifecycle_service_pb2.RestartComponentResponse]  # type: ignore[assignment]
+    """RestartComponent stops a component as StopComponent does and starts it as StartComponent does; one that does not run
+    is started. What Tekton did not launch is given the restart command, and whoever launched it starts it again.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    no_launch_spec (1004), startup_failed (1004), circular_dependency (1005), timeout (1006), stale_session, conflict,
+    unavailable.
     """
     GetComponentStatus: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetComponentStatusRequest, _lifecycle_service_pb2.GetComponentStatusResponse]  # type: ignore[assignment]
     """GetComponentStatus reads the state of a component and the health it reported.
@@ -163,6 +211,48 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         starting, ready (or degraded) is reached by walking it: one history row and one event per hop, one revision.
         Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
         registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def StartComponent(
+        self,
+        request: _lifecycle_service_pb2.StartComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.StartComponentResponse, _abc.Awaitable[_lifecycle_service_pb2.StartComponentResponse]]:
+        """StartComponent starts a component as its launch specification in components.json says, and answers once its program
+        runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
+        not waited for, but a cycle is refused. It waits for a stop under way.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
+        the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+        circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def StopComponent(
+        self,
+        request: _lifecycle_service_pb2.StopComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.StopComponentResponse, _abc.Awaitable[_lifecycle_service_pb2.StopComponentResponse]]:
+        """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
+        the stop command over its stream and has the timeout for what it has in hand; then, and at once where it cannot be
+        told, its process group is signalled, and with force killed. What Tekton did not launch is only given the command. What
+        was stopped is not restarted by any policy. A caller that gives up does not take the stop back.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session for an instance that is forgotten, conflict where what is left refused, timeout (1006) with
+        details.instances where something runs on, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def RestartComponent(
+        self,
+        request: _lifecycle_service_pb2.RestartComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.RestartComponentResponse, _abc.Awaitable[_lifecycle_service_pb2.RestartComponentResponse]]:
+        """RestartComponent stops a component as StopComponent does and starts it as StartComponent does; one that does not run
+        is started. What Tekton did not launch is given the restart command, and whoever launched it starts it again.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        no_launch_spec (1004), startup_failed (1004), circular_dependency (1005), timeout (1006), stale_session, conflict,
+        unavailable.
         """
 
     @_abc_1.abstractmethod

@@ -129,6 +129,8 @@ class Tekton:
         self._supervisor.begin()
         # What was loaded could not beat before now.
         self.live.leases.judge.begin()
+        if self.live.healer is not None:
+            self.live.healer.begin()
         self._step("ready", "serving")
         await self.server.set_serving(True)
 
@@ -149,8 +151,10 @@ class Tekton:
         # Below the registry in the stack: first nobody follows what runs, then it is let go.
         self._stack.callback(launcher.close)
         orphans = settings.components.orphans
-        means = Means(launcher, fleet.launchable(), gethostname(), place_of(data), alone, orphans)
+        heals = settings.components.auto_recover
+        means = Means(launcher, fleet.launchable(), gethostname(), place_of(data), alone, orphans, heals)
         self.live.lifecycle.equip(means)
+        self.live.heal(settings.healing)
 
     async def _environment(self) -> DataDirectoryLock | None:
         """Take the data directory, where there is one, and see to it that the ports are free."""

@@ -35,6 +35,7 @@ from tekton_server.domain.launch_commands import (
     ClaimLaunch,
     EndLaunch,
     ForgetLaunches,
+    SettleLaunch,
     StopLaunch,
 )
 from tekton_server.domain.limits import REASON_CHARS
@@ -187,5 +188,6 @@ _DECIDERS: Mapping[type[Command], Callable[[Overlay, Any, datetime], Decision]] 
     AdoptLaunch: launches.adopt,
     StopLaunch: launch_ends.stop,
     EndLaunch: launch_ends.end,
+    SettleLaunch: launches.settle,
     ForgetLaunches: launches.forget,
 }

@@ -24,9 +24,14 @@ Policy = Callable[[str], Restart | None]
 """Gives the restart policy of a component that Tekton launches; None for others."""
 
 
+def serving(instance: Instance) -> bool:
+    """Whether an instance can be used."""
+    return instance.leased and instance.state in SERVING
+
+
 def serves(component: Component | None) -> bool:
     """Whether an instance of it can be used."""
-    return component is not None and any(one.leased and one.state in SERVING for one in component.instances.values())
+    return component is not None and any(map(serving, component.instances.values()))
 
 
 def is_down(launch: Launch, component: Component | None) -> bool:
@@ -87,15 +92,17 @@ def resting_on(view: View, keys: Collection[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def lacking(view: View, component: Component, policy: Policy) -> tuple[str, ...]:
-    """Give which of its direct dependencies are down and degrade who depends on them."""
+def lacking(
+    view: View, component: Component, policy: Policy, under_way: Callable[[str], bool] = lambda key: False
+) -> tuple[str, ...]:
+    """Give which of its direct dependencies are down, or are being started again, and degrade who depends on them."""
     found = []
     for need in dict.fromkeys(map(lookup_key, component.definition.dependencies)):
         launch = view.launch(need)
         restart = policy(launch.component_id) if launch else None
         if launch is None or restart is None or restart.dependents == "leave":
             continue
-        if is_down(launch, view.get(need)):
+        if under_way(need) or is_down(launch, view.get(need)):
             found.append(launch.component_id)
     return tuple(found)
 

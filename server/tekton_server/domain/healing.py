@@ -16,23 +16,14 @@ Sources of the rules:
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import NamedTuple
 
 from tekton.core.backoff import drawn
 from tekton.core.view import Launch, LaunchDesired, LaunchPhase
 from tekton_server.domain.launch_spec import Restart
 
-
-class Why(StrEnum):
-    """Why a launch went on as it did; the reason of its change in the journal."""
-
-    STOP_REQUESTED = "stop_requested"
-    NOT_RESTARTED = "not_restarted"
-    """Its policy, or auto_recover, wants no restart."""
-    ENDED_WELL = "ended_well"
-    RESTART_DUE = "restart_due"
-    GAVE_UP = "gave_up"
+# The reason of an instance that is not started again any more.
+GAVE_UP = "gave_up"
 
 
 class Verdict(NamedTuple):
@@ -45,7 +36,6 @@ class Verdict(NamedTuple):
     next_attempt_at: datetime | None
     restart_count: int
     restarts: tuple[datetime, ...]
-    reason: Why
 
 
 def after_exit(restart: Restart, launch: Launch, clean: bool, now: datetime, draw: float) -> Verdict:
@@ -55,17 +45,15 @@ def after_exit(restart: Restart, launch: Launch, clean: bool, now: datetime, dra
     """
     kept = within(launch.restarts, now, restart.interval)
     if launch.desired is LaunchDesired.STOPPED:
-        return _end(launch, kept, Why.STOP_REQUESTED)
-    if restart.policy == "never":
-        return _end(launch, kept, Why.NOT_RESTARTED)
-    if restart.policy == "on_failure" and clean:
-        return _end(launch, kept, Why.ENDED_WELL)
+        return Verdict(LaunchPhase.ENDED, None, launch.restart_count, kept)
+    if restart.policy == "never" or (restart.policy == "on_failure" and clean):
+        return Verdict(LaunchPhase.ENDED, None, launch.restart_count, kept)
     if len(kept) >= restart.burst:
-        return Verdict(LaunchPhase.GAVE_UP, None, launch.restart_count, kept, Why.GAVE_UP)
+        return Verdict(LaunchPhase.GAVE_UP, None, launch.restart_count, kept)
     pauses = restart.backoff
     pause = drawn(launch.restart_count, draw, base=pauses.initial, ceiling=pauses.max)
     due = now + timedelta(seconds=pause)
-    return Verdict(LaunchPhase.BACKOFF, due, launch.restart_count, kept, Why.RESTART_DUE)
+    return Verdict(LaunchPhase.BACKOFF, due, launch.restart_count, kept)
 
 
 def restarted(restart: Restart, launch: Launch, now: datetime) -> tuple[int, tuple[datetime, ...]]:
@@ -85,7 +73,3 @@ def within(restarts: tuple[datetime, ...], now: datetime, interval: float) -> tu
     """Give the restarts of the last `interval` seconds."""
     since = now - timedelta(seconds=interval)
     return tuple(at for at in restarts if at > since)
-
-
-def _end(launch: Launch, kept: tuple[datetime, ...], reason: Why) -> Verdict:
-    return Verdict(LaunchPhase.ENDED, None, launch.restart_count, kept, reason)

@@ -12,6 +12,8 @@ from tekton_server.live.lifecycle.site import Site
 SHUTDOWN = (CommandKind.STOP, CommandKind.RESTART)
 # From its goodbye to the end of a process, and at least as long from the signal to the end; in seconds.
 SETTLE = 5.0
+# What a kill, and the record of an end, take at most.
+_KILL, _RECORD = 15.0, 1.0
 # So many intervals of beats an answer may take where the command comes with the reply to a beat.
 _BEATS = 1.5
 
@@ -40,6 +42,11 @@ def before_signals(site: Site, launch: Launch) -> float:
 def after_signal(site: Site, launch: Launch) -> float:
     """Give how many seconds it has to end once it is signalled: what it has left, or a moment of its own."""
     return max(_left(site, launch), min(SETTLE, _given(launch)))
+
+
+def longest(seconds: float, *, force: bool) -> float:
+    """Give after how many seconds a stop that gives so many is over, or will not be."""
+    return seconds + min(SETTLE, seconds) + (_KILL if force else _RECORD)
 
 
 def _left(site: Site, launch: Launch) -> float:

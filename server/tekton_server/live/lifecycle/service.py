@@ -15,7 +15,7 @@ from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.instances import not_found
 from tekton_server.domain.launch_commands import Claimed, ClaimLaunch, StopAsked, StopLaunch
 from tekton_server.live.leases import LeaseTable
-from tekton_server.live.lifecycle import endings, readiness
+from tekton_server.live.lifecycle import endings, patience, readiness
 from tekton_server.live.lifecycle.adoption import take_over
 from tekton_server.live.lifecycle.bells import Bells, until
 from tekton_server.live.lifecycle.cycles import refuse_cycles
@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 BEGIN_WITHIN, SETTLE_WITHIN = 40.0, 30.0
 # What a component gets for what it has in hand where neither its specification nor the caller says.
 STOP_TIMEOUT = 30.0
-# What a kill, and the record of it, take at most beside what was given.
-_SLACK = 15.0
 
 
 class Lifecycle(Starter):
@@ -189,10 +187,9 @@ class Lifecycle(Starter):
                 force=force,
             )
         )
-        left = until(seconds + _SLACK)
+        left = until(patience.longest(seconds, force=force))
         ours = [] if asked.launch is None else [self._bells.until(component_id, self._over(asked.launch), left)]
-        patience = until(seconds + 1.0)
-        others = [self._bells.until(component_id, self._told(one), patience) for one in asked.others]
+        others = [self._bells.until(component_id, self._told(one), until(seconds + 1.0)) for one in asked.others]
         await asyncio.gather(*ours, *others)
         return endings.stopped(self.site, component_id, asked, seconds)
 
@@ -256,7 +253,8 @@ class Lifecycle(Starter):
         return await self.start(component_id)
 
     async def _restarted(self, launch: Launch, seconds: float) -> Started:
-        over = await self._bells.until(launch.component_id, self._over(launch), until(seconds + _SLACK))
+        left = until(patience.longest(seconds, force=launch.force))
+        over = await self._bells.until(launch.component_id, self._over(launch), left)
         if over is None:
             raise endings.overdue(self.site, launch.component_id, StopAsked(launch, ()), seconds)
         present = self.site.launch(launch.component_id)

@@ -147,20 +147,21 @@ def end(view: Overlay, command: EndLaunch, now: datetime) -> Decision:
     changes = _instance_ends(view, command, now, asked=launch.phase is LaunchPhase.STOPPING)
     after = _after(view, launch, command, now)
     if after is not None and after.phase is LaunchPhase.GAVE_UP:
-        changes += _given_up(view, changes, command, now)
+        changes = _given_up(view, changes, command, now)
     reason = _REASONS.get(after.phase, ENDED) if after is not None else ENDED
     return Decision((*changes, LaunchChange(launch, after, Cause(reason, evidence=command.evidence))), after)
 
 
 def _given_up(view: Overlay, changes: list[Change], command: EndLaunch, now: datetime) -> list[Change]:
-    """Have the failed instance say that nothing more is tried."""
-    instance = view.instance(command.instance_uuid)
-    for change in changes:
-        instance = change.new if isinstance(change, InstanceChange) else instance
-    if instance is None or instance.state is not ComponentState.FAILED:
-        return []
+    """Have the failed instance say that nothing more is tried: as it fails, or where it had failed before its end."""
     cause = Cause(GAVE_UP, evidence=command.evidence)
-    return [*instances.walk(instance, (ComponentState.FAILED,), cause, now=now, revision=view.revision)]
+    last = changes[-1] if changes else None
+    if isinstance(last, InstanceChange) and last.new is not None and last.new.state is ComponentState.FAILED:
+        return [*changes[:-1], InstanceChange(last.old, msgspec.structs.replace(last.new, reason=GAVE_UP), cause)]
+    instance = view.instance(command.instance_uuid)
+    if instance is None or instance.state is not ComponentState.FAILED:
+        return changes
+    return [*changes, *instances.walk(instance, (ComponentState.FAILED,), cause, now=now, revision=view.revision)]
 
 
 def _after(view: Overlay, launch: Launch, command: EndLaunch, now: datetime) -> Launch | None:

@@ -20,8 +20,8 @@ class Hands(Protocol):
         """Tell whether this server follows a launch: its failures are healed here, and nowhere else."""
         ...
 
-    async def again(self, launch: Launch, guard: Callable[[], bool]) -> bool:
-        """Claim one again that is in back-off, so that it is started; tell whether it was claimed.
+    async def again(self, launch: Launch, guard: Callable[[], bool]) -> None:
+        """Claim one again that is in back-off, so that it is started.
 
         MUST do so only while that very back-off lasts and `guard`, asked under the journal lock, is true.
 

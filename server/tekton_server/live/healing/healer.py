@@ -160,9 +160,8 @@ class Healer:
         group.create_task(self._heal(key, launch, wait), name=f"healing of {launch.component_id}")
 
     async def _heal(self, key: str, launch: Launch, wait: Wait) -> None:
-        done = False
         try:
-            done = await self._job(key, launch, wait)
+            await self._job(key, launch, wait)
         except TektonError as error:
             log.warning("%s was not healed: %s", launch.component_id, error)
         finally:
@@ -170,20 +169,20 @@ class Healer:
             self._at_work.discard(key)
             self._touched.add(key)
             self._wake.set()
-        if not done and self._waits.waiting.get(key) == wait:
+        if self._waits.waiting.get(key) == wait:
+            # It came to nothing, or what came of it is on its way into the journal.
             self._waits.put_off(key, _AGAIN * spread(0.5, 1.5))
 
-    async def _job(self, key: str, launch: Launch, wait: Wait) -> bool:
-        """Do what is to be done; tell whether it came to something."""
+    async def _job(self, key: str, launch: Launch, wait: Wait) -> None:
         if wait.job is Job.AGAIN:
-            return await self._hands.again(launch, lambda: self._ledger.room(self._cap, key))
+            await self._hands.again(launch, lambda: self._ledger.room(self._cap, key))
+            return
         log.warning("%s is stopped, to be started again: %s", launch.component_id, wait.why)
         if wait.job is Job.END:
             await self._hands.end(launch, wait.why)
         else:
             await self._hands.restart(launch.component_id)
         self._ledger.settle(key)
-        return True
 
     def _hold(self, trouble: str) -> None:
         if trouble:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tekton.core.ids import lookup_key, new_uuid
 from tekton.core.view import Launch
-from tekton_server.domain.launch_commands import Claimed, ClaimLaunch
+from tekton_server.domain.launch_commands import ClaimLaunch
 from tekton_server.domain.launch_spec import LaunchSpec
 from tekton_server.live.healing.hands import Hands
 from tekton_server.live.lifecycle.site import Site, identity
@@ -29,7 +29,7 @@ class Launches(Hands):
         """See Hands."""
         return launch.server_id == self._site.server_id
 
-    async def again(self, launch: Launch, guard: Callable[[], bool]) -> bool:
+    async def again(self, launch: Launch, guard: Callable[[], bool]) -> None:
         """See Hands."""
         claim = ClaimLaunch(
             component=self._site.fleet[lookup_key(launch.component_id)],
@@ -37,8 +37,7 @@ class Launches(Hands):
             holder=self._site.holder,
             after=launch.epoch,
         )
-        claimed: Claimed | None = await self._site.writer.submit_nowait(claim, guard=guard)
-        return claimed is not None and claimed.made
+        await self._site.writer.submit_nowait(claim, guard=guard)
 
     async def end(self, launch: Launch, why: str) -> None:
         """See Hands."""

@@ -44,7 +44,7 @@ FLEET = {
     "frozen": small("frozen", stop_timeout=0.5, **restart()),
     "phoenix": small("phoenix", **restart(reset_after=0.3)),
     "once": small("once", **restart(policy="never")),
-    "done": launch("sh", "-c", "sleep 0.2"),
+    "done": launch("sh", "-c", "sleep 0.2", **restart()),
     "crasher": launch(*CRASH, **restart(burst=3)),
     "late": launch(startup_timeout=0.4, stop_timeout=0.5, **restart(burst=1)),
     "low": small("low", **restart(burst=2)),

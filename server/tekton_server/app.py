@@ -132,6 +132,8 @@ class Tekton:
         self._supervisor.begin()
         # What was loaded could not beat before now.
         self.live.leases.judge.begin()
+        if self.live.healer is not None:
+            self.live.healer.begin()
         if self._fleet is not None and not self._bare:
             await self._start_components()
         await self._verify()
@@ -157,8 +159,10 @@ class Tekton:
         # Below the registry in the stack: first nobody follows what runs, then it is let go.
         self._stack.callback(launcher.close)
         orphans = settings.components.orphans
-        means = Means(launcher, fleet.launchable(), gethostname(), place_of(data), alone, orphans)
+        heals = settings.components.auto_recover
+        means = Means(launcher, fleet.launchable(), gethostname(), place_of(data), alone, orphans, heals)
         self.live.lifecycle.equip(means)
+        self.live.heal(settings.healing)
 
     async def _start_components(self) -> None:
         """Start the fleet, where that is configured: it is a part of what has to be ready, unless it fails."""

@@ -20,8 +20,9 @@ FOREVER = ["sleep", "1000"]
 
 
 def launch(*command: str, **more: Any) -> dict[str, Any]:
-    """Make an entry of components.json that has only a launch specification."""
-    return {"launch": {"command": list(command or FOREVER), "stop_timeout": 5, **OURSELVES, **more}}
+    """Make an entry of components.json that has only a launch specification; it is healed where the test says how."""
+    given = {"stop_timeout": 5, "restart": {"policy": "never"}, **OURSELVES, **more}
+    return {"launch": {"command": list(command or FOREVER), **given}}
 
 
 def write_fleet(home: Path, components: dict[str, dict[str, Any]], **files: Any) -> Fleet:

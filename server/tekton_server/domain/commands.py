@@ -108,6 +108,14 @@ class JudgeBusy(msgspec.Struct, frozen=True, kw_only=True):
     evidence: dict[str, Any] = {}
 
 
+class JudgeDependencies(msgspec.Struct, frozen=True, kw_only=True):
+    """Degrade an instance that lacks what it depends on, or bring it back when it lacks nothing. Answers None."""
+
+    instance_uuid: str
+    granted: int
+    lacking: tuple[str, ...]
+
+
 class ForgetInstances(msgspec.Struct, frozen=True, kw_only=True):
     """Forget instances that ended before `before`, and a component whose last one that is. Answers None.
 
@@ -166,6 +174,7 @@ Command = (
     | ReviveInstance
     | ExpireLease
     | JudgeBusy
+    | JudgeDependencies
     | ForgetInstances
     | PostCommand
     | AcknowledgeCommand

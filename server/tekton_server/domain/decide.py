@@ -9,7 +9,16 @@ from typing import Any
 from tekton.core.errors import InvalidTransitionError
 from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
-from tekton_server.domain import busy, instance_commands, instances, launch_ends, launches, startup
+from tekton_server.domain import (
+    busy,
+    dependents,
+    instance_commands,
+    instances,
+    judged,
+    launch_ends,
+    launches,
+    startup,
+)
 from tekton_server.domain.commands import (
     AcknowledgeCommand,
     Command,
@@ -20,6 +29,7 @@ from tekton_server.domain.commands import (
     ForgetCommands,
     ForgetInstances,
     JudgeBusy,
+    JudgeDependencies,
     PostCommand,
     RegisterComponent,
     RemoveComponent,
@@ -34,6 +44,7 @@ from tekton_server.domain.launch_commands import (
     ClaimLaunch,
     EndLaunch,
     ForgetLaunches,
+    SettleLaunch,
     StopLaunch,
 )
 from tekton_server.domain.limits import REASON_CHARS
@@ -71,8 +82,8 @@ def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
     if command.claim:
         _check_claim(instance, command.state)
     states = path(instance.state, command.state)
-    if not states and busy.blocked(instance) and command.reason != busy.BLOCKED:
-        # From here on the instance itself says so, and it does not end with the lag.
+    if not states and judged.degraded(instance) and command.reason != instance.reason:
+        # From here on the instance itself says so, and it does not end with the judgement.
         states = (instance.state,)
     if not states and command.extend_startup:
         # Whoever waits hears of it by the change, at whichever server.
@@ -85,7 +96,7 @@ def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
 
 
 def _check_claim(instance: Instance, state: ComponentState) -> None:
-    busy.check_claim(instance, state)
+    judged.check_claim(instance, state)
     if instance.state is ComponentState.STOPPING and state not in (ComponentState.STOPPING, ComponentState.FAILED):
         raise InvalidTransitionError(
             "a beat does not take an instance out of stopping",
@@ -182,6 +193,7 @@ _DECIDERS: Mapping[type[Command], Callable[[Overlay, Any, datetime], Decision]] 
     RemoveComponent: _remove,
     ExpireLease: _expire,
     JudgeBusy: busy.judge,
+    JudgeDependencies: dependents.judge,
     ReviveInstance: _revive,
     ForgetInstances: forget,
     PostCommand: instance_commands.post,
@@ -193,5 +205,6 @@ _DECIDERS: Mapping[type[Command], Callable[[Overlay, Any, datetime], Decision]] 
     AdoptLaunch: launches.adopt,
     StopLaunch: launch_ends.stop,
     EndLaunch: launch_ends.end,
+    SettleLaunch: launches.settle,
     ForgetLaunches: launches.forget,
 }

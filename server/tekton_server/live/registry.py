@@ -25,6 +25,9 @@ from tekton_server.live.fanout import Hub
 from tekton_server.live.fleet import Fleet
 from tekton_server.live.follower import Follower
 from tekton_server.live.freshness import Freshness
+from tekton_server.live.healing.healer import Healer, Healing
+from tekton_server.live.healing.launches import Launches
+from tekton_server.live.healing.steady import Steady
 from tekton_server.live.housekeeping import Housekeeping, Retention
 from tekton_server.live.lease import Timing
 from tekton_server.live.leases import LeaseTable
@@ -111,7 +114,14 @@ class LiveRegistry:
         )
         readiness = Readiness(self.view, self.lifecycle.bells, self.lifecycle.site.extensions, self.leases.now)
         self.fleet = Fleet(self.view, self.lifecycle, readiness, self.confirm)
+        self.healer: Healer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def heal(self, terms: Healing) -> None:
+        """Have what fails of the launches of this server started again, before it starts."""
+        hands = Launches(self.lifecycle.site, self.lifecycle)
+        clock = Steady(self.leases.now, self.lifecycle.site.now)
+        self.healer = Healer(self.view, self.writer, hands, terms, lambda: self.leases.judge.trouble, clock)
 
     @classmethod
     async def open(
@@ -165,6 +175,8 @@ class LiveRegistry:
             "follower": self.follower.run(),
             "launches": self.lifecycle.run(),
         }
+        if self.healer is not None:
+            jobs["healing"] = self.healer.run()
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=name)
             task.add_done_callback(lambda done: _report(done, on_failure))
@@ -230,6 +242,8 @@ class LiveRegistry:
         self.leases.on_commit(commit, ours)
         self.commands.on_commit(commit)
         self.lifecycle.on_commit(commit, ours)
+        if self.healer is not None:
+            self.healer.on_commit(commit)
         self.housekeeping.on_commit(commit)
         self.hub.publish(commit)
         self.batches.commit()

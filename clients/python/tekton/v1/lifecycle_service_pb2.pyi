@@ -854,7 +854,7 @@ class ExplainComponentResponse(_message.Message):
     status: _component_pb2.ComponentState.Value.ValueType
     """status is its state over all instances."""
     well: _builtins.bool
-    """well is true where it is ready and everything that it needs directly is."""
+    """well is true where it is ready, everything that it needs directly is, and none of that rests on what Tekton gave up on."""
     message: _builtins.str
     """message is all of it in a sentence for people."""
     complete: _builtins.bool
@@ -947,7 +947,9 @@ class Condition(_message.Message):
 
     @_builtins.property
     def waits_for(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """waits_for are the ids of what it needs directly and is not ready, in the order in which it declared them."""
+        """waits_for are the ids of what it needs directly and is not ready, or rests on what Tekton gave up on, in the order in
+        which it declared them.
+        """
 
     @_builtins.property
     def status_detail(self) -> _component_pb2.StatusDetail:

@@ -207,7 +207,8 @@ class LifecycleServiceServicer:
 
     def ExplainComponent(self, request, context):
         """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
-        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready,
+        or where Tekton gave up on something further down.
         Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -81,7 +81,8 @@ class LifecycleServiceStub:
     """
     ExplainComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ExplainComponentRequest, _lifecycle_service_pb2.ExplainComponentResponse]
     """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
-    which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+    which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready,
+    or where Tekton gave up on something further down.
     Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
     """
     ListTransitions: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ListTransitionsRequest, _lifecycle_service_pb2.ListTransitionsResponse]
@@ -204,7 +205,8 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     """
     ExplainComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ExplainComponentRequest, _lifecycle_service_pb2.ExplainComponentResponse]  # type: ignore[assignment]
     """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
-    which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+    which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready,
+    or where Tekton gave up on something further down.
     Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
     """
     ListTransitions: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ListTransitionsRequest, _lifecycle_service_pb2.ListTransitionsResponse]  # type: ignore[assignment]
@@ -372,7 +374,8 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lifecycle_service_pb2.ExplainComponentResponse, _abc.Awaitable[_lifecycle_service_pb2.ExplainComponentResponse]]:
         """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
-        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready,
+        or where Tekton gave up on something further down.
         Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
         """
 

@@ -18,7 +18,6 @@ from tekton.v1 import component_pb2
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as pb
 from tekton.v1 import registry_service_pb2 as registry_pb
-from tekton_server.live.lifecycle.readiness import MORE
 from tests.services.test_command_delivery import answer
 from tests.services.test_heartbeat_service import connected, heard
 from tests.support.client import Stubs, refused, stubs
@@ -219,12 +218,13 @@ async def test_one_that_is_not_ready_in_time_is_a_timeout_and_runs_on(
 
 
 async def test_a_component_may_take_longer_if_it_says_so(api: Stubs, tekton: ControlPlane) -> None:
-    """By a figure of its beats: how many more seconds its start will take."""
+    """With a report of its state: how many more seconds its start will take."""
     waiting = asyncio.ensure_future(start(api, "slow", wait=True))
     uuid = (await phase(tekton, "slow", "running")).instance_uuid
     await api.register("slow", instance_uuid=uuid)
-    beat = heartbeat_pb.SendHeartbeatRequest(component_id="slow", instance_uuid=uuid, metrics={MORE: 30})
-    await api.heartbeat.SendHeartbeat(beat)
+    report = pb.UpdateComponentStateRequest(component_id="slow", instance_uuid=uuid, state="starting")
+    report.extend_startup_seconds = 30
+    await api.lifecycle.UpdateComponentState(report)
     done, _ = await asyncio.wait([waiting], timeout=0.8)
     assert not done
     beat = heartbeat_pb.SendHeartbeatRequest(component_id="slow", instance_uuid=uuid, state="degraded")

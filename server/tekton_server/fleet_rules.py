@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tekton.core.errors import CORE_COMPONENT
 from tekton.core.ids import lookup_key
 from tekton_server.domain.launch_spec import LaunchSpec
 from tekton_server.json_places import Path
@@ -34,6 +35,8 @@ def components(found: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _equal_ids("components", found)
     for name, entry in found.items():
         path = ("components", name)
+        if lookup_key(name) == CORE_COMPONENT and "launch" in entry:
+            yield Problem((*path, "launch"), "cannot be: tekton_core is Tekton itself", key=True)
         yield from _on_itself(name, entry.get("dependencies", []), (*path, "dependencies"))
         yield from _launch_rules(entry.get("launch") or {}, (*path, "launch"))
 

@@ -5,9 +5,9 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSON
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
-_KINDS = "kind IN ('component', 'instance', 'command', 'constraints')"
+_KINDS = "kind IN ('component', 'instance', 'command', 'launch', 'constraints')"
 
 
 def _time(name: str) -> sa.Column[object]:

@@ -8,11 +8,9 @@ from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Instance
 from tekton_server.domain import instances
 from tekton_server.domain.commands import Decision, JudgeBusy
-from tekton_server.domain.judged import BLOCKED
 from tekton_server.domain.overlay import Overlay
 
-__all__ = ["BLOCKED", "FREE", "blocked", "judge"]
-
+BLOCKED = "event_loop_blocked"
 FREE = "event_loop_free"
 
 

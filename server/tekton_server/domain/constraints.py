@@ -11,11 +11,11 @@ from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Constraints, ConstraintsChange
 from tekton_server.domain import instances, limits
 from tekton_server.domain.commands import Decision, JudgeUse, SetConstraints
-from tekton_server.domain.judged import OVER_LIMIT
 from tekton_server.domain.overlay import Overlay
 from tekton_server.domain.validation import Violation, refuse, violation
 
 LIMITS = ("cpu_limit", "memory_limit", "gpu_limit")
+OVER_LIMIT = "resource_limit"
 WITHIN = "resource_limit_over"
 _MOST = {"cpu_limit": limits.CORES, "memory_limit": limits.MEMORY_MB, "gpu_limit": limits.MEMORY_MB}
 

@@ -1,32 +1,35 @@
-"""What Tekton itself finds of an instance that lives: it is degraded for that, and ready again by itself afterwards."""
+"""Degradations that Tekton judged: no claim in a beat overrules one, and each ends by itself."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from tekton.core.errors import InvalidTransitionError
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Instance
+from tekton_server.domain import busy, constraints, dependents
 
-BLOCKED = "event_loop_blocked"
-OVER_LIMIT = "resource_limit"
-_ENDS = {
-    BLOCKED: "the event loop of this instance is blocked; it is ready again by itself when the lag is gone",
-    OVER_LIMIT: "this instance uses more than it may; it is ready again by itself when it uses less",
+_UNTIL: Mapping[str, str] = {
+    busy.BLOCKED: ("the event loop of this instance is blocked; it is ready again by itself when the lag is gone"),
+    dependents.WITHOUT: "what this instance depends on has failed; it is ready again by itself when that serves again",
+    constraints.OVER_LIMIT: "this instance uses more than it may; it is ready again by itself when it uses less",
 }
 
 
-def judged(instance: Instance) -> bool:
-    """Whether an instance is degraded for what Tekton found, and for nothing that it says of itself."""
-    return instance.state is ComponentState.DEGRADED and instance.reason in _ENDS
+def degraded(instance: Instance) -> bool:
+    """Whether an instance is degraded by a judgement, and by nothing that it says of itself."""
+    return instance.state is ComponentState.DEGRADED and instance.reason in _UNTIL
 
 
 def check_claim(instance: Instance, state: ComponentState) -> None:
-    """Refuse that a beat says ready over a degradation that was judged; it ends with its cause.
+    """Refuse that a beat says ready over a degradation that was judged.
 
     Raises:
         InvalidTransitionError: it does.
     """
-    if judged(instance) and state is ComponentState.READY:
+    if degraded(instance) and state is ComponentState.READY:
         allowed = [ComponentState.STOPPING.value, ComponentState.FAILED.value]
         raise InvalidTransitionError(
-            _ENDS[instance.reason], details={"from": instance.state.value, "to": state.value, "allowed": allowed}
+            _UNTIL[instance.reason],
+            details={"from": instance.state.value, "to": state.value, "allowed": allowed},
         )

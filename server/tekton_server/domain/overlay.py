@@ -18,6 +18,7 @@ from tekton.core.view import (
     Instance,
     InstanceChange,
     InstanceCommand,
+    Launch,
     View,
 )
 
@@ -47,6 +48,7 @@ class Overlay:
         self._commands: dict[str, InstanceCommand | None] = {}
         # Which commands this batch gave to an instance, in order.
         self._posted: dict[str, dict[str, None]] = {}
+        self._launches: dict[str, Launch | None] = {}
         self._constraints: dict[str, Constraints | None] = {}
         self.history_id = base.history_id
         self.revision = base.revision + 1
@@ -109,6 +111,11 @@ class Overlay:
         key = lookup_key(component_id)
         return self._constraints[key] if key in self._constraints else self._base.constraints.get(key)
 
+    def launch(self, component_id: str) -> Launch | None:
+        """Find the launch of a component."""
+        key = lookup_key(component_id)
+        return self._launches[key] if key in self._launches else self._base.launch(key)
+
     def accept(self, changes: tuple[Change, ...]) -> None:
         """Add one command's changes and move on to the next revision."""
         for change in changes:
@@ -118,8 +125,10 @@ class Overlay:
                 self._accept_instance(change)
             elif isinstance(change, ConstraintsChange):
                 self._constraints[lookup_key(change.key)] = change.new
-            else:
+            elif isinstance(change, CommandChange):
                 self._accept_command(change)
+            else:
+                self._launches[lookup_key(change.key)] = change.new
         self.revision += 1
 
     def _accept_instance(self, change: InstanceChange) -> None:

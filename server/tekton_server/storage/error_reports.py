@@ -23,7 +23,7 @@ _COLUMNS = "component_id, instance_uuid::text, error_type, message, code, at, st
 _ADD = """
 INSERT INTO error_reports
     (key, component_id, instance_uuid, error_type, message, code, at, stack_trace, context, reported_at)
-VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, clock_timestamp()), $8, $9::json, clock_timestamp())
+SELECT $1, $2, $3, $4, $5, $6, coalesce($7, now), $8, $9::json, now FROM (SELECT clock_timestamp() AS now) AS clock
 RETURNING id
 """
 _LIST = f"""

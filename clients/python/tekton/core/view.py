@@ -26,6 +26,10 @@ from tekton.core.records import (
     Instance,
     InstanceChange,
     InstanceCommand,
+    Launch,
+    LaunchChange,
+    LaunchDesired,
+    LaunchPhase,
     RegistryChange,
     address_of,
 )
@@ -44,6 +48,10 @@ __all__ = [
     "Instance",
     "InstanceChange",
     "InstanceCommand",
+    "Launch",
+    "LaunchChange",
+    "LaunchDesired",
+    "LaunchPhase",
     "RegistryChange",
     "View",
     "address_of",
@@ -169,10 +177,10 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 class View:
     """All components as of `revision` of the history `history_id`.
 
-    `components`, `instances`, `commands` and `constraints` hold what the journal holds (the view of a watcher has none
-    of the last two: they are no watched kinds). `built_in` are components that are always there: looking up and listing
-    shows one where the journal holds none of that id; decisions and folds do not see them. `rewired` grows with every
-    change of who there is and what they need.
+    `components`, `instances`, `commands`, and by lookup key `launches` and `constraints`, hold what the journal holds
+    (the view of a watcher has none of the last three: they are no watched kinds). `built_in` are components that are
+    always there: looking up and listing shows one where the journal holds none of that id; decisions and folds do not
+    see them. `rewired` grows with every change of who there is and what they need.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -182,6 +190,7 @@ class View:
         self.instances: dict[str, Instance] = {}
         self.built_in: dict[str, Component] = {}
         self.commands = Commands()
+        self.launches: dict[str, Launch] = {}
         self.constraints: dict[str, Constraints] = {}
         self.rewired = 0
         self._by_capability: dict[str, dict[str, None]] = {}
@@ -203,10 +212,10 @@ class View:
             self._apply_instance(change)
         elif isinstance(change, CommandChange):
             self.commands.apply(change)
-        elif change.new is not None:
-            self.constraints[lookup_key(change.key)] = change.new
+        elif isinstance(change, LaunchChange):
+            _put(self.launches, change.key, change.new)
         else:
-            self.constraints.pop(lookup_key(change.key), None)
+            _put(self.constraints, change.key, change.new)
 
     def get(self, component_id: str) -> Component | None:
         """Find a component by id; "-" and "_" are equal."""
@@ -221,6 +230,10 @@ class View:
     def instance(self, instance_uuid: str) -> Instance | None:
         """Find an instance by its uuid, in the journal."""
         return self.instances.get(instance_uuid)
+
+    def launch(self, component_id: str) -> Launch | None:
+        """Find the launch of a component."""
+        return self.launches.get(lookup_key(component_id))
 
     def instances_of(self, component_id: str) -> list[Instance]:
         """List a component's instances in order of registration, as the journal has them."""
@@ -325,6 +338,14 @@ class View:
 
 
 _K = TypeVar("_K")
+_R = TypeVar("_R")
+
+
+def _put(records: dict[str, _R], component_id: str, record: _R | None) -> None:
+    if record is None:
+        records.pop(lookup_key(component_id), None)
+    else:
+        records[lookup_key(component_id)] = record
 
 
 def _discard(index: dict[_K, dict[str, None]], value: _K, key: str) -> None:

@@ -19,7 +19,7 @@ from tekton.core.records import CommandKind
 from tekton.core.view import Instance, View
 from tekton_server.domain.alarms import Happened, LimitAlarms
 from tekton_server.domain.commands import JudgeUse, PostCommand
-from tekton_server.domain.judged import OVER_LIMIT
+from tekton_server.domain.constraints import OVER_LIMIT
 from tekton_server.live.lease import Clock
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.resources.book import UsageBook

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -161,6 +161,7 @@ class Tekton:
             log_keep=settings.logs.keep,
         )
         launcher = LocalLauncher(data, around)
+        self.live.resources.roots = lambda: _own_processes() | launcher.roots()
         # Below the registry in the stack: first nobody follows what runs, then it is let go.
         self._stack.callback(launcher.close)
         orphans = settings.components.orphans
@@ -413,7 +414,7 @@ def _settle_memory() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _own_processes() -> Mapping[str, Root]:
+def _own_processes() -> dict[str, Root]:
     """Give where the processes of Tekton itself begin: the server, and the database and the gateway below it."""
     return {built_in.CORE_UUID: Root(os.getpid())}
 

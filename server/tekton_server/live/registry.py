@@ -15,7 +15,7 @@ from tekton import __version__
 from tekton.core.errors import CompactedError, UnavailableError
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Change, Commit, InstanceChange, View
+from tekton.core.view import Change, Commit, Instance, InstanceChange, View
 from tekton_server.domain import built_in
 from tekton_server.domain.overlay import Tombstone
 from tekton_server.live.admission import Admission
@@ -130,10 +130,16 @@ class LiveRegistry:
         self.lifecycle = Lifecycle(
             self.view, self.writer, self.leases, str(self.server_id), self.confirm, self.membership.met.wait
         )
+        self.lifecycle.site.admit = self.resources.admission.admit
+        self.resources.overuse.stop = self._stop_for_use
         readiness = Readiness(self.view, self.lifecycle.bells, self.lifecycle.site.extensions, self.leases.now)
         self.fleet = Fleet(self.view, self.lifecycle, readiness, self.confirm)
         self.healer: Healer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    async def _stop_for_use(self, instance: Instance, why: str) -> object:
+        """Stop an instance that uses more than it may; one that was launched is not started again for that."""
+        return await self.lifecycle.stop(instance.component_id, instance_uuid=instance.instance_uuid, force=True)
 
     def heal(self, terms: Healing) -> None:
         """Have what fails of the launches of this server started again, before it starts."""

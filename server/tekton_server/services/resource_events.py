@@ -78,8 +78,8 @@ class ResourceEvents:
 
     def _component(self, component: Component) -> pb.ComponentFigures:
         best = component.best
-        counted = [one for one in component.instances.values() if one.leased or one.built_in]
-        known = [found for one in counted if (found := self._resources.book.get(one.instance_uuid)) is not None]
+        counted = self._resources.counted(component)
+        known = [found for one in counted if (found := self._resources.book.get(one)) is not None]
         return pb.ComponentFigures(
             component_id=component.definition.component_id,
             component_type=component.definition.component_type,

@@ -9,8 +9,9 @@ from google.api.httpbody_pb2 import HttpBody
 
 from tekton.core.errors import ValidationError
 from tekton.core.ids import lookup_key
+from tekton.core.lifecycle import ComponentState
 from tekton.core.machine import Machine
-from tekton.core.view import Component, Constraints, Instance
+from tekton.core.view import Component, Constraints
 from tekton.v1 import resource_service_pb2 as pb
 from tekton.v1 import resource_service_pb2_grpc as resource_grpc
 from tekton_server.domain.commands import SetConstraints
@@ -73,27 +74,27 @@ class ResourceServicer(Servicer, resource_grpc.ResourceServiceServicer):
         """Read what a component uses."""
         seconds = _history(request.history_seconds)
         component = await self.component(request.component_id)
-        instances = list(component.instances.values())
-        message = await self._used(component, instances)
+        counted = self._resources.counted(component)
+        everybody = list(dict.fromkeys((*component.instances, *counted)))
+        # Without any that counts now, the newest one's last word stands.
+        message = await self._used(component, everybody, counted or everybody[-1:])
         if seconds:
-            message.history.extend(map(figures.usage_point, await self._resources.history(instances, seconds)))
+            message.history.extend(map(figures.usage_point, await self._resources.history(everybody, seconds)))
         return message
 
-    async def _used(self, component: Component, instances: list[Instance]) -> pb.ComponentResources:
-        known = await self._resources.newest(instances)
+    async def _used(self, component: Component, everybody: list[str], summed: list[str]) -> pb.ComponentResources:
+        known = await self._resources.newest(everybody)
         message = pb.ComponentResources(component_id=component.definition.component_id)
-        for instance in instances:
-            told = known.get(instance.instance_uuid)
-            if told is not None:
-                here = self._resources.book.get(instance.instance_uuid)
-                message.instances.add(
-                    instance_uuid=instance.instance_uuid,
-                    status=convert.STATES[instance.state],
-                    resource_usage=figures.usage(told.usage),
-                    timestamp=convert.timestamp(told.at),
-                    source=here.source if here is not None else "reported",
-                )
-        counted = [known[one.instance_uuid] for one in _counted(instances) if one.instance_uuid in known]
+        for instance_uuid, told in known.items():
+            instance, here = component.instances.get(instance_uuid), self._resources.book.get(instance_uuid)
+            message.instances.add(
+                instance_uuid=instance_uuid,
+                status=convert.STATES[instance.state if instance is not None else ComponentState.UNKNOWN],
+                resource_usage=figures.usage(told.usage),
+                timestamp=convert.timestamp(told.at),
+                source=here.source if here is not None else "reported",
+            )
+        counted = [known[one] for one in summed if one in known]
         if counted:
             message.resource_usage.CopyFrom(figures.usage(total(one.usage for one in counted)))
             convert.set_time(message.timestamp, max(one.at for one in counted))
@@ -162,12 +163,6 @@ class ResourceServicer(Servicer, resource_grpc.ResourceServiceServicer):
 
     def _system_constraints(self) -> pb.SystemConstraints:
         return pb.SystemConstraints(**self._resources.terms.constraints)
-
-
-def _counted(instances: list[Instance]) -> list[Instance]:
-    """Give the instances that a component's usage is the sum of: the leased ones, else the newest."""
-    leased = [one for one in instances if one.leased]
-    return leased or instances[-1:]
 
 
 def _history(seconds: float) -> float:

@@ -47,7 +47,8 @@ class LifecycleServiceStub:
     not waited for, but a cycle is refused. It waits for a stop under way.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
     the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
-    circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+    circular_dependency (1005), timeout (1006), resource_constraint (1007) where the machine has not what it asks for,
+    conflict where it was stopped meanwhile, unavailable.
     """
     StopComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]
     """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
@@ -128,14 +129,14 @@ class LifecycleServiceStub:
     for REST.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
     not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-    not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+    not start: dependency_error (1003), startup_failed (1004), timeout (1006), resource_constraint (1007).
     """
     StreamStartComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StartComponentsRequest, _httpbody_pb2.HttpBody]
     """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
     with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
     not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-    not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+    not start: dependency_error (1003), startup_failed (1004), timeout (1006), resource_constraint (1007).
     """
     StopComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _lifecycle_service_pb2.FleetProgress]
     """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
@@ -171,7 +172,8 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     not waited for, but a cycle is refused. It waits for a stop under way.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
     the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
-    circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+    circular_dependency (1005), timeout (1006), resource_constraint (1007) where the machine has not what it asks for,
+    conflict where it was stopped meanwhile, unavailable.
     """
     StopComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]  # type: ignore[assignment]
     """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
@@ -252,14 +254,14 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     for REST.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
     not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-    not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+    not start: dependency_error (1003), startup_failed (1004), timeout (1006), resource_constraint (1007).
     """
     StreamStartComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StartComponentsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
     with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
     not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-    not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+    not start: dependency_error (1003), startup_failed (1004), timeout (1006), resource_constraint (1007).
     """
     StopComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _lifecycle_service_pb2.FleetProgress]  # type: ignore[assignment]
     """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
@@ -304,7 +306,8 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         not waited for, but a cycle is refused. It waits for a stop under way.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
         the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
-        circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+        circular_dependency (1005), timeout (1006), resource_constraint (1007) where the machine has not what it asks for,
+        conflict where it was stopped meanwhile, unavailable.
         """
 
     @_abc_1.abstractmethod
@@ -463,7 +466,7 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         for REST.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
         not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-        not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+        not start: dependency_error (1003), startup_failed (1004), timeout (1006), resource_constraint (1007).
         """
 
     @_abc_1.abstractmethod
@@ -476,7 +479,7 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
         not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-        not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+        not start: dependency_error (1003), startup_failed (1004), timeout (1006), resource_constraint (1007).
         """
 
     @_abc_1.abstractmethod

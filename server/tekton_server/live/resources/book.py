@@ -70,7 +70,9 @@ class UsageBook:
         """Forget what was measured of all but these: nothing of them runs here any more."""
         for instance_uuid in self._measured - but:
             entry = self._entries.get(instance_uuid)
-            if entry is not None:
+            if entry is not None and entry.reported is None:
+                self.forget(instance_uuid)
+            elif entry is not None:
                 entry.measured = None
         self._measured &= but
 

@@ -10,7 +10,18 @@ from typing import Any, NamedTuple
 from tekton.core.errors import CORE_COMPONENT
 from tekton.core.ids import lookup_key
 from tekton.core.machine import Machine
-from tekton.core.view import Commit, ConstraintsChange, Definition, DefinitionChange, Instance, InstanceChange, View
+from tekton.core.view import (
+    Commit,
+    Component,
+    ConstraintsChange,
+    Definition,
+    DefinitionChange,
+    Instance,
+    InstanceChange,
+    LaunchChange,
+    View,
+)
+from tekton_server.domain import built_in
 from tekton_server.domain.alarms import Alarm, Happened, MachineAlarms, Thresholds
 from tekton_server.domain.usage import Usage
 from tekton_server.live.leases import LeaseTable
@@ -127,11 +138,16 @@ class Resources:
         self.machines.take(sample.machine, sample.owners)
         self._tell(self.machine_alarms.look(sample.machine))
         self.book.unmeasured(set(sample.usage))
+        launched = {one.instance_uuid: one.component_id for one in self._view.launches.values() if one.active}
         for instance_uuid, usage in sample.usage.items():
             instance = self._view.instance(instance_uuid)
             if instance is not None and instance.leased:
                 self.book.measure(instance_uuid, usage, sample.machine.at, store=True)
                 self._changed(instance)
+            elif instance_uuid in launched:
+                # It has not registered yet, or never does.
+                self.book.measure(instance_uuid, usage, sample.machine.at, store=True)
+                self._component_changed(launched[instance_uuid])
             elif instance_uuid in self._built_in:
                 # Every server's own, so that nobody else is told.
                 self.book.measure(instance_uuid, usage, sample.machine.at, store=False)
@@ -178,6 +194,10 @@ class Resources:
                     self.book.forget(change.key)
                     self.overuse.forget(change.key)
                 self._component_changed(change.component_id)
+            elif isinstance(change, LaunchChange) and (change.new is None or not change.new.active):
+                launch = change.old or change.new
+                if launch is not None and self._view.instance(launch.instance_uuid) is None:
+                    self.book.forget(launch.instance_uuid)
             elif isinstance(change, DefinitionChange):
                 self.feed.component(lookup_key(change.key), change.new or change.old)
 
@@ -192,18 +212,25 @@ class Resources:
                 found[pid] = instance.component_id
         return found
 
-    async def newest(self, instances: Sequence[Instance]) -> dict[str, Told]:
+    def counted(self, component: Component) -> list[str]:
+        """Give the instances that count for what a component uses now: those with a lease, and a launch that has not
+        registered; Tekton's own part.
+        """
+        found = [one.instance_uuid for one in component.instances.values() if one.leased or one.built_in]
+        launch = self._view.launch(component.definition.component_id)
+        unheard = launch is not None and launch.active and launch.instance_uuid not in component.instances
+        return [*found, launch.instance_uuid] if launch is not None and unheard else found
+
+    async def newest(self, instance_uuids: Sequence[str]) -> dict[str, Told]:
         """Give what is known of instances, from the database where this server alone cannot know.
 
         Raises:
             StorageUnavailableError: nothing is known here, and the database cannot be asked.
         """
         found = {
-            instance.instance_uuid: Told(instance.instance_uuid, known.at, known.usage)
-            for instance in instances
-            if (known := self.book.get(instance.instance_uuid)) is not None
+            one: Told(one, known.at, known.usage) for one in instance_uuids if (known := self.book.get(one)) is not None
         }
-        stored = [one.instance_uuid for one in instances if not one.built_in]
+        stored = [one for one in instance_uuids if one not in built_in.UUIDS]
         if stored and (self._leases.ownership.others or len(found) < len(stored)):
             try:
                 for told in await self._store.newest(stored):
@@ -214,13 +241,13 @@ class Resources:
                     raise
         return found
 
-    async def history(self, instances: Sequence[Instance], seconds: float) -> list[Point]:
+    async def history(self, instance_uuids: Sequence[str], seconds: float) -> list[Point]:
         """Give what instances used together, in steps of half a minute.
 
         Raises:
             StorageUnavailableError: the database cannot be asked.
         """
-        stored = [one.instance_uuid for one in instances if not one.built_in]
+        stored = [one for one in instance_uuids if one not in built_in.UUIDS]
         return await self._store.history(stored, seconds) if stored else []
 
     @property

@@ -60,6 +60,7 @@ class Overuse:
         self._clock = clock
         self._raised_at: dict[str, float] = {}
         self._news = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
         self._stopped: set[str] = set()
         self.alarms = LimitAlarms()
         self.stop: Stop = self._ask_to_stop
@@ -96,7 +97,9 @@ class Overuse:
 
     async def run(self) -> None:
         """Act until cancelled."""
-        await over_and_over(self._next, lambda: 0, "what uses too much cannot be judged")
+        # A stop takes its time, and the others must not wait for it.
+        async with asyncio.TaskGroup() as self._group:
+            await over_and_over(self._next, lambda: 0, "what uses too much cannot be judged")
 
     async def _next(self) -> None:
         """Wait for something to do, and for what lasts; then act."""
@@ -122,7 +125,11 @@ class Overuse:
                 await self._judge(instance, over=True)
             elif instance_uuid not in self._stopped:
                 self._stopped.add(instance_uuid)
-                await self._stop(instance)
+                stopping = self._stop(instance)
+                if self._group is None:
+                    await stopping
+                else:
+                    self._group.create_task(stopping, name=f"stop {instance_uuid}")
         await self._take_back()
 
     async def _take_back(self) -> None:

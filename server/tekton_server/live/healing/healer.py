@@ -102,11 +102,15 @@ class Healer:
                     self._tell(change)
         self._wake.set()
 
-    async def run(self) -> None:
-        """Heal until cancelled."""
+    def load(self) -> None:
+        """Begin with what the view tells."""
         self._ledger.load()
         self._consequences.load()
         self._touched |= self._view.launches.keys()
+
+    async def run(self) -> None:
+        """Heal until cancelled."""
+        self.load()
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()

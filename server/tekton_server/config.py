@@ -51,7 +51,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 }
 # What the documents print in tekton.json and nothing here reads.
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
-    "components": ("startup_timeout",),
+    "components": (),
     "security": ("enable_auth", "jwt_secret", "token_expiry"),
     "monitoring": ("enable_metrics", "metrics_port", "collection_interval"),
 }

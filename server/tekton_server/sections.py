@@ -31,6 +31,10 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
     restarts_at_once_share: Share = 0.2
     restarts_per_minute: Count = 60
     orphans: Literal["adopt", "stop"] = "adopt"
+    startup_timeout: Seconds = 60.0
+    autostart: bool = False
+    on_stop: Literal["leave", "stop"] = "leave"
+    stop_within: Seconds = 30.0
 
 
 class DatabaseTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +76,10 @@ WANTED: Mapping[str, str] = {
     "components.restarts_at_once_share": "a part of the fleet over 0, at most 1",
     "components.restarts_per_minute": _COUNT,
     "components.orphans": "adopt or stop",
+    "components.startup_timeout": _SECONDS,
+    "components.autostart": "true or false",
+    "components.on_stop": "leave or stop",
+    "components.stop_within": _SECONDS,
     "database.pool_size": _COUNT,
     "database.max_overflow": "a whole number from 0 to 1000",
     "database.keepalives_idle": _COUNT,

@@ -14,6 +14,8 @@ def told(wanted: str, description: str, **bounds: Any) -> Meta:
     return Meta(description=description, extra={"wanted": wanted}, **bounds)
 
 
+# Seconds that a component has to become ready where nobody has said.
+STARTUP_TIMEOUT = 60.0
 _NOT_EMPTY = r"^[^\0]+\Z"
 _SECONDS = "a number of seconds over 0, at most a day"
 _COUNT = "a whole number from 1 to 1000"
@@ -145,6 +147,12 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         float, told(_SECONDS, "Seconds from that signal to SIGKILL where a caller names none.", gt=0, le=86400)
     ] = 30.0
     startup_timeout: Annotated[
-        float, told(_SECONDS, "Seconds from its launch until it must be ready.", gt=0, le=86400)
-    ] = 60.0
+        float,
+        told(
+            _SECONDS,
+            "Seconds from its launch until it must be ready; components.startup_timeout of tekton.json by default.",
+            gt=0,
+            le=86400,
+        ),
+    ] = STARTUP_TIMEOUT
     limits: Limits = Limits()

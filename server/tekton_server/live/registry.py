@@ -22,6 +22,7 @@ from tekton_server.live.admission import Admission
 from tekton_server.live.beats import BeatFeed
 from tekton_server.live.commands import CommandDesk
 from tekton_server.live.fanout import Hub
+from tekton_server.live.fleet import Fleet
 from tekton_server.live.follower import Follower
 from tekton_server.live.freshness import Freshness
 from tekton_server.live.healing.healer import Healer, Healing
@@ -37,6 +38,7 @@ from tekton_server.live.neighbours import Neighbours
 from tekton_server.live.pace import BEATS_PER_SECOND
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
+from tekton_server.live.readiness import Readiness
 from tekton_server.live.sessions import SessionRegistry
 from tekton_server.live.silence import Silence
 from tekton_server.live.switches import Switches
@@ -110,6 +112,8 @@ class LiveRegistry:
         self.lifecycle = Lifecycle(
             self.view, self.writer, self.leases, str(self.server_id), self.confirm, self.membership.met.wait
         )
+        readiness = Readiness(self.view, self.lifecycle.bells, self.lifecycle.site.extensions, self.leases.now)
+        self.fleet = Fleet(self.view, self.lifecycle, readiness, self.confirm)
         self.healer: Healer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -213,6 +217,7 @@ class LiveRegistry:
 
     def end_watches(self, reconnect_after: float) -> None:
         """End streams in good order: watchers are told the end, heartbeat clients to come back later."""
+        self.fleet.close()
         self.hub.close()
         self.feed.close()
         self.commands.close()
@@ -220,6 +225,8 @@ class LiveRegistry:
 
     async def stop(self) -> None:
         """Stop the background tasks, storing the last beats, leave the leases to others, and close the connections."""
+        self.fleet.close()
+        await self.fleet.closed()
         await self._freshness.close()
         for task in self._tasks:
             task.cancel()

@@ -17,6 +17,7 @@ from tekton_server.domain.commands import Command
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.launch_commands import EndLaunch, Holder
 from tekton_server.domain.launch_spec import Restart
+from tekton_server.live.extensions import Extensions
 from tekton_server.live.launching import ExitStatus, Launcher, LaunchIdentity
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.writer import Writer
@@ -49,6 +50,7 @@ class Site:
         self.writer = writer
         self.leases = leases
         self.server_id = server_id
+        self.extensions = Extensions(leases.now)
         self.means: Means | None = None
         # Why healing stops a launch, for the record of its end.
         self.blamed: dict[str, str] = {}

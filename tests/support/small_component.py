@@ -1,7 +1,8 @@
 """A component as small as a real process can be: it registers, says that it is ready, and beats, by plain REST calls.
 
 Run with `python -I -S`: nothing but the interpreter's own socket module is loaded, so that hundreds of them fit on a
-small machine. `small_component.py NAME PORT INTERVAL NEEDS…`; it ends when it is told to (SIGTERM), or is killed.
+small machine. `small_component.py NAME PORT INTERVAL NEEDS…`; it ends when it is told to (SIGTERM), or is killed, or at
+once where the file $BROKEN is there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import time
 
 _NAME, _PORT, _INTERVAL = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 _UUID = os.environ["TEKTON_INSTANCE_UUID"]
+if os.path.exists(os.environ.get("BROKEN", "")):
+    print("this disk is broken", file=sys.stderr)
+    sys.exit(3)
 _AT = (os.environ["TEKTON_HOST"], int(os.environ["TEKTON_PORT"]))
 
 

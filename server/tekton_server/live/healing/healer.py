@@ -75,9 +75,21 @@ class Healer:
         return self._ledger.made
 
     @property
+    def waiting(self) -> int:
+        """How many components wait to be healed."""
+        return len(self._waits.waiting)
+
+    @property
     def trouble(self) -> str:
         """Why nothing at all is healed now; empty where that is not so."""
         return self._said
+
+    @property
+    def notice(self) -> str | None:
+        """What stands in the answer about health while somebody waits in vain."""
+        if not self._said or not self.waiting:
+            return None
+        return f"healing is held back: {self._said}; {self.waiting} components wait for it"
 
     def held(self, component_id: str) -> str:
         """Say why the restart of a component is not made yet though it is due; empty where nothing is in its way."""

@@ -43,8 +43,8 @@ class BeginLaunch(msgspec.Struct, frozen=True, kw_only=True):
 class EndLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing of a launch runs any more: it ended, or never began. Answers the Launch as it then is, or None.
 
-    `exit` says how in words, `evidence` in figures; `clean` is whether it ended by itself, and well. Where a restart
-    was asked for, it is claimed again at once, as `next_uuid`.
+    `exit` says how in words, `evidence` in figures; `began` is whether there was a process at all, and `clean` whether
+    it ended by itself, and well. Where a restart was asked for, it is claimed again at once, as `next_uuid`.
     """
 
     component_id: str
@@ -52,6 +52,7 @@ class EndLaunch(msgspec.Struct, frozen=True, kw_only=True):
     instance_uuid: str
     exit: str
     evidence: dict[str, Any] = {}
+    began: bool = True
     clean: bool = False
     next_uuid: str
 

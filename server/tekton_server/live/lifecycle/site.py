@@ -108,6 +108,7 @@ class Site:
                 instance_uuid=launch.instance_uuid,
                 exit=status.reason,
                 evidence=evidence(status),
+                began=status.error is None,
                 clean=status.success,
                 next_uuid=new_uuid(),
             )

@@ -18,7 +18,6 @@ from tekton.v1 import component_pb2
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as pb
 from tekton.v1 import registry_service_pb2 as registry_pb
-from tekton_server.live.lifecycle.readiness import MORE
 from tests.services.test_command_delivery import answer
 from tests.services.test_heartbeat_service import connected, heard
 from tests.support.client import Stubs, refused, stubs
@@ -185,7 +184,7 @@ async def test_a_program_that_does_not_exist_is_told_with_its_cause(api: Stubs, 
         assert (refusal.status_code, error["code"], error["reason"]) == (503, 1004, "startup_failed")
         assert error["details"]["cause"] == "command_not_found"
     shown = await api.lifecycle.GetComponentStatus(pb.GetComponentStatusRequest(component_id="absent"))
-    assert (shown.status, shown.status_reason) == (component_pb2.ComponentState.failed, "process_exited")
+    assert (shown.status, shown.status_reason) == (component_pb2.ComponentState.failed, "startup_failed")
     assert shown.status_detail.phase == component_pb2.LaunchPhase.ended
     assert "/no/such/program" in shown.status_detail.last_exit
 
@@ -216,20 +215,6 @@ async def test_one_that_is_not_ready_in_time_is_a_timeout_and_runs_on(
     error = refusal.json()["error"]
     assert (refusal.status_code, error["code"], error["details"]["startup_timeout"]) == (504, 1006, 0.6)
     assert launch_of(tekton, "slow").phase == "running"
-
-
-async def test_a_component_may_take_longer_if_it_says_so(api: Stubs, tekton: ControlPlane) -> None:
-    """By a figure of its beats: how many more seconds its start will take."""
-    waiting = asyncio.ensure_future(start(api, "slow", wait=True))
-    uuid = (await phase(tekton, "slow", "running")).instance_uuid
-    await api.register("slow", instance_uuid=uuid)
-    beat = heartbeat_pb.SendHeartbeatRequest(component_id="slow", instance_uuid=uuid, metrics={MORE: 30})
-    await api.heartbeat.SendHeartbeat(beat)
-    done, _ = await asyncio.wait([waiting], timeout=0.8)
-    assert not done
-    beat = heartbeat_pb.SendHeartbeatRequest(component_id="slow", instance_uuid=uuid, state="degraded")
-    await api.heartbeat.SendHeartbeat(beat)
-    assert (await waiting).message == "Component is ready"
 
 
 async def test_a_start_that_runs_into_a_cycle_is_refused_with_its_path(http: httpx.AsyncClient) -> None:

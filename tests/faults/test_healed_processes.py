@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,11 @@ from tekton_server.domain.preservation import Word
 from tests.host.fleet import until
 from tests.support.client import Stubs, stubs
 from tests.support.control_plane import ControlPlane, control_plane
-from tests.support.launched import files_of, kill_all, launch, left, write_fleet
+from tests.support.launched import files_of, kill_all, launch, left, small, write_fleet
 from tests.support.postgres import Cluster
 
 S, P = pb.ComponentState, pb.LaunchPhase
-SMALL = Path(__file__).parents[1] / "support" / "small_component.py"
 SOON = {"initial": 0.05, "max": 0.1}
-
-
-def small(name: str, *needs: str, **more: Any) -> dict[str, Any]:
-    """Make the entry of a component that registers, is ready and beats."""
-    number = sum(name.encode())
-    command = launch(sys.executable, "-I", "-S", str(SMALL), name, str(20_000 + number), "0.4", *needs, **more)
-    return {"dependencies": list(needs), **command}
 
 
 def restart(**more: Any) -> dict[str, Any]:

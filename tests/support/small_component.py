@@ -1,8 +1,9 @@
 """A component as small as a real process can be: it registers, says that it is ready, and beats, by plain REST calls.
 
 Run with `python -I -S`: nothing but the interpreter's own socket module is loaded, so that hundreds of them fit on a
-small machine. `small_component.py NAME PORT INTERVAL NEEDS…`; it ends when it is told to (SIGTERM), or is killed, or at
-once where the file $BROKEN is there.
+small machine. `small_component.py NAME PORT INTERVAL NEEDS…`; it ends when it is told to (SIGTERM), or is killed.
+SLOW in its environment is how many seconds it takes to become ready, and MORE for how many it asks before; where there
+is a file CURSE, it ends at once with exit code 3.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ import time
 
 _NAME, _PORT, _INTERVAL = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 _UUID = os.environ["TEKTON_INSTANCE_UUID"]
-if os.path.exists(os.environ.get("BROKEN", "")):
-    print("this disk is broken", file=sys.stderr)
-    sys.exit(3)
 _AT = (os.environ["TEKTON_HOST"], int(os.environ["TEKTON_PORT"]))
 
+if os.path.exists(os.environ.get("CURSE", "")):
+    print("cursed", flush=True)
+    sys.exit(3)
 
-def _call(path: str, body: str) -> int:
+
+def _call(path: str, body: str, verb: str = "POST") -> int:
     """Make a call; give its status, 0 where nobody answers."""
-    head = f"POST /api/tekton/components{path} HTTP/1.1\r\nHost: localhost:{_AT[1]}\r\nConnection: close\r\n"
+    head = f"{verb} /api/tekton/components{path} HTTP/1.1\r\nHost: localhost:{_AT[1]}\r\nConnection: close\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     one = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     try:
@@ -47,6 +49,10 @@ _until_taken(
     f'{{"component_id": "{_NAME}", "component_name": "{_NAME}", "component_type": "service", "version": "1.0.0", '
     f'"port": {_PORT}, "instance_uuid": "{_UUID}", "dependencies": [{_NEEDS}]}}',
 )
+if "MORE" in os.environ:
+    _more = f'{{"instance_uuid": "{_UUID}", "state": "starting", "extend_startup_seconds": {os.environ["MORE"]}}}'
+    _call(f"/{_NAME}/state", _more, "PUT")
+time.sleep(float(os.environ.get("SLOW", "0")))
 _BEAT = f'{{"instance_uuid": "{_UUID}", "state": "ready"}}'
 _until_taken(f"/{_NAME}/heartbeat", _BEAT)
 while True:

@@ -27,6 +27,7 @@ class Watched:
         self.answers: list[Exception | None] = []
         self.overdue: list[tuple[str, int, float]] = []
         self.slept: list[float] = []
+        self.asked = 0.0
         self.startups = StartUps(self, lambda: self.clock, lambda: self.fair_from, self._overdue)  # type: ignore[arg-type]
 
     def spec(self, component_id: str) -> LaunchSpec:
@@ -38,6 +39,9 @@ class Watched:
         answer = self.answers.pop(0)
         if answer is not None:
             raise answer
+
+    async def asked_for(self, launch: Launch) -> float:
+        return self.asked
 
     def _overdue(self, key: str, launch: Launch) -> None:
         self.overdue.append((key, launch.epoch, self.clock))
@@ -84,6 +88,13 @@ async def test_an_outage_of_ours_gives_it_its_whole_timeout_again(watched: Watch
     watched.fair_from = 107.0
     await watched.watch()
     assert watched.overdue == [("engram", 1, 117.0)]
+
+
+async def test_what_it_had_asked_an_earlier_server_for_counts_from_when_this_one_saw_it(watched: Watched) -> None:
+    """Only the journal knows of it."""
+    watched.answers, watched.asked = [late(), late()], 90.0
+    await watched.watch()
+    assert watched.overdue == [("engram", 1, 190.0)]
 
 
 @pytest.mark.parametrize("answer", [None, StartupError("it ended", "engram")])

@@ -114,6 +114,9 @@ class Ward:
     async def ready(self, component_id: str, instance_uuid: str) -> None:
         await asyncio.Event().wait()
 
+    async def asked_for(self, launch: Launch) -> float:
+        return 0.0
+
     async def restart(self, component_id: str) -> object:
         self.asked.append(("restart", component_id))
         holder = Holder(ME, "h", "p", frozenset((ME,)))

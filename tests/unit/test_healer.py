@@ -111,6 +111,24 @@ async def test_a_restart_waits_until_what_it_needs_serves(ward: Ward) -> None:
     assert {ward.state(name) for name in ("low", "mid", "top")} == {"ready"}
 
 
+async def test_one_that_was_late_when_this_server_did_not_run_has_its_time_again(ward: Ward) -> None:
+    """All timers come at once then, and what the component has said meanwhile waits to be read."""
+    ward.add("a")
+    ward.up_after = 1000.0
+    ward.crash("a")
+    await ward.run(3)
+    ward.begun("a")
+    await ward.run(1)
+    ward.clock += 90.0
+    ward.paper.now += timedelta(seconds=90)
+    ward.healer._overdue("a", ward.launch("a"))
+    await ward.run(5)
+    assert ("end", "a") not in ward.asked and ward.watched("a")
+    ward.healer._overdue("a", ward.launch("a"))
+    await ward.run(5)
+    assert ("end", "a") in ward.asked
+
+
 async def test_what_an_operator_stopped_is_not_healed(ward: Ward) -> None:
     """Neither one that ends then, nor one that waited for its restart."""
     for name in ("a", "b"):
@@ -179,6 +197,16 @@ async def test_a_restart_that_comes_to_nothing_is_not_tried_without_end(ward: Wa
     ward.do(a_report(ComponentState.READY, "a", 4711))
     await ward.run(60)
     assert 1 < len(ward.asked) < 25 and ward.launch("a").epoch == 1
+
+
+async def test_what_components_json_lost_is_not_started_again_and_says_so(ward: Ward) -> None:
+    """Nobody says any more how."""
+    ward.add("a")
+    ward.crash("a")
+    del ward.fleet["a"]
+    ward.new_healer()
+    await ward.run(30)
+    assert ward.asked == [] and ward.healer.held("a") == "components.json does not have it any more"
 
 
 async def test_without_auto_recover_nothing_is_healed() -> None:

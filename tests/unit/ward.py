@@ -154,6 +154,14 @@ class Ward:
         )
         self._begin(self.do(claim).launch)
 
+    def begun(self, component_id: str) -> None:
+        """Have the program of a claimed launch run, and say nothing."""
+        self.do(BeginLaunch(component_id=component_id, epoch=self.launch(component_id).epoch))
+
+    def watched(self, component_id: str) -> bool:
+        """Tell whether the start of a component is followed."""
+        return any(one.get_name() == f"the start of {component_id}" for one in asyncio.all_tasks())
+
     def up_now(self) -> None:
         """Have come up what is due."""
         while self._upcoming and self._upcoming[0][0] <= self.clock:

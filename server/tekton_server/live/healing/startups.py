@@ -34,7 +34,7 @@ class StartUps:
     def follow(self, group: asyncio.TaskGroup, key: str, launch: Launch | None) -> None:
         """Watch a launch, unless that is done already; None: there is nothing to watch any more."""
         epoch, task = self._watches.get(key, (None, None))
-        if launch is not None and epoch == launch.epoch:
+        if launch is not None and epoch == launch.epoch and task is not None and not task.done():
             return
         if task is not None:
             task.cancel()

@@ -47,6 +47,7 @@ from tekton_server.storage.engine import create_engine
 from tekton_server.storage.errors import StorageUnavailableError, is_full
 from tekton_server.storage.migrate import migrate
 from tekton_server.supervision import Part, Supervisor
+from tekton_server.whole_fleet import WholeFleet
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Tekton:
         self._progress = progress
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stack = AsyncExitStack()
+        self._stop_deadline = STOP_DEADLINE
         self._supervisor = Supervisor(self.state, self._fail)
         self._telemetry = Telemetry(Calls(), ThisProcess())
         self._observed = Observed()
@@ -123,12 +125,20 @@ class Tekton:
         judge = self.live.leases.judge
         self.state.add_notice("self_preservation", lambda: judge.preservation.trouble)
         self.state.watch(judge.part)
+        self.live.fleet.usual_timeout = self.settings.components.startup_timeout
         await self._serve()
         if self._failed.done():
             await self._failed
         self._supervisor.begin()
         # What was loaded could not beat before now.
         self.live.leases.judge.begin()
+        if self.live.healer is not None:
+            self.live.healer.begin()
+        if self._fleet is not None and not self._bare:
+            await self._start_components()
+        await self._verify()
+        if self._failed.done():
+            await self._failed
         self._step("ready", "serving")
         await self.server.set_serving(True)
 
@@ -149,8 +159,25 @@ class Tekton:
         # Below the registry in the stack: first nobody follows what runs, then it is let go.
         self._stack.callback(launcher.close)
         orphans = settings.components.orphans
-        means = Means(launcher, fleet.launchable(), gethostname(), place_of(data), alone, orphans)
+        heals = settings.components.auto_recover
+        means = Means(launcher, fleet.launchable(), gethostname(), place_of(data), alone, orphans, heals)
         self.live.lifecycle.equip(means)
+        self.live.heal(settings.healing)
+
+    async def _start_components(self) -> None:
+        """Start the fleet, where that is configured: it is a part of what has to be ready, unless it fails."""
+        everything = WholeFleet(self.live.fleet, self.settings.components)
+        self._stop_deadline += everything.stops_within
+        # The first to be stopped: they need everything else for that.
+        self._on_stop("the components", everything.stop)
+        starting = asyncio.create_task(everything.start(partial(self._step, "startup")), name="start the components")
+        try:
+            either: set[asyncio.Future[None]] = {starting, self._failed}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancelled(starting)
+        if self._failed.done():
+            await self._failed
 
     async def _environment(self) -> DataDirectoryLock | None:
         """Take the data directory, where there is one, and see to it that the ports are free."""
@@ -210,14 +237,16 @@ class Tekton:
         self.state.add_check("api")
         restart = partial(self._restart_server, socket)
         self._supervise(Part("api", "the server's listener", lambda: self.server.unreachable(), restart))
-        if socket is None:
+        if socket is not None:
+            self._step("startup", "starting the gateway (Envoy)")
+            await self._open_gateway(socket)
+            self.state.add_check("gateway")
+
+    async def _verify(self) -> None:
+        if self.gateway is None:
             self._step("verification", "a call to the server")
             return await self.server.reachable()
-        self._step("startup", "starting the gateway (Envoy)")
-        await self._open_gateway(socket)
-        self.state.add_check("gateway")
         self._step("verification", "a call through the gateway")
-        assert self.gateway is not None
         try:
             await answers(self._host, self.gateway.port)
         except NoAnswerError as error:
@@ -316,9 +345,9 @@ class Tekton:
         self._failed.cancel()
         closing = asyncio.create_task(self._stack.aclose(), name="stop")
         try:
-            await asyncio.wait([closing], timeout=STOP_DEADLINE)
+            await asyncio.wait([closing], timeout=self._stop_deadline)
             if not closing.done():
-                log.error("the stop took more than %g s; what is left is ended by force", STOP_DEADLINE)
+                log.error("the stop took more than %g s; what is left is ended by force", self._stop_deadline)
         finally:
             await _forced(closing)
 

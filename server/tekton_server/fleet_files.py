@@ -21,7 +21,7 @@ from tekton_server import fleet_rules
 from tekton_server.config import ConfigError, TektonFile, config_file
 from tekton_server.domain import limits
 from tekton_server.domain.fleet import FleetComponent
-from tekton_server.domain.launch_spec import LaunchSpec, told
+from tekton_server.domain.launch_spec import STARTUP_TIMEOUT, LaunchSpec, told
 from tekton_server.json_places import Places, written
 from tekton_server.judging import Problem, judge
 
@@ -156,8 +156,8 @@ def folder(config: str | None, environ: Mapping[str, str] = os.environ) -> Path:
     return next((one for one in usual if any((one / f"{name}.json").is_file() for name in FILES)), usual[0])
 
 
-def load_fleet(home: Path) -> Fleet:
-    """Read the files of a directory.
+def load_fleet(home: Path, startup_timeout: float = STARTUP_TIMEOUT) -> Fleet:
+    """Read the files of a directory. `startup_timeout` is that of launch specifications that name none.
 
     Raises:
         ConfigError: something is wrong with them; it names the first of it, with file, line, column and key.
@@ -169,6 +169,9 @@ def load_fleet(home: Path) -> Fleet:
         if problems:
             more = f" (and {len(problems) - 1} more: see tekton config check)" if len(problems) > 1 else ""
             raise ConfigError(problems[0] + more)
+        for entry in value[name].values() if name == "components" else ():
+            if "launch" in entry and entry["launch"] is not None:
+                entry["launch"].setdefault("startup_timeout", startup_timeout)
         found[name] = getattr(msgspec.convert(value, kind), name)
     fleet = Fleet(home.absolute(), **found)
     if fleet.launchable():

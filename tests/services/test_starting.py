@@ -217,6 +217,21 @@ async def test_one_that_is_not_ready_in_time_is_a_timeout_and_runs_on(
     assert launch_of(tekton, "slow").phase == "running"
 
 
+async def test_a_component_may_take_longer_if_it_says_so(api: Stubs, tekton: ControlPlane) -> None:
+    """With a report of its state: how many more seconds its start will take."""
+    waiting = asyncio.ensure_future(start(api, "slow", wait=True))
+    uuid = (await phase(tekton, "slow", "running")).instance_uuid
+    await api.register("slow", instance_uuid=uuid)
+    report = pb.UpdateComponentStateRequest(component_id="slow", instance_uuid=uuid, state="starting")
+    report.extend_startup_seconds = 30
+    await api.lifecycle.UpdateComponentState(report)
+    done, _ = await asyncio.wait([waiting], timeout=0.8)
+    assert not done
+    beat = heartbeat_pb.SendHeartbeatRequest(component_id="slow", instance_uuid=uuid, state="degraded")
+    await api.heartbeat.SendHeartbeat(beat)
+    assert (await waiting).message == "Component is ready"
+
+
 async def test_a_start_that_runs_into_a_cycle_is_refused_with_its_path(http: httpx.AsyncClient) -> None:
     """Also where the cycle is further down."""
     for component_id in ("around", "above"):

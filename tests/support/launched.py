@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,20 @@ from tekton_server.live.lifecycle.site import Means
 # Root does not launch without a user.
 OURSELVES = {"user": pwd.getpwuid(os.geteuid()).pw_name} if os.geteuid() == 0 else {}
 FOREVER = ["sleep", "1000"]
+SMALL = Path(__file__).with_name("small_component.py")
 
 
 def launch(*command: str, **more: Any) -> dict[str, Any]:
-    """Make an entry of components.json that has only a launch specification."""
-    return {"launch": {"command": list(command or FOREVER), "stop_timeout": 5, **OURSELVES, **more}}
+    """Make an entry of components.json that has only a launch specification; it is healed where the test says how."""
+    given = {"stop_timeout": 5, "restart": {"policy": "never"}, **OURSELVES, **more}
+    return {"launch": {"command": list(command or FOREVER), **given}}
+
+
+def small(name: str, *needs: str, number: int = 0, beat: float = 0.4, **more: Any) -> dict[str, Any]:
+    """Make the entry of a component that registers, is ready and beats; `number` tells its port from others'."""
+    port = 20_000 + (number or sum(name.encode()))
+    command = launch(sys.executable, "-I", "-S", str(SMALL), name, str(port), str(beat), *needs, **more)
+    return {"dependencies": list(needs), **command}
 
 
 def write_fleet(home: Path, components: dict[str, dict[str, Any]], **files: Any) -> Fleet:

@@ -237,8 +237,13 @@ class TektonClient(Operator):
         instance_uuid: str,
         state: str | ComponentState,
         metadata: Mapping[str, Any] | None = None,
+        *,
+        extend_startup: float | None = None,
     ) -> dict[str, Any]:
         """Move an instance to a state; states on the way there are passed through.
+
+        `extend_startup` asks for more time to start: so many seconds from now, 3,600 at most; asked again, again, up to
+        an hour beyond the start-up timeout.
 
         Gives {success, message, status, previous_status, revision}.
 
@@ -253,6 +258,9 @@ class TektonClient(Operator):
             state=_given.state_text(state),
             metadata=_free_form.struct("metadata", metadata),
             fencing_token=lease.fencing_token if lease else "",
+            extend_startup_seconds=(
+                0.0 if extend_startup is None else _given.seconds("extend_startup", extend_startup)
+            ),
         )
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.UpdateComponentState, request)
         if lease is not None:

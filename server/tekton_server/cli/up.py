@@ -47,7 +47,7 @@ def run_up(
     """Run until stopped; gives the exit code. `bare`: the server alone. The files of the fleet are by `config`."""
     raise_file_limit()
     try:
-        fleet = None if bare else load_fleet(folder(config))
+        fleet = None if bare else load_fleet(folder(config), settings.components.startup_timeout)
         return asyncio.run(_run(settings, display, log_file, bare, fleet))
     except EXPECTED as error:
         _note(log_file, error)

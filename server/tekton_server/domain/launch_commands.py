@@ -10,6 +10,7 @@ import msgspec
 from tekton.core.records import CommandKind
 from tekton.core.view import Instance, Launch, LaunchDesired
 from tekton_server.domain.fleet import FleetComponent
+from tekton_server.domain.launch_spec import Restart
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -44,7 +45,8 @@ class EndLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing of a launch runs any more: it ended, or never began. Answers the Launch as it then is, or None.
 
     `exit` says how in words, `evidence` in figures; `began` is whether there was a process at all, and `clean` whether
-    it ended by itself, and well. Where a restart was asked for, it is claimed again at once, as `next_uuid`.
+    it ended by itself, and well. Where a restart was asked for, it is claimed again at once, as `next_uuid`. `restart`
+    is its policy, None where none is followed, and `draw` a number of chance from [0, 1) for it.
     """
 
     component_id: str
@@ -55,6 +57,8 @@ class EndLaunch(msgspec.Struct, frozen=True, kw_only=True):
     began: bool = True
     clean: bool = False
     next_uuid: str
+    restart: Restart | None = None
+    draw: float = 0.0
 
 
 class StopLaunch(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +92,13 @@ class AdoptLaunch(msgspec.Struct, frozen=True, kw_only=True):
     holder: Holder
 
 
+class SettleLaunch(msgspec.Struct, frozen=True, kw_only=True):
+    """A launch that was started again has been well for its whole period. Answers None."""
+
+    component_id: str
+    epoch: int
+
+
 class ForgetLaunches(msgspec.Struct, frozen=True, kw_only=True):
     """Forget launches that ended before `before`, with their components where those have no instance. Answers None."""
 
@@ -95,7 +106,7 @@ class ForgetLaunches(msgspec.Struct, frozen=True, kw_only=True):
     before: datetime
 
 
-LaunchCommand = ClaimLaunch | BeginLaunch | EndLaunch | StopLaunch | AdoptLaunch | ForgetLaunches
+LaunchCommand = ClaimLaunch | BeginLaunch | EndLaunch | StopLaunch | AdoptLaunch | SettleLaunch | ForgetLaunches
 
 
 class Claimed(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 
 from tekton.core.errors import RateLimitedError, ValidationError
 from tekton.core.lifecycle import ComponentState, path
-from tekton.core.records import CommandKind
+from tekton.core.records import CommandKind, CommandState
 from tekton.core.view import (
     Cause,
     Change,
@@ -22,11 +22,14 @@ from tekton.core.view import (
 )
 from tekton_server.domain import instance_commands, instances, limits
 from tekton_server.domain.commands import Decision, PostCommand
+from tekton_server.domain.healing import GAVE_UP, after_exit
 from tekton_server.domain.launch_commands import EndLaunch, StopAsked, StopLaunch
 from tekton_server.domain.launches import carried
 from tekton_server.domain.overlay import Overlay
 
-EXITED, NOT_BEGUN = "process_exited", "startup_failed"
+EXITED, NOT_BEGUN, ENDED = "process_exited", "startup_failed", "ended"
+_REASONS = {LaunchPhase.BACKOFF: "restart_due", LaunchPhase.GAVE_UP: GAVE_UP}
+_ENDING = (ComponentState.STOPPING, ComponentState.STOPPED)
 _GONE = "its server is gone, and it holds no lease"
 _SHUTDOWN = (CommandKind.STOP, CommandKind.RESTART)
 
@@ -146,7 +149,22 @@ def end(view: Overlay, command: EndLaunch, now: datetime) -> Decision:
     if not asked and view.instance(command.instance_uuid) is None:
         changes = _never_registered(view, command, now)
     after = _after(view, launch, command, now)
-    return Decision((*changes, LaunchChange(launch, after, Cause("ended", evidence=command.evidence))), after)
+    if after is not None and after.phase is LaunchPhase.GAVE_UP:
+        changes = _given_up(view, changes, command, now)
+    reason = _REASONS.get(after.phase, ENDED) if after is not None else ENDED
+    return Decision((*changes, LaunchChange(launch, after, Cause(reason, evidence=command.evidence))), after)
+
+
+def _given_up(view: Overlay, changes: list[Change], command: EndLaunch, now: datetime) -> list[Change]:
+    """Have the failed instance say that nothing more is tried: as it fails, or where it had failed before its end."""
+    cause = Cause(GAVE_UP, evidence=command.evidence)
+    last = changes[-1] if changes else None
+    if isinstance(last, InstanceChange) and last.new is not None and last.new.state is ComponentState.FAILED:
+        return [*changes[:-1], InstanceChange(last.old, msgspec.structs.replace(last.new, reason=GAVE_UP), cause)]
+    instance = view.instance(command.instance_uuid)
+    if instance is None or instance.state is not ComponentState.FAILED:
+        return changes
+    return [*changes, *instances.walk(instance, (ComponentState.FAILED,), cause, now=now, revision=view.revision)]
 
 
 def _after(view: Overlay, launch: Launch, command: EndLaunch, now: datetime) -> Launch | None:
@@ -164,7 +182,23 @@ def _after(view: Overlay, launch: Launch, command: EndLaunch, now: datetime) -> 
             restarts=(),
             **common,
         )
-    return msgspec.structs.replace(launch, phase=LaunchPhase.ENDED, **common)
+    asked = _asked_to(view, command.instance_uuid)
+    # Whoever asked for the start was told that it did not begin, and why.
+    told = launch.phase is LaunchPhase.CLAIMED and not launch.restart_count
+    if command.restart is None or told or asked is CommandKind.STOP:
+        return msgspec.structs.replace(launch, phase=LaunchPhase.ENDED, **common)
+    clean = command.clean and asked is not CommandKind.RESTART
+    verdict = after_exit(command.restart, launch, clean, now, command.draw)
+    return msgspec.structs.replace(launch, **verdict._asdict(), **common)
+
+
+def _asked_to(view: Overlay, instance_uuid: str) -> CommandKind | None:
+    """Tell what somebody had asked an instance to do that ends it, without asking it of its launch."""
+    instance = view.instance(instance_uuid)
+    if instance is not None and instance.state in _ENDING and instance.reason == "stop_requested":
+        return CommandKind.STOP
+    accepted = [one for one in view.commands_of(instance_uuid) if one.state is CommandState.ACCEPTED]
+    return next((one.kind for one in reversed(accepted) if one.kind in _SHUTDOWN), None)
 
 
 def _instance_ends(view: Overlay, command: EndLaunch, now: datetime, *, asked: bool) -> list[Change]:

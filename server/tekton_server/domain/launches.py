@@ -8,7 +8,7 @@ import msgspec
 
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, Launch, LaunchChange, LaunchDesired, LaunchPhase
-from tekton_server.domain import built_in
+from tekton_server.domain import built_in, healing
 from tekton_server.domain.commands import Decision
 from tekton_server.domain.launch_commands import (
     AdoptLaunch,
@@ -17,6 +17,7 @@ from tekton_server.domain.launch_commands import (
     ClaimLaunch,
     ForgetLaunches,
     Holder,
+    SettleLaunch,
 )
 from tekton_server.domain.overlay import Overlay
 
@@ -83,6 +84,8 @@ def _running(view: Overlay, component_id: str, launch: Launch | None) -> Instanc
 def _made(view: Overlay, command: ClaimLaunch, launch: Launch | None, now: datetime) -> Launch:
     definition = view.definition(command.component.component_id)
     again = launch if command.after is not None else None
+    policy = command.component.spec.restart
+    restart_count, restarts = healing.restarted(policy, again, now) if again is not None else (0, ())
     return Launch(
         component_id=definition.component_id if definition else command.component.component_id,
         epoch=launch.epoch + 1 if launch else 1,
@@ -90,8 +93,8 @@ def _made(view: Overlay, command: ClaimLaunch, launch: Launch | None, now: datet
         server_id=command.holder.server_id,
         host=command.holder.host,
         place=command.holder.place,
-        restart_count=again.restart_count if again else 0,
-        restarts=again.restarts if again else (),
+        restart_count=restart_count,
+        restarts=restarts,
         last_exit=launch.last_exit if launch else "",
         since=now,
         revision=view.revision,
@@ -105,6 +108,17 @@ def begin(view: Overlay, command: BeginLaunch, now: datetime) -> Decision:
         return Decision((), None)
     begun = msgspec.structs.replace(launch, phase=LaunchPhase.RUNNING, since=now, revision=view.revision)
     return Decision((LaunchChange(launch, begun, Cause("began")),), None)
+
+
+def settle(view: Overlay, command: SettleLaunch, now: datetime) -> Decision:
+    """Begin the pauses of one that is well anew. Its restarts stay, until they are older than their interval."""
+    launch = view.launch(command.component_id)
+    if launch is None or launch.epoch != command.epoch or launch.phase is not LaunchPhase.RUNNING:
+        return Decision((), None)
+    if not launch.restart_count:
+        return Decision((), None)
+    settled = msgspec.structs.replace(launch, restart_count=0, revision=view.revision)
+    return Decision((LaunchChange(launch, settled, Cause("recovered")),), None)
 
 
 def adopt(view: Overlay, command: AdoptLaunch, now: datetime) -> Decision:

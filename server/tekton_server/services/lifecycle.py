@@ -16,6 +16,7 @@ from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import convert, history, instance_commands, read, reply, sse, starting
 from tekton_server.services.base import Context, Servicer, now
 from tekton_server.services.explain import Explanations
+from tekton_server.services.fleets import Fleets
 from tekton_server.services.graphs import Graphs
 from tekton_server.services.selector import Selector
 from tekton_server.services.watches import StateWatches
@@ -28,6 +29,7 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         super().__init__(live)
         self._watches, self._events = StateWatches(live), sse.StateEvents(live)
         self._graphs, self._explanations = Graphs(live), Explanations(live)
+        self._fleets = Fleets(live)
 
     async def UpdateComponentState(
         self, request: lifecycle_pb.UpdateComponentStateRequest, context: Context
@@ -123,6 +125,38 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         if found is None:
             raise no_command(request.component_id, command_id)
         return instance_commands.status(found)
+
+    async def PlanStart(self, request: lifecycle_pb.PlanStartRequest, context: Context) -> lifecycle_pb.FleetPlan:
+        """Tell what a start would do."""
+        return await self._fleets.plan(request)
+
+    async def StartComponents(
+        self, request: lifecycle_pb.StartComponentsRequest, context: Context
+    ) -> AsyncIterator[lifecycle_pb.FleetProgress]:
+        """Start components and what they need."""
+        async for message in self._fleets.messages(await self._fleets.start(request)):
+            yield message
+
+    async def StreamStartComponents(
+        self, request: lifecycle_pb.StartComponentsRequest, context: Context
+    ) -> AsyncIterator[HttpBody]:
+        """Start components and what they need, as server-sent events."""
+        async for body in self._fleets.bodies(await self._fleets.start(request)):
+            yield reply.encoded(HttpBody, body)
+
+    async def StopComponents(
+        self, request: lifecycle_pb.StopComponentsRequest, context: Context
+    ) -> AsyncIterator[lifecycle_pb.FleetProgress]:
+        """Stop components in the reverse order."""
+        async for message in self._fleets.messages(await self._fleets.stop(request)):
+            yield message
+
+    async def StreamStopComponents(
+        self, request: lifecycle_pb.StopComponentsRequest, context: Context
+    ) -> AsyncIterator[HttpBody]:
+        """Stop components in the reverse order, as server-sent events."""
+        async for body in self._fleets.bodies(await self._fleets.stop(request)):
+            yield reply.encoded(HttpBody, body)
 
     def _command(self, component_id: str, command_id: str) -> InstanceCommand | None:
         found = self.live.commands.get(command_id)

@@ -102,6 +102,31 @@ class LifecycleServiceStub:
                 request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetCommandRequest.SerializeToString,
                 response_deserializer=tekton_dot_v1_dot_component__pb2.CommandStatus.FromString,
                 _registered_method=True)
+        self.PlanStart = channel.unary_unary(
+                '/tekton.v1.LifecycleService/PlanStart',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.PlanStartRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetPlan.FromString,
+                _registered_method=True)
+        self.StartComponents = channel.unary_stream(
+                '/tekton.v1.LifecycleService/StartComponents',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.FromString,
+                _registered_method=True)
+        self.StreamStartComponents = channel.unary_stream(
+                '/tekton.v1.LifecycleService/StreamStartComponents',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.StopComponents = channel.unary_stream(
+                '/tekton.v1.LifecycleService/StopComponents',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.FromString,
+                _registered_method=True)
+        self.StreamStopComponents = channel.unary_stream(
+                '/tekton.v1.LifecycleService/StreamStopComponents',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class LifecycleServiceServicer:
@@ -182,7 +207,8 @@ class LifecycleServiceServicer:
 
     def ExplainComponent(self, request, context):
         """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
-        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready,
+        or where Tekton gave up on something further down.
         Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -232,6 +258,66 @@ class LifecycleServiceServicer:
     def GetCommand(self, request, context):
         """GetCommand reads what became of a command. An ended one is remembered for an hour after its deadline.
         Errors: validation_error, component_not_found (1001) for a command that there is not, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanStart(self, request, context):
+        """PlanStart tells what StartComponents would do as things are now, and does nothing: who starts in which wave, who is only
+        waited for, who runs already, who cannot start and why, every cycle with its path, and what is missing.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does not
+        launch, too_large, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartComponents(self, request, context):
+        """StartComponents starts components and what they need: each as soon as all that it needs is ready (or degraded), and
+        streams how that goes. What is needed and Tekton does not launch is waited for. Behind one that fails, is missing or is
+        not ready within its start-up timeout, nothing is started that needs it; the rest is. On a cycle nothing is started at all.
+        It goes on where the caller goes away, until a stop or the end of this server; asked for again, or twice at once, it
+        starts nothing twice, and tells how everything goes. Native gRPC and gRPC-Web only; StreamStartComponents is its twin
+        for REST.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
+        not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
+        not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamStartComponents(self, request, context):
+        """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
+        with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
+        not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
+        not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopComponents(self, request, context):
+        """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
+        stopped too, and streams how that goes. What somebody needs who did not stop is left running. Components on a cycle stop
+        at the same time. It takes back what StartComponents has not begun yet, and goes on where the caller goes away.
+        Native gRPC and gRPC-Web only; StreamStopComponents is its twin for REST.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        rate_limited, too_large, unavailable. With quiet also those of the first that did not stop: dependency_error (1003),
+        timeout (1006).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamStopComponents(self, request, context):
+        """StreamStopComponents is StopComponents as server-sent events named as the progress, and end where this server stops;
+        with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        rate_limited, too_large, unavailable. With quiet also those of the first that did not stop: dependency_error (1003),
+        timeout (1006).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -304,6 +390,31 @@ def add_LifecycleServiceServicer_to_server(servicer, server):
                     servicer.GetCommand,
                     request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetCommandRequest.FromString,
                     response_serializer=tekton_dot_v1_dot_component__pb2.CommandStatus.SerializeToString,
+            ),
+            'PlanStart': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanStart,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.PlanStartRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetPlan.SerializeToString,
+            ),
+            'StartComponents': grpc.unary_stream_rpc_method_handler(
+                    servicer.StartComponents,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.SerializeToString,
+            ),
+            'StreamStartComponents': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamStartComponents,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'StopComponents': grpc.unary_stream_rpc_method_handler(
+                    servicer.StopComponents,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.SerializeToString,
+            ),
+            'StreamStopComponents': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamStopComponents,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -658,6 +769,141 @@ class LifecycleService:
             '/tekton.v1.LifecycleService/GetCommand',
             tekton_dot_v1_dot_lifecycle__service__pb2.GetCommandRequest.SerializeToString,
             tekton_dot_v1_dot_component__pb2.CommandStatus.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanStart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/PlanStart',
+            tekton_dot_v1_dot_lifecycle__service__pb2.PlanStartRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.FleetPlan.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartComponents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StartComponents',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamStartComponents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StreamStartComponents',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopComponents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StopComponents',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamStopComponents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StreamStopComponents',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

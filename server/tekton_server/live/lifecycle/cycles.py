@@ -9,10 +9,11 @@ from tekton.core.errors import CircularDependencyError
 from tekton.core.ids import lookup_key
 from tekton.core.view import View
 from tekton_server.domain.fleet import FleetComponent
+from tekton_server.domain.inventory import needs_of, serving
 
 
 def refuse_cycles(view: View, fleet: Mapping[str, FleetComponent], component_id: str) -> None:
-    """See to it that what a component needs, directly or through others, does not need itself.
+    """See to it that what a component needs and is not ready, directly or through others, does not need itself.
 
     Raises:
         CircularDependencyError: with the path along which it runs.
@@ -24,8 +25,8 @@ def refuse_cycles(view: View, fleet: Mapping[str, FleetComponent], component_id:
         key = lookup_key(name)
         if key in needs:
             continue
-        definition, configured = view.definition(name), fleet.get(key)
-        found = definition.dependencies if definition else configured.dependencies if configured else ()
+        # What is ready is in nobody's way, and so is what it needs itself.
+        found = () if needs and serving(view, name) else needs_of(view, fleet, name)
         needs[key] = found
         waiting += found
     found_cycles = DependencyGraph(needs).resolve().cycles

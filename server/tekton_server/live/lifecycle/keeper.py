@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tekton.core.backoff import full_jitter
 from tekton.core.errors import NoLaunchSpecError, StartupError, TektonError, TektonTimeoutError
-from tekton.core.ids import lookup_key, new_uuid
+from tekton.core.ids import lookup_key
 from tekton.core.view import Launch, LaunchPhase
 from tekton_server import failpoints
-from tekton_server.domain.launch_commands import BeginLaunch, ClaimLaunch
+from tekton_server.domain.launch_commands import BeginLaunch
 from tekton_server.live.launching import Cause, ExitStatus, Launched, Launcher
 from tekton_server.live.lifecycle import patience
 from tekton_server.live.lifecycle.site import Site, identity
@@ -69,7 +68,8 @@ class Keeper:
         elif launch.phase is LaunchPhase.STOPPING:
             await self._stop(launch)
         else:
-            await self._await_restart(launch)
+            # Healing claims it again when it is due and there is room.
+            await self._changed.wait()
 
     async def _let_go(self, launch: Launch | None) -> None:
         """Stop a process whose launch is another's by now, or another: of each component one copy runs."""
@@ -171,22 +171,6 @@ class Keeper:
             log.warning("%s; it is not killed without force", error.message)
         # Nothing more is to be done before somebody says so.
         return await self._either(self._wait(held))
-
-    async def _await_restart(self, launch: Launch) -> None:
-        component, at = self._site.fleet.get(self._key), launch.next_attempt_at
-        if component is None or at is None:
-            await self._changed.wait()
-            return
-        left = (at - self._site.now()).total_seconds()
-        if left > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._changed.wait()
-            return
-        claim = ClaimLaunch(component=component, instance_uuid=new_uuid(), holder=self._site.holder, after=launch.epoch)
-        claimed = await self._site.record(claim)
-        if not claimed.made:
-            await self._changed.wait()
 
     async def _wait(self, held: Launched) -> ExitStatus:
         try:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 from tekton.core.errors import StartupError, TektonError, TektonTimeoutError
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import SERVING, ComponentState
 from tekton.core.view import Launch, LaunchPhase
+from tekton_server.domain.startup import deadline
 from tekton_server.live.lifecycle import endings
 from tekton_server.live.lifecycle.bells import Bells
 from tekton_server.live.lifecycle.site import Site
 
-# The figure in a beat by which a component says how many more seconds, from that beat on, its start will take.
-MORE = "startup_seconds_left"
-# What it may ask for at a time, in seconds.
-MOST = 3600.0
 # What one gets that no specification here knows: the documented default.
 _USUAL = 60.0
 _UNDER_WAY = (LaunchPhase.CLAIMED, LaunchPhase.RUNNING)
@@ -61,7 +56,7 @@ def _seen(site: Site, component_id: str, instance_uuid: str) -> bool | Launch | 
 
 
 class _Left:
-    """How long it still has, in seconds: the figures of its last beat may give it more."""
+    """How long it still has, in seconds: it may ask for more."""
 
     def __init__(self, site: Site, component_id: str, instance_uuid: str, launch: Launch | None) -> None:
         component = site.fleet.get(lookup_key(component_id))
@@ -70,11 +65,8 @@ class _Left:
         self._instance_uuid = instance_uuid
         clock = site.leases.now()
         gone = max(0.0, (site.now() - launch.since).total_seconds()) if launch is not None else 0.0
-        self._end = clock + self.given - min(gone, self.given)
+        self._began = clock - min(gone, self.given)
 
     def __call__(self) -> float:
-        lease, now = self._site.leases.get(self._instance_uuid), self._site.leases.now()
-        more = lease.metrics.get(MORE, 0.0) if lease is not None else 0.0
-        if lease is None or not math.isfinite(more) or more <= 0:
-            return self._end - now
-        return max(self._end, lease.beat_seconds + min(more, MOST)) - now
+        asked_until = self._site.extensions.until(self._instance_uuid)
+        return deadline(self._began, self.given, asked_until) - self._site.leases.now()

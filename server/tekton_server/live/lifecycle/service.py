@@ -49,7 +49,7 @@ class Lifecycle(Starter):
         self._writer = writer
         self._confirm = confirm
         self._met = met
-        self._bells = Bells()
+        self.bells = self._bells = Bells()
         self._keepers = Keepers(self.site)
         self._settled = asyncio.Event()
 
@@ -85,6 +85,7 @@ class Lifecycle(Starter):
         """Follow the journal."""
         if ours:
             self.site.recorded(commit.recorded_at)
+        self.site.extensions.on_commit(commit)
         for change in commit.changes:
             if isinstance(change, LaunchChange):
                 self._keepers.follow(change.component_id)

@@ -9,13 +9,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from tekton.core.backoff import full_jitter
+from tekton.core.backoff import draw, full_jitter
 from tekton.core.errors import RateLimitedError, TektonError, UnavailableError
 from tekton.core.ids import lookup_key, new_uuid
 from tekton.core.view import Launch, View
 from tekton_server.domain.commands import Command
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.launch_commands import EndLaunch, Holder
+from tekton_server.domain.launch_spec import Restart
+from tekton_server.live.extensions import Extensions
 from tekton_server.live.launching import ExitStatus, Launcher, LaunchIdentity
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.writer import Writer
@@ -27,7 +29,8 @@ _REMEMBERED = 256
 class Means(msgspec.Struct, frozen=True):
     """With what this server launches. `fleet` is by lookup key; `place` is the data directory, known for ever.
 
-    `alone`: no other server can be using this database. `orphans` is what becomes of what outlived its server.
+    `alone`: no other server can be using this database. `orphans` is what becomes of what outlived its server, and
+    `heals` whether what fails is started again.
     """
 
     launcher: Launcher
@@ -36,6 +39,7 @@ class Means(msgspec.Struct, frozen=True):
     place: str
     alone: bool = False
     orphans: Literal["adopt", "stop"] = "adopt"
+    heals: bool = True
 
 
 class Site:
@@ -46,7 +50,10 @@ class Site:
         self.writer = writer
         self.leases = leases
         self.server_id = server_id
+        self.extensions = Extensions(leases.now)
         self.means: Means | None = None
+        # Why healing stops a launch, for the record of its end.
+        self.blamed: dict[str, str] = {}
         self._failures: dict[str, TektonError] = {}
         self._ahead = timedelta()
 
@@ -101,18 +108,26 @@ class Site:
 
     async def ended(self, launch: Launch | LaunchIdentity, status: ExitStatus) -> None:
         """Record how a launch ended."""
+        blame = self.blamed.pop(launch.instance_uuid, "")
         await self.record(
             EndLaunch(
                 component_id=launch.component_id,
                 epoch=launch.epoch,
                 instance_uuid=launch.instance_uuid,
-                exit=status.reason,
+                exit=f"{blame}; {status.reason}" if blame else status.reason,
                 evidence=evidence(status),
                 began=status.error is None,
-                clean=status.success,
+                clean=status.success and not status.stopped,
                 next_uuid=new_uuid(),
+                restart=self._policy(lookup_key(launch.component_id)),
+                draw=draw(),
             )
         )
+
+    def _policy(self, key: str) -> Restart | None:
+        """Give how a component of ours is healed; None where it is not."""
+        component = self.fleet.get(key) if self.ours(key) is not None and self.means and self.means.heals else None
+        return component.spec.restart if component is not None else None
 
 
 def identity(launch: Launch) -> LaunchIdentity:

@@ -237,6 +237,18 @@ def seconds(field: str, value: float, *, none: bool = False) -> float:
     return float(value)
 
 
+def span(field: str, value: float) -> float:
+    """Read a time span in seconds that may be none.
+
+    Raises:
+        ValidationError: it is no finite number, or less than 0.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0:
+        raise ValidationError.of(field, f"must be a number of seconds, 0 or more, not {value!r}", "range")
+    return float(value)
+
+
 def figures(metrics: Mapping[str, float] | None) -> dict[str, float]:
     """Give metrics as the numbers they must be.
 

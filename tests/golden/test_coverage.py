@@ -34,6 +34,9 @@ NEED_MANY = {
 NEED_AN_ANSWER = {
     "LifecycleService.StartComponents": {"conflict"},
     "LifecycleService.StopComponents": {"conflict"},
+    "LifecycleService.StartComponent": {"conflict"},
+    "LifecycleService.StopComponent": {"conflict"},
+    "LifecycleService.RestartComponent": {"conflict"},
 }
 SOURCE = Source()
 

@@ -13,7 +13,7 @@ from tekton_server.domain import explain, explain_notes
 from tekton_server.domain.explain import Condition, Explanation
 from tekton_server.domain.explain_notes import Liveness
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import convert
+from tekton_server.services import convert, starting
 from tekton_server.services.base import now
 from tekton_server.services.graphs import texts
 from tekton_server.storage.errors import StorageUnavailableError
@@ -112,6 +112,7 @@ class Explanations:
             message=f"{found.component_id} {found.sentence}",
             waits_for=found.waits_for,
             root_cause=found.root_cause,
+            status_detail=starting.detail(self._live.view.launch(found.component_id)),
         )
         if found.instance is not None:
             self._fill_in(message, found.instance)

@@ -45,8 +45,8 @@ class LifecycleServiceStub:
     """StartComponent starts a component as its launch specification in components.json says, and answers once its program
     runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
     not waited for, but a cycle is refused. It waits for a stop under way.
-    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
-    the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+    Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+    nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
     circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
     """
     StopComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]
@@ -173,8 +173,8 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     """StartComponent starts a component as its launch specification in components.json says, and answers once its program
     runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
     not waited for, but a cycle is refused. It waits for a stop under way.
-    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
-    the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+    Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+    nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
     circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
     """
     StopComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]  # type: ignore[assignment]
@@ -310,8 +310,8 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         """StartComponent starts a component as its launch specification in components.json says, and answers once its program
         runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
         not waited for, but a cycle is refused. It waits for a stop under way.
-        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
-        the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+        Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+        nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
         circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
         """
 

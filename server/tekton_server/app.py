@@ -119,6 +119,8 @@ class Tekton:
         self.state.add_check("database", self._database_trouble)
         judge = self.live.leases.judge
         self.state.add_notice("self_preservation", lambda: judge.preservation.trouble)
+        if (healer := self.live.healer) is not None:
+            self.state.add_notice("healing", lambda: healer.notice)
         self.state.watch(judge.part)
         self.live.fleet.usual_timeout = self.settings.components.startup_timeout
         await self._serve()

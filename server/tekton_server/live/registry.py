@@ -119,7 +119,7 @@ class LiveRegistry:
 
     def heal(self, terms: Healing) -> None:
         """Have what fails of the launches of this server started again, before it starts."""
-        hands = Launches(self.lifecycle.site, self.lifecycle)
+        hands = Launches(self.lifecycle.site, self.lifecycle, self.store.last_changes)
         clock = Steady(self.leases.now, self.lifecycle.site.now)
         self.healer = Healer(self.view, self.writer, hands, terms, lambda: self.leases.judge.trouble, clock)
 

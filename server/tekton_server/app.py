@@ -57,12 +57,17 @@ class PartFailedError(Exception):
 
 
 class Tekton:
-    """One running control plane: database, server and gateway; `bare` is the server alone. Made by `run`."""
+    """One running control plane: database, server and gateway; `bare` is the server alone. Made by `run`.
 
-    def __init__(self, settings: Settings, progress: Progress, *, bare: bool = False) -> None:
+    `embedded` is for a program that is not ours: database and server, on a Unix socket alone.
+    """
+
+    def __init__(self, settings: Settings, progress: Progress, *, bare: bool = False, embedded: bool = False) -> None:
         self.settings = settings
         self.state = SystemState()
+        self.socket: Path | None = None
         self._bare = bare
+        self._embedded = embedded
         self._progress = progress
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stack = AsyncExitStack()
@@ -103,7 +108,8 @@ class Tekton:
         self.live = await LiveRegistry.open(
             engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone
         )
-        _settle_memory()
+        if not self._embedded:
+            _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
         self._on_stop("the registry", self.live.stop)
@@ -133,7 +139,8 @@ class Tekton:
             lock = DataDirectoryLock(self.settings.data_path)
             lock.acquire()
             self._stack.callback(lock.release)
-            await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
+            if not self._embedded:
+                await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
         return lock
 
     @property
@@ -171,6 +178,7 @@ class Tekton:
         socket = None
         if not self._bare:
             socket = self._stack.enter_context(socket_directory(self.settings.data_path)) / "server.sock"
+            self.socket = socket
             # Lower in the stack than the server: streams hear that they end before the gateway is gone.
             self._on_stop("the gateway", self._close_gateway)
         self._on_stop("the server", self._stop_server)
@@ -178,9 +186,10 @@ class Tekton:
         self.state.add_check("api")
         restart = partial(self._restart_server, socket)
         self._supervise(Part("api", "the server's listener", lambda: self.server.unreachable(), restart))
-        if socket is None:
+        if socket is None or self._embedded:
             self._step("verification", "a call to the server")
-            return await self.server.reachable()
+            await self.server.reachable()
+            return None if socket is None else self._keep_short("postgres.log")
         self._step("startup", "starting the gateway (Envoy)")
         await self._open_gateway(socket)
         self.state.add_check("gateway")
@@ -228,7 +237,10 @@ class Tekton:
 
         await start()
         self._supervise(Part("gateway", "the gateway (Envoy)", ended, start))
-        kept, children = self.settings.logs, (logs / "postgres.log", log_path, logs / "access.log")
+        self._keep_short("postgres.log", log_path.name, "access.log")
+
+    def _keep_short(self, *names: str) -> None:
+        kept, children = self.settings.logs, tuple(self.settings.data_path / "logs" / name for name in names)
         task = asyncio.create_task(keep_short(children, kept.max_bytes, kept.keep), name="keep the logs short")
         task.add_done_callback(self._supervisor_ended)
         self._stack.push_async_callback(_cancelled, task)
@@ -293,17 +305,18 @@ class Tekton:
 
 @asynccontextmanager
 async def run(
-    settings: Settings, progress: Progress = lambda phase, text: None, *, bare: bool = False
+    settings: Settings, progress: Progress = lambda phase, text: None, *, bare: bool = False, embedded: bool = False
 ) -> AsyncIterator[Tekton]:
     """Run a control plane for as long as the context is open; a failure half-way stops what was started.
 
-    `bare` runs the server alone, without gateway and embedded database.
+    `bare` runs the server alone, without gateway and embedded database; `embedded` runs it with the latter, without
+    gateway and ports, and leaves the process around it as it is.
 
     Raises:
         ConfigError, EmbeddedPostgresError, GatewayError, ListenError, PartFailedError, SchemaTooNewError, TektonError:
             it cannot start.
     """
-    tekton = Tekton(settings, progress, bare=bare)
+    tekton = Tekton(settings, progress, bare=bare, embedded=embedded)
     try:
         try:
             await tekton._start()

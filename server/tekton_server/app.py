@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -17,7 +18,13 @@ from sqlalchemy import make_url
 from tekton_gateway import Collector, Envoy, GatewaySettings
 from tekton_server.config import ConfigError, Settings, resolve
 from tekton_server.database import database_of
+from tekton_server.fleet_files import Fleet
+from tekton_server.host.launch_order import Surroundings
+from tekton_server.host.launcher import LocalLauncher
+from tekton_server.host.place import place_of
 from tekton_server.host.process import ThisProcess
+from tekton_server.host.secrets import FOLDER, Secrets
+from tekton_server.live.lifecycle.site import Means
 from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import PHASES, SystemState
@@ -40,6 +47,7 @@ from tekton_server.storage.engine import create_engine
 from tekton_server.storage.errors import StorageUnavailableError, is_full
 from tekton_server.storage.migrate import migrate
 from tekton_server.supervision import Part, Supervisor
+from tekton_server.whole_fleet import WholeFleet
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +70,17 @@ class Tekton:
     `embedded` is for a program that is not ours: database and server, on a Unix socket alone.
     """
 
-    def __init__(self, settings: Settings, progress: Progress, *, bare: bool = False, embedded: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Progress,
+        *,
+        bare: bool = False,
+        embedded: bool = False,
+        fleet: Fleet | None = None,
+    ) -> None:
         self.settings = settings
+        self._fleet = fleet
         self.state = SystemState()
         self.socket: Path | None = None
         self._bare = bare
@@ -71,6 +88,7 @@ class Tekton:
         self._progress = progress
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stack = AsyncExitStack()
+        self._stop_deadline = STOP_DEADLINE
         self._supervisor = Supervisor(self.state, self._fail)
         self._telemetry = Telemetry(Calls(), ThisProcess())
         self._observed = Observed()
@@ -111,20 +129,67 @@ class Tekton:
         if not self._embedded:
             _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
+        if self._fleet is not None and not self._bare:
+            self._equip(self._fleet, alone=alone)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
         self._on_stop("the registry", self.live.stop)
         self.state.add_check("database", self._database_trouble)
         judge = self.live.leases.judge
         self.state.add_notice("self_preservation", lambda: judge.preservation.trouble)
         self.state.watch(judge.part)
+        self.live.fleet.usual_timeout = self.settings.components.startup_timeout
         await self._serve()
         if self._failed.done():
             await self._failed
         self._supervisor.begin()
         # What was loaded could not beat before now.
         self.live.leases.judge.begin()
+        if self.live.healer is not None:
+            self.live.healer.begin()
+        if self._fleet is not None and not self._bare:
+            await self._start_components()
+        await self._verify()
+        if self._failed.done():
+            await self._failed
         self._step("ready", "serving")
         await self.server.set_serving(True)
+
+    def _equip(self, fleet: Fleet, *, alone: bool) -> None:
+        """Give the lifecycle what it launches with."""
+        settings, data = self.settings, self.settings.data_path
+        around = Surroundings(
+            # An address that stands for all of this machine's is none to call.
+            host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host),
+            port=settings.port,
+            environ=os.environ,
+            secrets=Secrets((data / FOLDER,), os.environ),
+            home=fleet.home,
+            log_bytes=settings.logs.max_bytes,
+            log_keep=settings.logs.keep,
+        )
+        launcher = LocalLauncher(data, around)
+        # Below the registry in the stack: first nobody follows what runs, then it is let go.
+        self._stack.callback(launcher.close)
+        orphans = settings.components.orphans
+        heals = settings.components.auto_recover
+        means = Means(launcher, fleet.launchable(), gethostname(), place_of(data), alone, orphans, heals)
+        self.live.lifecycle.equip(means)
+        self.live.heal(settings.healing)
+
+    async def _start_components(self) -> None:
+        """Start the fleet, where that is configured: it is a part of what has to be ready, unless it fails."""
+        everything = WholeFleet(self.live.fleet, self.settings.components)
+        self._stop_deadline += everything.stops_within
+        # The first to be stopped: they need everything else for that.
+        self._on_stop("the components", everything.stop)
+        starting = asyncio.create_task(everything.start(partial(self._step, "startup")), name="start the components")
+        try:
+            either: set[asyncio.Future[None]] = {starting, self._failed}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancelled(starting)
+        if self._failed.done():
+            await self._failed
 
     async def _environment(self) -> DataDirectoryLock | None:
         """Take the data directory, where there is one, and see to it that the ports are free."""
@@ -186,15 +251,18 @@ class Tekton:
         self.state.add_check("api")
         restart = partial(self._restart_server, socket)
         self._supervise(Part("api", "the server's listener", lambda: self.server.unreachable(), restart))
-        if socket is None or self._embedded:
+        if self._embedded:
+            self._keep_short("postgres.log")
+        elif socket is not None:
+            self._step("startup", "starting the gateway (Envoy)")
+            await self._open_gateway(socket)
+            self.state.add_check("gateway")
+
+    async def _verify(self) -> None:
+        if self.gateway is None:
             self._step("verification", "a call to the server")
-            await self.server.reachable()
-            return None if socket is None else self._keep_short("postgres.log")
-        self._step("startup", "starting the gateway (Envoy)")
-        await self._open_gateway(socket)
-        self.state.add_check("gateway")
+            return await self.server.reachable()
         self._step("verification", "a call through the gateway")
-        assert self.gateway is not None
         try:
             await answers(self._host, self.gateway.port)
         except NoAnswerError as error:
@@ -296,27 +364,33 @@ class Tekton:
         self._failed.cancel()
         closing = asyncio.create_task(self._stack.aclose(), name="stop")
         try:
-            await asyncio.wait([closing], timeout=STOP_DEADLINE)
+            await asyncio.wait([closing], timeout=self._stop_deadline)
             if not closing.done():
-                log.error("the stop took more than %g s; what is left is ended by force", STOP_DEADLINE)
+                log.error("the stop took more than %g s; what is left is ended by force", self._stop_deadline)
         finally:
             await _forced(closing)
 
 
 @asynccontextmanager
 async def run(
-    settings: Settings, progress: Progress = lambda phase, text: None, *, bare: bool = False, embedded: bool = False
+    settings: Settings,
+    progress: Progress = lambda phase, text: None,
+    *,
+    bare: bool = False,
+    embedded: bool = False,
+    fleet: Fleet | None = None,
 ) -> AsyncIterator[Tekton]:
     """Run a control plane for as long as the context is open; a failure half-way stops what was started.
 
-    `bare` runs the server alone, without gateway and embedded database; `embedded` runs it with the latter, without
-    gateway and ports, and leaves the process around it as it is.
+    `bare` runs the server alone, without gateway and embedded database; it launches nothing. `embedded` runs it with
+    the latter, without gateway and ports, and leaves the process around it as it is. `fleet` is what is launched, and
+    runs on when the control plane ends; without one, what an earlier one has launched is left alone.
 
     Raises:
         ConfigError, EmbeddedPostgresError, GatewayError, ListenError, PartFailedError, SchemaTooNewError, TektonError:
             it cannot start.
     """
-    tekton = Tekton(settings, progress, bare=bare, embedded=embedded)
+    tekton = Tekton(settings, progress, bare=bare, embedded=embedded, fleet=fleet)
     try:
         try:
             await tekton._start()

@@ -19,6 +19,7 @@ from tekton_server.judging import shown_value
 from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, DatabaseTerms, Logs
 
 if TYPE_CHECKING:
+    from tekton_server.live.healing.healer import Healing
     from tekton_server.live.housekeeping import Retention
     from tekton_server.live.lease import Timing
     from tekton_server.storage.database import Terms
@@ -50,7 +51,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 }
 # What the documents print in tekton.json and nothing here reads.
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
-    "components": ("startup_timeout", "auto_recover"),
+    "components": (),
     "security": ("enable_auth", "jwt_secret", "token_expiry"),
     "monitoring": ("enable_metrics", "metrics_port", "collection_interval"),
 }
@@ -138,6 +139,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         from tekton_server.storage.database import Terms
 
         return Terms(**msgspec.structs.asdict(self.database))
+
+    @property
+    def healing(self) -> Healing:
+        """Whether what fails is started again, and how much of it at once."""
+        from tekton_server.domain.blast_radius import Cap
+        from tekton_server.live.healing.healer import Healing
+
+        terms = self.components
+        cap = Cap(terms.restarts_at_once, terms.restarts_at_once_share, terms.restarts_per_minute)
+        return Healing(terms.auto_recover, cap, terms.heartbeat_timeout)
 
     @property
     def retention(self) -> Retention:

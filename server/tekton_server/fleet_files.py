@@ -6,6 +6,7 @@ What Tekton starts is in the first of them and nowhere else: nothing that a comp
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,8 @@ from tekton.core.ids import COMPONENT_ID, lookup_key
 from tekton_server import fleet_rules
 from tekton_server.config import ConfigError, TektonFile, config_file
 from tekton_server.domain import limits
-from tekton_server.domain.launch_spec import LaunchSpec, told
+from tekton_server.domain.fleet import FleetComponent
+from tekton_server.domain.launch_spec import STARTUP_TIMEOUT, LaunchSpec, told
 from tekton_server.json_places import JsonFile, NotJsonError, written
 from tekton_server.judging import Problem, judge
 
@@ -120,6 +122,23 @@ class Fleet:
         entry = self._by_key[0].get(lookup_key(component_id))
         return entry.launch if entry else None
 
+    def launchable(self) -> dict[str, FleetComponent]:
+        """Give the components that can be started, by the lookup key of their ids."""
+        return {
+            lookup_key(name): FleetComponent(
+                component_id=name,
+                component_name=entry.component_name or name,
+                component_type=entry.component_type or "service",
+                capabilities=tuple(dict.fromkeys(entry.capabilities)),
+                dependencies=self.depends_on(name),
+                health_check=entry.health_check or "",
+                metadata=entry.metadata,
+                spec=entry.launch,
+            )
+            for name, entry in self.components.items()
+            if entry.launch is not None
+        }
+
     def depends_on(self, component_id: str) -> tuple[str, ...]:
         """Give what a component waits for, whichever of the files says so, each once."""
         key = lookup_key(component_id)
@@ -143,8 +162,8 @@ def folder(config: str | None, environ: Mapping[str, str] = os.environ) -> Path:
     return next((one for one in usual if any((one / f"{name}.json").is_file() for name in FILES)), usual[0])
 
 
-def load_fleet(home: Path) -> Fleet:
-    """Read the files of a directory.
+def load_fleet(home: Path, startup_timeout: float = STARTUP_TIMEOUT) -> Fleet:
+    """Read the files of a directory. `startup_timeout` is that of launch specifications that name none.
 
     Raises:
         ConfigError: something is wrong with them; it names the first of it, with file, line, column and key.
@@ -156,8 +175,32 @@ def load_fleet(home: Path) -> Fleet:
         if problems:
             more = f" (and {len(problems) - 1} more: see tekton config check)" if len(problems) > 1 else ""
             raise ConfigError(problems[0] + more)
+        for entry in value[name].values() if name == "components" else ():
+            if "launch" in entry and entry["launch"] is not None:
+                entry["launch"].setdefault("startup_timeout", startup_timeout)
         found[name] = getattr(msgspec.convert(value, kind), name)
-    return Fleet(home.absolute(), **found)
+    fleet = Fleet(home.absolute(), **found)
+    if fleet.launchable():
+        refuse_writable(fleet.home / "components.json")
+    return fleet
+
+
+def refuse_writable(file: Path) -> None:
+    """See to it that only we and root can say what is started: who writes this file runs programs as us.
+
+    Raises:
+        ConfigError: others may write to it, or put another in its place.
+    """
+    # What a link leads to counts as well as where it is.
+    for path in dict.fromkeys((file.parent, file.resolve().parent, file.resolve())):
+        status = path.stat()
+        if status.st_uid not in (os.geteuid(), 0):
+            remedy = "give it to the user that Tekton runs as"
+            raise ConfigError(f"{path} says what Tekton starts, and belongs to another user; {remedy}")
+        # In a sticky directory, as /tmp is, nobody replaces what is another's.
+        open_to_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+        if open_to_others:
+            raise ConfigError(f"{path} says what Tekton starts, and others may write to it; run chmod go-w {path}")
 
 
 def read_file(path: Path, name: str) -> tuple[Any, list[str]]:

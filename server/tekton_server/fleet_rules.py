@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tekton.core.errors import RegistrationError, ValidationError
+from tekton.core.errors import CORE_COMPONENT, RegistrationError, ValidationError
 from tekton.core.ids import lookup_key
 from tekton_server.domain.commands import RegisterComponent
 from tekton_server.domain.launch_spec import LaunchSpec
@@ -38,6 +38,8 @@ def components(found: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _equal_ids("components", found)
     for name, entry in found.items():
         path = ("components", name)
+        if lookup_key(name) == CORE_COMPONENT and "launch" in entry:
+            yield Problem((*path, "launch"), "cannot be: tekton_core is Tekton itself", key=True)
         yield from _on_itself(name, entry.get("dependencies", []), (*path, "dependencies"))
         yield from _registration_rules(name, entry, path)
         yield from _launch_rules(entry.get("launch") or {}, (*path, "launch"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tekton.core.errors import TektonError
 from tekton.core.view import Definition, Instance
@@ -65,6 +65,32 @@ class RegistrationResult(tuple[bool, "str | None"]):
     def __getnewargs__(self) -> tuple[str | None, str]:
         # tuple's own would hand the pair to __new__ in copy and pickle.
         return self[1], self.message
+
+
+@dataclass(frozen=True, slots=True)
+class OperationResult:
+    """The outcome of a start, a stop or a restart. True in a condition where it succeeded: `if await client.start_…`.
+
+    message: a sentence for people. instance_uuid: what runs now, or None.
+    already_running: a start found it running and changed nothing.
+    instances: of a stop, what became of each: {instance_uuid, launched, outcome, message}.
+    error: why it failed; None after a success. Its `details` say more, such as the last lines of a log.
+    """
+
+    component_id: str
+    message: str
+    instance_uuid: str | None = None
+    already_running: bool = False
+    instances: tuple[dict[str, Any], ...] = ()
+    error: TektonError | None = None
+
+    @property
+    def success(self) -> bool:
+        """Whether it succeeded."""
+        return self.error is None
+
+    def __bool__(self) -> bool:
+        return self.success
 
 
 @dataclass(frozen=True, slots=True)

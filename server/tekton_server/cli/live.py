@@ -37,3 +37,5 @@ async def redraw(changes: AsyncIterator[T], draw: Callable[[], Awaitable[Iterabl
                 dirty.clear()
                 shown.update(Group(*await draw()), refresh=True)
                 await asyncio.sleep(_APART)
+            # What came during the pause, where it was the last.
+            shown.update(Group(*await draw()), refresh=True)

@@ -33,7 +33,7 @@ def why(
 ) -> None:
     """Tell why a component is not ready: what is unmet with it, and with what it needs, down to the causes.
 
-    The exit code is 1 where it is not ready, or needs directly what is not.
+    The exit code is 1 where it is not ready, needs directly what is not, or rests on what Tekton gave up on.
     """
     from tekton.core.errors import ComponentNotFoundError
     from tekton_server.cli.exits import ExitCode

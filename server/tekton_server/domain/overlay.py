@@ -16,6 +16,7 @@ from tekton.core.view import (
     Instance,
     InstanceChange,
     InstanceCommand,
+    Launch,
     View,
 )
 
@@ -45,6 +46,7 @@ class Overlay:
         self._commands: dict[str, InstanceCommand | None] = {}
         # Which commands this batch gave to an instance, in order.
         self._posted: dict[str, dict[str, None]] = {}
+        self._launches: dict[str, Launch | None] = {}
         self.history_id = base.history_id
         self.revision = base.revision + 1
 
@@ -101,6 +103,11 @@ class Overlay:
         found = (self.command(one) for one in dict.fromkeys((*known, *self._posted.get(instance_uuid, ()))))
         return [command for command in found if command is not None]
 
+    def launch(self, component_id: str) -> Launch | None:
+        """Find the launch of a component."""
+        key = lookup_key(component_id)
+        return self._launches[key] if key in self._launches else self._base.launch(key)
+
     def accept(self, changes: tuple[Change, ...]) -> None:
         """Add one command's changes and move on to the next revision."""
         for change in changes:
@@ -108,8 +115,10 @@ class Overlay:
                 self._definitions[lookup_key(change.key)] = change.new
             elif isinstance(change, InstanceChange):
                 self._accept_instance(change)
-            else:
+            elif isinstance(change, CommandChange):
                 self._accept_command(change)
+            else:
+                self._launches[lookup_key(change.key)] = change.new
         self.revision += 1
 
     def _accept_instance(self, change: InstanceChange) -> None:

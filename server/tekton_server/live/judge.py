@@ -159,12 +159,20 @@ class Judge:
                 self.watch(lease)
 
     @property
-    def _held(self) -> bool:
-        """Whether nobody may be judged now."""
-        late = self._clock() - self._tick_at > self._part(SLOW, SLOW_SHARE)
+    def trouble(self) -> str | None:
+        """Why nobody may be judged now, in words; None where nothing of ours is ill."""
         # What is wrong with the database is asked as of now: an outage may have begun since the last tick.
-        outage = bool(self.outages) or self._writer.down_since is not None
-        return self._draining or late or outage or self.preservation.active
+        if self._writer.down_since is not None:
+            return "the database does not answer"
+        if self.outages:
+            return "something between Tekton and its components is down"
+        if self._draining or self._clock() - self._tick_at > self._part(SLOW, SLOW_SHARE):
+            return "this server runs late"
+        return "self-preservation is on" if self.preservation.active else None
+
+    @property
+    def _held(self) -> bool:
+        return self.trouble is not None
 
     def _part(self, seconds: float, share: float) -> float:
         return min(seconds, self._pace.timing.timeout * share)

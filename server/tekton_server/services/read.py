@@ -98,6 +98,7 @@ def report(request: lifecycle_pb.UpdateComponentStateRequest) -> ReportState:
         fencing_token=fencing_token(request.fencing_token),
         reason=request.reason or "reported",
         metadata=struct("metadata", request.metadata),
+        extend_startup=request.extend_startup_seconds,
     )
 
 

@@ -24,6 +24,10 @@ from tekton.core.view import (
     Instance,
     InstanceChange,
     InstanceCommand,
+    Launch,
+    LaunchChange,
+    LaunchDesired,
+    LaunchPhase,
 )
 from tekton_server.storage.requests import Answered, RequestKey
 
@@ -37,7 +41,13 @@ _decode_cause = msgspec.json.Decoder(Cause).decode
 _decode_definition = msgspec.json.Decoder(Definition).decode
 _decode_instance = msgspec.json.Decoder(Instance).decode
 _decode_command = msgspec.json.Decoder(InstanceCommand).decode
-_KINDS: dict[type[Change], str] = {DefinitionChange: "component", InstanceChange: "instance", CommandChange: "command"}
+_decode_launch = msgspec.json.Decoder(Launch).decode
+_KINDS: dict[type[Change], str] = {
+    DefinitionChange: "component",
+    InstanceChange: "instance",
+    CommandChange: "command",
+    LaunchChange: "launch",
+}
 
 
 def journal_rows(commits: Sequence[Commit], batch_id: UUID) -> str:
@@ -66,19 +76,22 @@ class LastValues(NamedTuple):
     definitions: dict[str, Definition | None]
     instances: dict[str, Instance | None]
     commands: dict[str, InstanceCommand | None]
+    launches: dict[str, Launch | None]
 
 
 def last_values(commits: Iterable[Commit]) -> LastValues:
     """Keep the last values of what the commits touch."""
-    last = LastValues({}, {}, {})
+    last = LastValues({}, {}, {}, {})
     for commit in commits:
         for change in commit.changes:
             if isinstance(change, DefinitionChange):
                 last.definitions[lookup_key(change.key)] = change.new
             elif isinstance(change, InstanceChange):
                 last.instances[change.key] = change.new
-            else:
+            elif isinstance(change, CommandChange):
                 last.commands[change.key] = change.new
+            else:
+                last.launches[lookup_key(change.key)] = change.new
     return last
 
 
@@ -112,6 +125,11 @@ def instance_rows(instances: Mapping[str, Instance | None]) -> str:
 def command_rows(commands: Mapping[str, InstanceCommand | None]) -> str:
     """Encode commands as the JSON that fills the commands table."""
     return _encode([command for command in commands.values() if command]).decode()
+
+
+def launch_rows(launches: Mapping[str, Launch | None]) -> str:
+    """Encode launches as the JSON that fills the launches table."""
+    return _encode([{"key": k, **msgspec.structs.asdict(one)} for k, one in launches.items() if one]).decode()
 
 
 class Reader:
@@ -175,6 +193,20 @@ class Reader:
             revision=row["revision"],
         )
 
+    def launch(self, row: Mapping[str, Any]) -> Launch:
+        """Read a row of the launches table."""
+        fields = {name: row[name] for name in Launch.__struct_fields__}
+        return Launch(
+            **fields
+            | {
+                "instance_uuid": str(row["instance_uuid"]),
+                "server_id": str(row["server_id"]),
+                "desired": LaunchDesired(row["desired"]),
+                "phase": LaunchPhase(row["phase"]),
+                "restarts": tuple(row["restarts"]),
+            }
+        )
+
     def _text(self, text: str) -> str:
         return self._texts.setdefault(text, text)
 
@@ -207,6 +239,8 @@ def _change(row: Mapping[str, Any]) -> Change:
         return DefinitionChange(
             _decode_definition(old) if old else None, _decode_definition(new) if new else None, cause
         )
+    if row["kind"] == "launch":
+        return LaunchChange(_decode_launch(old) if old else None, _decode_launch(new) if new else None, cause)
     return CommandChange(_decode_command(old) if old else None, _decode_command(new) if new else None, cause)
 
 

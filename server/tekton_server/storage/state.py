@@ -13,7 +13,7 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tekton.core.view import Cause, CommandChange, Commit, DefinitionChange, InstanceChange, View
+from tekton.core.view import Cause, CommandChange, Commit, DefinitionChange, InstanceChange, LaunchChange, View
 from tekton_server.storage import rows
 from tekton_server.storage.engine import driven
 from tekton_server.storage.errors import translated
@@ -41,6 +41,11 @@ _COMMANDS = """
 SELECT command_id, component_id, instance_uuid, granted, kind, arguments::text AS arguments, issued_at, deadline, state,
        message, revision
 FROM commands ORDER BY issued_at, command_id
+"""
+_LAUNCHES = """
+SELECT component_id, epoch, instance_uuid, server_id, host, place, desired, phase, restart_count, restarts,
+       next_attempt_at, last_exit, stop_by, force, since, revision
+FROM launches
 """
 
 
@@ -134,6 +139,8 @@ async def _load_view(connection: asyncpg.Connection[Any]) -> View:
         view.apply(InstanceChange(None, reader.instance(row), loaded))
     async for row in connection.cursor(_COMMANDS, prefetch=_PREFETCH):
         view.apply(CommandChange(None, reader.command(row), loaded))
+    async for row in connection.cursor(_LAUNCHES, prefetch=_PREFETCH):
+        view.apply(LaunchChange(None, reader.launch(row), loaded))
     return view
 
 

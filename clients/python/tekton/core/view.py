@@ -24,6 +24,10 @@ from tekton.core.records import (
     Instance,
     InstanceChange,
     InstanceCommand,
+    Launch,
+    LaunchChange,
+    LaunchDesired,
+    LaunchPhase,
     RegistryChange,
     address_of,
 )
@@ -40,6 +44,10 @@ __all__ = [
     "Instance",
     "InstanceChange",
     "InstanceCommand",
+    "Launch",
+    "LaunchChange",
+    "LaunchDesired",
+    "LaunchPhase",
     "RegistryChange",
     "View",
     "address_of",
@@ -165,10 +173,10 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 class View:
     """All components as of `revision` of the history `history_id`.
 
-    `components`, `instances` and `commands` hold what the journal holds (the view of a watcher has no commands: they
-    are no watched kind). `built_in` are components that are always there: looking up and listing shows one where the
-    journal holds none of that id; decisions and folds do not see them. `rewired` grows with every change of who there
-    is and what they need.
+    `components`, `instances`, `commands` and `launches`, by lookup key, hold what the journal holds (the view of a
+    watcher has neither commands nor launches: they are no watched kinds). `built_in` are components that are always
+    there: looking up and listing shows one where the journal holds none of that id; decisions and folds do not see
+    them. `rewired` grows with every change of who there is and what they need.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -178,6 +186,7 @@ class View:
         self.instances: dict[str, Instance] = {}
         self.built_in: dict[str, Component] = {}
         self.commands = Commands()
+        self.launches: dict[str, Launch] = {}
         self.rewired = 0
         self._by_capability: dict[str, dict[str, None]] = {}
         self._by_type: dict[str, dict[str, None]] = {}
@@ -196,8 +205,12 @@ class View:
             self._apply_definition(change)
         elif isinstance(change, InstanceChange):
             self._apply_instance(change)
-        else:
+        elif isinstance(change, CommandChange):
             self.commands.apply(change)
+        elif change.new is not None:
+            self.launches[lookup_key(change.key)] = change.new
+        else:
+            self.launches.pop(lookup_key(change.key), None)
 
     def get(self, component_id: str) -> Component | None:
         """Find a component by id; "-" and "_" are equal."""
@@ -212,6 +225,10 @@ class View:
     def instance(self, instance_uuid: str) -> Instance | None:
         """Find an instance by its uuid, in the journal."""
         return self.instances.get(instance_uuid)
+
+    def launch(self, component_id: str) -> Launch | None:
+        """Find the launch of a component."""
+        return self.launches.get(lookup_key(component_id))
 
     def instances_of(self, component_id: str) -> list[Instance]:
         """List a component's instances in order of registration, as the journal has them."""

@@ -48,7 +48,10 @@ def gather(
 
 
 class Run:
-    """The start of a batch. `patience` is how many seconds what is outside is waited for."""
+    """The start of a batch. What is outside is launched by Tekton, or waited for, `patience` seconds at most.
+
+    launch: tells whether Tekton launched a component; None where it is not to be asked.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Run:
         registry: WatchedRegistry,
         start: Callable[[Handler], Awaitable[None]],
         *,
+        launch: Callable[[str], Awaitable[bool]] | None,
         at_once: int,
         patience: float,
     ) -> None:
@@ -65,6 +69,7 @@ class Run:
         self._batch = batch
         self._registry = registry
         self._start = start
+        self._launch = launch
         self._patience = patience
         self._schedule = Schedule(order | dict.fromkeys(batch.outside, ()), at_once=at_once, free=batch.outside)
         self._ends: dict[str, TektonError | None] = {name: needs.circle(found, name, name) for name in stuck}
@@ -100,6 +105,7 @@ class Run:
             self._schedule.done(name)
 
     async def _come(self, name: str) -> None:
-        """Wait for what is outside."""
+        if self._launch is not None and await self._launch(name):
+            return
         if not await self._registry.until(lambda: needs.serves(self._registry.view, name), self._patience):
             raise needs.not_ready(self._registry.view, [name], name, self._patience)

@@ -73,22 +73,12 @@ async def stop(client: TektonClient, handler: Handler, standing: StandIns) -> No
             raise _failed(handler, f"was not stopped: {_words(error)}") from error
     await standing.end(client, handler.component_id)
     running = [one for one in await _leased(client, handler) if one["status"] != ComponentState.FAILED]
-    if running and handler.stop_func is None:
-        await _told_to_stop(client, handler, running)
-
-
-async def _told_to_stop(client: TektonClient, handler: Handler, running: list[dict[str, Any]]) -> None:
-    uuids = [one["instance_uuid"] for one in running]
-    for uuid in uuids:
-        await client.send_command(handler.component_id, "stop", instance_uuid=uuid, deadline=_STOP_WITHIN)
-
-    def stopped() -> bool:
-        found = client.registry.view.components.get(handler.key)
-        return found is None or not any(one.leased for one in found.instances.values() if one.instance_uuid in uuids)
-
-    if not await client.registry.until(stopped, min(_STOP_WITHIN, handler.timeout)):
-        advice = "it was told to stop, and runs on: have it listen for the command, or give its handler a stop_func"
-        raise _failed(handler, f"was not started again: {advice}")
+    if not running or handler.stop_func is not None:
+        return
+    stopped = await client.stop_component(handler.component_id, timeout=min(_STOP_WITHIN, handler.timeout))
+    if stopped.error is not None:
+        advice = "have it listen for the command, or give its handler a stop_func"
+        raise _failed(handler, f"was not started again, for it runs on: {stopped.message} ({advice})")
 
 
 async def _started(

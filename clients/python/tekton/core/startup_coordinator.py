@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from tekton import _given
 from tekton._client import TektonClient
 from tekton._results import StartResult
-from tekton._startup import batch, needs, starting
+from tekton._startup import batch, launched, needs, starting
 from tekton._startup.flights import Flights
 from tekton._startup.handlers import Handler, handler_of, handlers_of
 from tekton._startup.stand_in import StandIns
 from tekton._startup.starting import ComponentStartError, ComponentStartTimeout
 from tekton.core.component_lifecycle import ComponentRegistry
-from tekton.core.errors import NoLaunchSpecError, TektonError
+from tekton.core.errors import TektonError
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentRegistration, ComponentState
 
@@ -141,7 +142,7 @@ class EnhancedStartUpCoordinator:
 
         What it needs may register while it is waited for; it is not started by this. One that is ready already is not
         started again, and calls for one component at the same time are one start. Without a function that of its
-        handler is called.
+        handler is called; without a handler Tekton is asked to launch it.
 
         Raises:
             ValidationError: naming what is wrong. TektonError: with `raise_errors`, why it was not started.
@@ -168,8 +169,8 @@ class EnhancedStartUpCoordinator:
     async def restart_component(self, component_id: str) -> StartResult:
         """Stop a component, where it runs, and start it again, and give `(success, error)`.
 
-        It is stopped by its `stop_func`, else by a stop command to its instances. What it needs and is not ready is
-        started again first, where this coordinator knows how.
+        It is stopped by its `stop_func`, else Tekton tells its instances to stop. What it needs and is not ready is
+        started again first, where this coordinator knows how. What Tekton launches it is asked to restart.
 
         Raises:
             ValidationError: this is no id. TektonError: with `raise_errors`, why it was not started.
@@ -184,8 +185,8 @@ class EnhancedStartUpCoordinator:
 
         component_configs: `{component_id: {"start_func": …, "dependencies": […]}}`, and what else
             `register_component_handler` takes.
-        resolve_dependencies: what they need and is not among them is started too, where this coordinator knows how, and
-            waited for otherwise. Without it, it must be ready now.
+        resolve_dependencies: what they need and is not among them is started too, where this coordinator knows how or
+            Tekton does, and waited for otherwise. Without it, it must be ready now.
 
         Who needs one that failed is not started: a DependencyError, with the way down to that in `details.chain`. Who
         is on a cycle, or needs somebody who is, is not started either: a CircularDependencyError. The others are.
@@ -205,12 +206,13 @@ class EnhancedStartUpCoordinator:
         return {name: StartResult(error) for name, error in ends.items()}
 
     async def _batch(self, wanted: Sequence[Handler], *, resolve: bool) -> dict[str, TektonError | None]:
-        registry = (await self._client()).registry
-        plan = batch.gather(registry, wanted, self._handlers, resolve=resolve)
+        client = await self._client()
+        plan = batch.gather(client.registry, wanted, self._handlers, resolve=resolve)
         run = batch.Run(
             plan,
-            registry,
+            client.registry,
             lambda handler: self._flights.join(handler, lambda: self._begin(handler)),
+            launch=partial(launched.started_with_needs, client) if resolve else None,
             at_once=self._at_once,
             patience=self._timeout if resolve else 0.0,
         )
@@ -263,6 +265,9 @@ class EnhancedStartUpCoordinator:
     async def _again(self, handler: Handler) -> None:
         client = await self._client()
         needs.check(client.registry.view, handler, self._handlers)
+        if handler.start_func is None:
+            await launched.restart(client, handler.component_id)
+            return
         await starting.stop(client, handler, self._standing)
         unmet = needs.unmet(client.registry.view, handler, self._handlers)
         broken = [one for one in unmet if lookup_key(one) in self._handlers]
@@ -291,10 +296,9 @@ class EnhancedStartUpCoordinator:
             raise needs.not_ready(registry.view, failed, handler.component_id, handler.timeout)
 
     async def _start(self, handler: Handler, state: ComponentState = ComponentState.READY) -> None:
+        client = await self._client()
         if handler.start_func is None:
-            advice = "give a start_func, or register a handler for it"
-            raise NoLaunchSpecError(
-                f"{handler.component_id} was not started, for nobody said how: {advice}", handler.component_id
-            )
-        conditions = self.registry.readiness_conditions(handler.component_id)
-        await starting.start(await self._client(), handler, self._standing, conditions, state)
+            await launched.start(client, handler.component_id)
+        else:
+            conditions = self.registry.readiness_conditions(handler.component_id)
+            await starting.start(client, handler, self._standing, conditions, state)

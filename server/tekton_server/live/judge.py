@@ -12,7 +12,7 @@ from tekton.core.errors import TektonError
 from tekton_server.domain.commands import ExpireLease
 from tekton_server.live import grace
 from tekton_server.live.evictions import Evictions
-from tekton_server.live.lease import Clock, Lease
+from tekton_server.live.lease import Clock, Lease, Timing
 from tekton_server.live.outages import DATABASE, LOOP, Outages, matters
 from tekton_server.live.ownership import Ownership
 from tekton_server.live.pace import Pace
@@ -60,6 +60,24 @@ class Judge:
     def watch(self, lease: Lease) -> None:
         """Judge a lease from now on, a full timeout after its last beat."""
         self._wheel.put(lease, lease.counted_from + lease.terms.silence)
+
+    def retime(self, timing: Timing) -> None:
+        """Take other terms. A lease on a stream is judged by the former ones until its client is told these.
+
+        All others get one full timeout of the new ones from now.
+        """
+        now, overdue = self._clock(), self.evictions.waiting
+        self._pace.configure(timing)
+        self._pace.follow(len(self._leases), now)
+        self._wheel = Wheel(TICK, now)
+        for lease in self._leases.values():
+            if lease.session is None:
+                lease.terms = self._pace.timing
+                lease.pardoned, lease.proved = now, 0.0
+            if lease.judging is None and lease.instance_uuid not in overdue:
+                # No later than the new terms want it, though it may be early for the former ones.
+                soonest = now + self._pace.timing.silence
+                self._wheel.put(lease, min(soonest, lease.counted_from + lease.terms.silence))
 
     def part(self, part: str, up: bool) -> None:
         """A part through which beats come went down, or is up again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from tekton_server.live.presence import Presence
 
 Clock = Callable[[], float]
+# The time of day, for what is shown, and for what has to grow over restarts.
+Wall = Callable[[], datetime]
+
+
+def utc() -> datetime:
+    """Give the time of day."""
+    return datetime.now(UTC)
 
 
 # Shared by all that have nothing to say; a mapping is replaced, never changed.

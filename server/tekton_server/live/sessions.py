@@ -41,6 +41,7 @@ class Session(LeaseHolder):
         """When the client last said something, in monotonic seconds."""
         self.pinged = False
         self.given_up = False
+        self._closed = False
 
     def heard(self) -> None:
         """The client said something, whatever it was."""
@@ -68,7 +69,11 @@ class Session(LeaseHolder):
         epoch = 0
         for lost in malformed:
             self.outbox.lost(lost)
-        for claim, found in zip(claims, await self._pulses.find(claims), strict=True):
+        answers = await self._pulses.find(claims)
+        if self._closed:
+            # Whoever asked is gone, and a stream that is gone carries nothing.
+            return
+        for claim, found in zip(claims, answers, strict=True):
             if isinstance(found, TektonError):
                 self.outbox.lost(_refused(claim, found))
                 continue
@@ -195,6 +200,7 @@ class Session(LeaseHolder):
 
     def close(self) -> None:
         """The stream is gone: evidence, not death. Its leases are suspect until they beat again or time out."""
+        self._closed = True
         for lease in self._leases.values():
             if lease.session is self:
                 lease.session = None

@@ -22,6 +22,7 @@ from tekton_server.domain.commands import Command, ExpireLease
 from tekton_server.domain.overlay import Tombstones
 from tekton_server.live.batch import Batch, Pending
 from tekton_server.live.folding import Folding, HistoryDivergedError
+from tekton_server.live.lease import Clock
 from tekton_server.storage.errors import DataRefusedError, StorageFullError, StorageUnavailableError
 from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.requests import Request
@@ -64,8 +65,10 @@ class Writer:
         tombstones: Tombstones,
         *,
         last_batch: UUID | None = None,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._session = session
+        self._clock = clock
         self._view = view
         self._folding = Folding(session, view, on_commit, on_batch, last_batch)
         self._tombstones = tombstones
@@ -81,7 +84,7 @@ class Writer:
     def down_since(self) -> float | None:
         """Since when (monotonic seconds) the database does not answer; None while it does."""
         if self._down_since is None and self._attempt_since is not None:
-            stuck = time.monotonic() - self._attempt_since > STUCK_AFTER
+            stuck = self._clock() - self._attempt_since > STUCK_AFTER
             return self._attempt_since if stuck else None
         return self._down_since
 
@@ -94,7 +97,7 @@ class Writer:
 
     def _out_of_patience(self) -> bool:
         since = self.down_since
-        return since is not None and time.monotonic() - since > OUTAGE_PATIENCE
+        return since is not None and self._clock() - since > OUTAGE_PATIENCE
 
     @property
     def waiting(self) -> int:
@@ -189,7 +192,7 @@ class Writer:
         await self._enqueue(Pending(None))
 
     async def _attempt(self, batch: list[Pending]) -> bool:
-        self._attempt_since = time.monotonic()
+        self._attempt_since = self._clock()
         try:
             await self._write(batch)
         except StorageUnavailableError as error:
@@ -199,7 +202,7 @@ class Writer:
                 what = "the disk of the database is full" if full else "database unavailable"
                 log.warning("%s: %s", what, error.__cause__ or error)
             self._full |= full
-            self._down_since = self._down_since or time.monotonic()
+            self._down_since = self._down_since or self._clock()
             _refuse(batch, error)
             return False
         except DataRefusedError as error:
@@ -212,7 +215,7 @@ class Writer:
         finally:
             self._attempt_since = None
         if self._down_since is not None:
-            log.info("database available again after %.1f s", time.monotonic() - self._down_since)
+            log.info("database available again after %.1f s", self._clock() - self._down_since)
             self._down_since, self._full = None, False
         return True
 
@@ -253,7 +256,7 @@ class Writer:
 
     async def _settle(self, pending: list[Pending], batch: Batch) -> None:
         """Find out what became of a commit whose answer was lost. Callers wait as long as their own patience lasts."""
-        self._down_since = self._down_since or time.monotonic()
+        self._down_since = self._down_since or self._clock()
         log.warning("the outcome of batch %s is unknown; asking the database", batch.batch_id)
         attempt = 0
         while (committed := await self._was_committed(batch)) is None:

@@ -63,6 +63,10 @@ class PaperDatabase:
         """Whether it answers nobody."""
         self.held = False
         """Whether another program holds the journal's lock, or takes it as soon as it is free."""
+        self.slow = False
+        """Whether commits wait until it is not."""
+        self.stuck: set[UUID] = set()
+        """The servers whose beats are not stored: the statement hangs."""
         self._cut: set[UUID] = set()
         self._connections: set[Connection] = set()
         self._holder: Connection | None = None
@@ -71,7 +75,7 @@ class PaperDatabase:
 
     def stop(self) -> None:
         """Go down, with all connections and their transactions."""
-        self.down, self.held = True, False
+        self.down, self.held, self.slow = True, False, False
         for connection in list(self._connections):
             self.drop(connection)
 
@@ -227,6 +231,9 @@ class PaperSession(JournalSession):
 
     async def commit(self) -> None:
         connection = await self._db.ask(self._at)
+        while self._db.slow:
+            await asyncio.sleep(_QUEUE)
+            await self._db.ask(connection)
         if self._appended is not None:
             commits, batch_id, decided = self._appended
             self._db.append(commits, batch_id, self._server_id, decided)

@@ -11,6 +11,8 @@ from tekton_server.storage.notices import Notices
 from tekton_server.storage.servers import ServerStore, Standing
 from tests.support.paper_database import Member, PaperDatabase, Row
 
+_LOOK = 0.05
+
 
 class PaperLeaseStore(LeaseStore):
     """The leases table, for one server."""
@@ -21,6 +23,9 @@ class PaperLeaseStore(LeaseStore):
 
     async def flush(self, beats: Sequence[FlushedBeat]) -> list[StoredLease]:
         await self._db.trip(self.server_id)
+        while self.server_id in self._db.stuck:
+            await asyncio.sleep(_LOOK)
+            await self._db.trip(self.server_id)
         await self._db.unjudged([beat.instance_uuid for beat in beats])
         db, foreign = self._db, []
         tx = db.write()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from tekton.core.errors import StaleSessionError, TektonError
 from tekton.core.ids import Token
@@ -16,12 +17,19 @@ from tests.unit.liveness_model import INTERVAL, KNOWN, Known, Truth
 Lost = pb.LeaseLost
 
 
-class Deadline:
-    """A call's context: it says how long the caller waits, and that is for ever."""
+class Caller:
+    """A call's context: whoever calls waits for ever, and comes through the gateway or to the server's own port."""
+
+    def __init__(self, by_gateway: bool) -> None:
+        self._by_gateway = by_gateway
 
     def time_remaining(self) -> None:
         """Give no deadline."""
         return
+
+    def peer(self) -> str:
+        """Tell where the call comes from."""
+        return "unix:" if self._by_gateway else "ipv4:127.0.0.1:1"
 
 
 def token(granted: int) -> str:
@@ -41,8 +49,9 @@ def claim(known: Known, granted: int | None = None) -> pb.LeaseClaim:
 class Stream:
     """A heartbeat stream: what is said is handled in order, and the model is told what surely counted."""
 
-    def __init__(self, truth: Truth, server: PaperServer, strict: bool) -> None:
+    def __init__(self, truth: Truth, server: PaperServer, *, strict: bool, by_gateway: bool = False) -> None:
         self.server = server
+        self._by_gateway = by_gateway
         self.holds: dict[int, Known] = {}
         self.had: dict[int, Known] = {}
         self.lost: list[tuple[str, int]] = []
@@ -156,13 +165,16 @@ class Stream:
         return elsewhere and self._truth.now - max(known.moved, self._truth.disturbed_until) < KNOWN
 
     async def _serve(self) -> None:
+        caller: Any = Caller(self._by_gateway)
         try:
-            async for message in self.server.servicer.Connect(self._requests(), Deadline()):  # type: ignore[arg-type]
+            async for message in self.server.servicer.Connect(self._requests(), caller):
                 self._heard(message)
                 self._news.set()
         except TektonError:
             # The answer to all of it: a claim cannot be judged now.
             pass
+        except AssertionError as error:
+            self._truth.wrong.append(error)
         finally:
             for known in self._contacts:
                 self._truth.over(known)
@@ -173,7 +185,15 @@ class Stream:
             self._welcomed(message.welcome)
         elif message.HasField("lease_lost"):
             lost = message.lease_lost
+            if lost.reason == Lost.REASON_FENCED:
+                # A claim was refused; what the stream had before, it has.
+                return
             self.lost.append((lost.instance_uuid, lost.reason))
+            known = self._truth.known[lost.instance_uuid]
+            if lost.reason == Lost.REASON_TAKEN_OVER:
+                # The other one's Welcome may just be on its way.
+                open_yet = known.contacts or self._truth.now < max(known.contested, self._truth.disturbed_until + KNOWN)
+                assert known.holder is not self or open_yet, "nobody has taken it over"
             self.holds = {h: one for h, one in self.holds.items() if one.instance_uuid != lost.instance_uuid}
         elif message.HasField("ack"):
             self.acks += 1
@@ -186,13 +206,16 @@ class Stream:
         self.welcomes += 1
         at, claimed = self._claimed.popleft()
         for grant in welcome.grants:
+            assert grant.instance_uuid in claimed, "a claim with a wrong token was granted"
             known = claimed[grant.instance_uuid]
+            known.by_gateway = self._by_gateway
             # Since the Welcome was written it may have gone on to another stream, or ended.
             lease = self.server.leases.get(grant.instance_uuid)
             if lease is not None and known.holder is not self and lease.session is not None:
                 assert not self._strict or lease.session_epoch > known.epoch, "session epochs grow"
                 known.epoch = max(known.epoch, lease.session_epoch)
-                known.holder, known.moved = self, self._truth.now
+                former = known.holder
+                self._truth.carried(known, self, former is not None and former.server is not self.server)
             self.holds[grant.handle] = self.had[grant.handle] = known
             self._truth.hear(known, at, self.server.server_id)
         for known in claimed.values():
@@ -209,23 +232,28 @@ class Beater:
         self._servers = servers
         self._strict = strict
         self._turn = 0
+        self._stream: Stream | None = None
         known.beats = True
         self.task = asyncio.create_task(self._live())
 
+    async def cut(self) -> None:
+        """Its stream is cut off."""
+        if self._stream is not None:
+            await self._stream.close()
+
     async def _live(self) -> None:
-        stream: Stream | None = None
         try:
             while self.known.beats:
                 if servers := self._servers():
                     self._turn += 1
-                    stream = Stream(self._truth, servers[self._turn % len(servers)], self._strict)
-                    await self._beat_through(stream)
-                    await stream.close()
+                    server = servers[self._turn % len(servers)]
+                    self._stream = Stream(self._truth, server, strict=self._strict, by_gateway=True)
+                    await self._beat_through(self._stream)
+                    await self.cut()
                 await asyncio.sleep(0.05)
         finally:
             self.known.beats = False
-            if stream is not None:
-                await stream.close()
+            await self.cut()
 
     async def _beat_through(self, stream: Stream) -> None:
         stream.hello([self.known])
@@ -260,12 +288,14 @@ async def unary(
         session_epoch=epoch,
         state=state,
     )
-    at = truth.now
+    at, caller = truth.now, Caller(by_gateway=False)
     try:
-        await server.call(server.servicer.SendHeartbeat(request, Deadline()))  # type: ignore[arg-type]
+        await server.call(server.servicer.SendHeartbeat(request, caller))  # type: ignore[arg-type]
     except StaleSessionError:
         return False
     except TektonError:
         return None
     truth.hear(known, at, server.server_id)
+    if known.holder is None or known.holder.ended:
+        known.by_gateway = False
     return True

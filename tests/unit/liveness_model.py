@@ -47,8 +47,11 @@ class Known:
     holder: Any = None
     moved: float = float("-inf")
     epoch: int = 0
+    # Until when it is open who of two that claimed it at two servers at once has it.
+    contested: float = float("-inf")
     # A client that never stops beating.
     beats: bool = False
+    by_gateway: bool = True
     expiries: list[tuple[float, UUID]] = field(default_factory=list)
 
 
@@ -59,6 +62,7 @@ class Truth:
         self._loop = loop
         self.known: dict[str, Known] = {}
         self.evictions_stopped = False
+        self.gateway_gone = False
         self.disturbed_until = 0.0
         """Until when something is in the way of a judgement."""
         self.wrong: list[AssertionError] = []
@@ -78,6 +82,12 @@ class Truth:
         known.maybe = max(known.maybe, self.now)
         wrong = [one for one, judge in known.expiries if at + (0 if judge == by else KNOWN) < one < at + TIMEOUT]
         assert not wrong, f"{known.instance_uuid} was heard at {at} and failed at {wrong}"
+
+    def carried(self, known: Known, by: Any, elsewhere: bool) -> None:
+        """A stream was told that it carries a lease; the one before it is at another server, or not."""
+        if elsewhere and self.now - max(known.moved, self.disturbed_until) < KNOWN:
+            known.contested = self.now + 2 * KNOWN
+        known.holder, known.moved = by, self.now
 
     def lost_with(self, server: UUID, since: float) -> None:
         """A server died, and with it what it heard since then: the clients are told so by its end."""
@@ -126,6 +136,8 @@ class Truth:
             assert known.reason == EXPIRED, "only who was failed by the timeout comes back"
             came = known.contacts or known.contact >= known.expiries[-1][0]
             assert came, "it came back, and nobody had beaten since"
+            others = [one for one in self.known.values() if one.port == known.port and one.leased]
+            assert not others, "another one lives at its address"
             known.leased, known.reason, known.maybe = True, "", self.now
 
     def _failed(self, known: Known, by: UUID, decided: float) -> None:
@@ -147,7 +159,7 @@ class Truth:
     def check_the_dead(self) -> None:
         """Whoever holds a lease was heard lately, unless something was in the way."""
         for known in self.known.values():
-            if known.contacts:
+            if known.contacts or (self.gateway_gone and known.by_gateway):
                 known.maybe = self.now
             if known.leased and not known.beats:
                 quiet = self.now - max(known.maybe, self.disturbed_until)

@@ -13,6 +13,7 @@ from tekton.core.errors import StaleSessionError, TektonError
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
 from tekton_server.domain.commands import EndInstance, ReportState
+from tekton_server.domain.decide import EXPIRED
 from tekton_server.domain.preservation import Word
 from tekton_server.live.lease import Timing
 from tests.support.paper_database import HISTORY, PaperDatabase
@@ -59,7 +60,8 @@ class Scene:
             self.run(server.kill())
             self.servers[number] = None
             # What was heard in the last moment before was not stored yet.
-            since = min(self.truth.now, self.down_since if self.database.down else self.truth.now) - 1.5
+            waits = self.database.down or server.server_id in self.database.stuck
+            since = (self.down_since if waits else self.truth.now) - 1.5
             self.truth.lost_with(server.server_id, since)
             self.truth.disturbed(BURIED)
 
@@ -67,6 +69,14 @@ class Scene:
         if self.servers[number] is None and not self.database.down:
             self._start(number)
             self.truth.disturbed(BURIED)
+
+    async def _gateway(self, there: bool) -> None:
+        """The gateways of all servers go, and with them every stream through them; or they are back."""
+        self.truth.gateway_gone = not there
+        for server in self.living:
+            server.leases.judge.part("gateway", there)
+        for beater in () if there else self.beaters:
+            await beater.cut()
 
     def _say(self, word: Word) -> None:
         """An operator's word, which every server follows."""
@@ -83,6 +93,11 @@ class Scene:
     def living(self) -> list[PaperServer]:
         """The servers that live."""
         return [server for server in self.servers if server is not None]
+
+    @property
+    def reachable(self) -> list[PaperServer]:
+        """The servers that can be reached through a gateway."""
+        return [] if self.truth.gateway_gone else self.living
 
     @property
     def open_streams(self) -> list[Stream]:
@@ -128,11 +143,11 @@ class Scene:
         await self._wait(0.0)
 
     async def _beat_for_ever(self, known: Known) -> None:
-        self.beaters.append(Beater(self.truth, known, lambda: self.living, not self.ahead))
+        self.beaters.append(Beater(self.truth, known, lambda: self.reachable, not self.ahead))
         await self._wait(0.01)
 
     async def _connect(self, server: PaperServer, right: list[int], wrong: list[int]) -> None:
-        stream = Stream(self.truth, server, not self.ahead)
+        stream = Stream(self.truth, server, strict=not self.ahead)
         stream.hello(self._some(right), self._some(wrong))
         self.streams.append(stream)
         await self._wait(0.01)
@@ -167,6 +182,9 @@ class Scene:
             return known.granted + 1, 0, False
         if fence == "old epoch" and lease is not None and lease.session_epoch > 1:
             return known.granted, lease.session_epoch - 1, False
+        everywhere = self.truth.now - max(known.moved, self.truth.disturbed_until) > 2 * KNOWN
+        if fence == "old epoch" and lease is None and known.reason == EXPIRED and known.epoch > 1 and everywhere:
+            return known.granted, known.epoch - 1, False
         return (None if fence == "none" else known.granted), 0, True
 
     async def _refused(self, server: PaperServer, known: Known, call: Coroutine[Any, Any, bool | None]) -> bool | None:
@@ -215,7 +233,7 @@ class Scene:
         del revision
         await self._wait(0.01)
 
-    async def _race(self, known: Known, number: int, fence: str) -> None:
+    async def _race(self, known: Known, number: int, fence: str, decided: bool) -> None:
         """Come with a beat just as a lease is judged."""
         if self.database.down or self.database.held or not self.living:
             return
@@ -224,12 +242,17 @@ class Scene:
             return
         server = self.servers[number] or judge
         valid = fence == "hello" or (fence != "nothing" and self._fence(server, known, fence)[2])
+        if decided:
+            # Let it be decided, and have the answer wait.
+            self.database.slow, self.database.held = True, False
+            await self._wait(0.1)
         call = asyncio.ensure_future(self._come(server, known, fence))
         await self._wait(0.3)
-        self.database.held = False
-        await call
+        self.database.held = self.database.slow = False
+        counted = await call
         await self._wait(0.5)
         assert valid or not known.leased, "what is fenced gave it more time"
+        assert known.leased or not counted or server is not judge, "its beat was counted, and it is failed"
 
     async def _about_to_be_judged(self, known: Known) -> PaperServer | None:
         """Wait until an expiry waits for the lock of the journal, at the server that this gives."""
@@ -246,13 +269,13 @@ class Scene:
         self.database.held = False
         return None
 
-    async def _come(self, server: PaperServer, known: Known, fence: str) -> None:
+    async def _come(self, server: PaperServer, known: Known, fence: str) -> bool | None:
         if fence == "hello":
-            stream = Stream(self.truth, server, not self.ahead)
+            stream = Stream(self.truth, server, strict=not self.ahead)
             stream.hello([known])
             self.streams.append(stream)
-        elif fence != "nothing":
-            await self._unary(server, known, fence, "")
+            return await stream.told(lambda: bool(stream.welcomes), 5.0)
+        return None if fence == "nothing" else await self._unary(server, known, fence, "")
 
     async def _agree(self) -> None:
         """Look until everybody agrees: something may just be under way."""

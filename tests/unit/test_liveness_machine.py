@@ -141,20 +141,39 @@ class Liveness(Scene, RuleBasedStateMachine):
 
     # Time, and what may happen to us.
 
-    @rule(seconds=st.sampled_from([0.1, 0.5, 1.0, 2.0, 4.0, 5.5, 7.0]))
+    @rule(seconds=st.sampled_from([0.1, 0.5, 1.0, 2.0, 4.0]))
     def pass_time(self, seconds: float) -> None:
         """Time passes."""
         self.run(self._wait(seconds))
 
+    @rule(seconds=st.sampled_from([4.0, 5.5, 7.0, 9.0]))
+    def pass_much_time(self, seconds: float) -> None:
+        """Time passes, so that some may die."""
+        self.run(self._wait(seconds))
+
     @precondition(lambda self: any(known.leased and not known.beats for known in self.truth.known.values()))
-    @rule(pick=picks, number=servers, fence=st.sampled_from([*FENCES, "hello", "nothing"]))
-    def beat_while_judged(self, pick: int, number: int, fence: str) -> None:
-        """An expiry waits for the journal's lock when a beat comes; it waits for the outcome."""
+    @rule(pick=picks, number=servers, fence=st.sampled_from([*FENCES, "hello", "nothing"]), decided=st.booleans())
+    def beat_while_judged(self, pick: int, number: int, fence: str, decided: bool) -> None:
+        """An expiry waits for the journal's lock, or is decided and waits for its commit, when a beat comes."""
         dying = [known for known in self.truth.known.values() if known.leased and not known.beats]
-        self.run(self._race(dying[pick % len(dying)], number, fence))
+        self.run(self._race(dying[pick % len(dying)], number, fence, decided))
+
+    @rule(seconds=st.sampled_from([1.0, 7.0, 15.0]))
+    def be_without_gateway(self, seconds: float) -> None:
+        """Who beats through it cannot; who comes to the servers' own ports is judged as ever."""
+        self.calm()
+        # Who was pardoned lately is not pardoned again.
+        self.run(self._wait(2 * TIMEOUT + KNOWN))
+        self.run(self._gateway(False))
+        self.run(self._wait(seconds))
+        self.the_dead_are_failed_in_time()
+        self.run(self._gateway(True))
+        self.run(self._wait(KNOWN))
 
     @rule(
-        what=st.sampled_from(["the lock is held", "the database is down", "still", "killed", "evictions stop"]),
+        what=st.sampled_from(
+            ["the lock is held", "the database is down", "still", "killed", "evictions stop", "nothing is stored"]
+        ),
         number=servers,
         seconds=st.sampled_from([0.7, 3.0, 13.0]),
     )
@@ -171,6 +190,10 @@ class Liveness(Scene, RuleBasedStateMachine):
         elif what == "the database is down" and not self.database.down:
             self.down_since = self.truth.now
             self.database.stop()
+        elif what == "nothing is stored":
+            # By one of the servers.
+            self.down_since = self.down_since if self.database.down else self.truth.now
+            self.database.stuck |= {server.server_id for server in [self.servers[number]] if server is not None}
         elif not self.database.down:
             # By another program.
             self.database.held = True
@@ -181,6 +204,7 @@ class Liveness(Scene, RuleBasedStateMachine):
         """It works again."""
         if what in ("the lock", "everything"):
             self.database.held = False
+            self.database.stuck.clear()
         if what in ("the database", "everything"):
             self.database.start()
         if what in ("evictions", "everything"):
@@ -209,7 +233,8 @@ class Liveness(Scene, RuleBasedStateMachine):
     @invariant()
     def the_dead_are_failed_in_time(self) -> None:
         if hasattr(self, "truth"):
-            if self.database.down or self.database.held or self.truth.evictions_stopped or not self.living:
+            database = self.database
+            if database.down or database.held or database.stuck or self.truth.evictions_stopped or not self.living:
                 self.truth.disturbed()
             self.truth.check_the_dead()
 
@@ -245,4 +270,4 @@ def _quiet() -> Any:
 
 
 TestLiveness = Liveness.TestCase
-TestLiveness.settings = settings(max_examples=60, stateful_step_count=40)
+TestLiveness.settings = settings(max_examples=40, stateful_step_count=40)

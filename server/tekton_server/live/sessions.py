@@ -23,10 +23,11 @@ _ENDED_BY = {"superseded": "SUPERSEDED", "replaced": "SUPERSEDED", EXPIRED: "EXP
 
 
 class Session(LeaseHolder):
-    """One stream. `outbox` holds what the stream's writer sends."""
+    """One stream. `outbox` holds what the stream's writer sends. `by_gateway`: it comes through our own gateway."""
 
-    def __init__(self, pulses: Pulses, desk: CommandDesk) -> None:
+    def __init__(self, pulses: Pulses, desk: CommandDesk, *, by_gateway: bool = True) -> None:
         self._pulses = pulses
+        self._by_gateway = by_gateway
         self._leases: dict[int, Lease] = {}
         self._handles: dict[str, int] = {}
         self._numbers = itertools.count(1)
@@ -78,7 +79,7 @@ class Session(LeaseHolder):
                 self.outbox.lost(_refused(claim, found))
                 continue
             epoch = max(epoch, self._take(found))
-            found.sequence = 0
+            found.sequence, found.by_gateway = 0, self._by_gateway
             self._pulses.renew(found, Pulse())
             grants[found.instance_uuid] = Granted(
                 found.instance_uuid, self._handle(found), self._pulses.recorded(found)
@@ -204,7 +205,7 @@ class Session(LeaseHolder):
         for lease in self._leases.values():
             if lease.session is self:
                 lease.session = None
-                lease.suspect = True
+                lease.suspect, lease.by_gateway = True, self._by_gateway
 
     def _lease(self, handle: int) -> Lease | None:
         lease = self._leases.get(handle)

@@ -44,7 +44,9 @@ class PaperServer:
         self.feed = BeatFeed()
         self.sessions = SessionRegistry()
         self.tombstones: dict[str, Tombstone] = {}
-        self.writer = Writer(self.session, self.view, self._on_commit, lambda: None, self.tombstones, clock=clock)
+        self.writer = Writer(
+            self.session, self.view, self._on_commit, lambda: None, self.tombstones, clock=clock, wall=self._wall
+        )
         store = PaperLeaseStore(database, self.server_id)
         self.leases = LeaseTable(timing, self.writer, store, self.feed, clock, self._wall)
         self.leases.load(self.view.instances.values(), beats, alone=False)
@@ -72,6 +74,7 @@ class PaperServer:
             self.takeover.run(),
             self.neighbours.run(),
             self.follower.run(),
+            self.commands.expiry.run(),
         )
         self._tasks = [asyncio.create_task(job) for job in jobs]
         self.leases.judge.begin()

@@ -10,14 +10,13 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-NOON = datetime(2025, 5, 15, 12, tzinfo=UTC)
-
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Its time passes only when everybody waits, and then at once. What it runs must not wait for the outside."""
 
     def __init__(self) -> None:
         self._passed = 1000.0
+        self._began = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=self._passed)
         super().__init__(_Skipping(self))
 
     def time(self) -> float:
@@ -25,8 +24,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._passed
 
     def wall(self) -> datetime:
-        """Give the time of day."""
-        return NOON + timedelta(seconds=self._passed)
+        """Give the time of day: at first what everybody else calls so."""
+        return self._began + timedelta(seconds=self._passed)
 
     def skip(self, seconds: float) -> None:
         """Let time pass in which nobody has a turn, as in a process that was stopped."""

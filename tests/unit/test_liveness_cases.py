@@ -6,98 +6,21 @@ Beats are due every 2 s and leases are lost after 6 s. The machine in test_liven
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from tekton.core.errors import StaleSessionError, TektonError
-from tekton.core.ids import Token
-from tekton.core.view import Instance
-from tekton_server.domain.commands import EndInstance, RegisterComponent, ReviveInstance
+from tekton_server.domain.commands import EndInstance, ReviveInstance
 from tekton_server.live.freshness import Freshness
-from tekton_server.live.lease import Lease, Timing
+from tekton_server.live.lease import Lease
 from tekton_server.live.pulses import Claim, Pulse
 from tekton_server.live.sessions import Session
 from tekton_server.storage.errors import StorageUnavailableError
-from tests.support.paper_database import HISTORY, PaperDatabase
+from tests.support.paper_database import Row
 from tests.support.paper_server import PaperServer
-from tests.support.virtual_time import VirtualLoop
 from tests.unit.paper import uuid_of
-
-T = TypeVar("T")
-
-TIMEOUT = 6.0
-
-
-class Stage:
-    """A paper database, servers on it, and their time."""
-
-    def __init__(self) -> None:
-        self.loop = VirtualLoop()
-        self.database = PaperDatabase(self.loop, lambda commit, by, decided: None)
-        self.registered = 0
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something."""
-        return self.loop.run(work)
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        self.run(asyncio.sleep(seconds))
-
-    def server(self) -> PaperServer:
-        """Start a server."""
-        server = PaperServer(self.database, Timing(2.0, TIMEOUT))
-        self.run(server.start())
-        self.wait(1.0)
-        return server
-
-    def register(self, server: PaperServer, port: int = 0) -> Instance:
-        """Register an instance."""
-        self.registered += 1
-        command = RegisterComponent(
-            component_id="athena", component_name="A", component_type="core", version="1.0.0", host="10.0.0.1",
-            port=port or self.registered, instance_uuid=uuid_of(self.registered),
-        )  # fmt: skip
-        granted: Instance = self.run(server.writer.submit(command)).instance
-        return granted
-
-    def session(self, server: PaperServer, *instances: Instance) -> Session:
-        """Open a stream that carries instances."""
-        session = Session(server.pulses, server.commands)
-        self.run(session.hello([claim(one) for one in instances]))
-        return session
-
-    def until_judged(self, server: PaperServer, instance: Instance) -> Lease:
-        """Let the expiry of an instance wait for the journal's lock."""
-        lease = server.leases.get(instance.instance_uuid)
-        assert lease is not None
-        self.wait(lease.deadline + server.leases.ownership.slack - 0.1 - self.loop.time())
-        self.database.held = True
-        self.wait(0.5)
-        assert lease.judging is not None
-        return lease
-
-
-def claim(instance: Instance, *, right: bool = True, epoch: int = 0) -> Claim:
-    """Claim a lease."""
-    token = Token(HISTORY, instance.granted + (not right))
-    return Claim(instance.component_id, instance.instance_uuid, token, epoch)
-
-
-@pytest.fixture
-def stage() -> Iterator[Stage]:
-    """A stage without servers."""
-    stage = Stage()
-    yield stage
-    stage.loop.end()
-
-
-@pytest.fixture
-def server(stage: Stage) -> PaperServer:
-    """The first server."""
-    return stage.server()
+from tests.unit.stage import TIMEOUT, Stage, claim
 
 
 def queued(server: PaperServer, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -244,3 +167,26 @@ def test_a_database_that_does_not_answer_in_time_is_not_waited_for(stage: Stage)
     with pytest.raises(StorageUnavailableError):
         stage.run(asked())
     assert stage.loop.time() - began == pytest.approx(5.0)
+
+
+def test_a_server_that_was_given_up_believes_rows_though_a_failover_made_them_older(
+    stage: Stage, server: PaperServer
+) -> None:
+    """What it knew of them is worth nothing any more, the versions of before included."""
+    instance = stage.register(server)
+    other = stage.server()
+    lease = server.leases.get(instance.instance_uuid)
+    assert lease is not None and lease.mine
+    for _ in range(3):
+        there = other.leases.get(instance.instance_uuid)
+        assert there is not None
+        other.leases.sign_of_life(there)
+        stage.wait(1.5)
+    stage.database.cut_off(server.server_id)
+    stage.wait(3.0)
+    row, tx = stage.database.leases[instance.instance_uuid]
+    assert row.server_id == other.server_id and row.version > 2
+    stage.database.leases[instance.instance_uuid] = Row(row._replace(version=1), tx)
+    stage.database.let_in(server.server_id)
+    stage.wait(1.5)
+    assert (lease.owner, lease.mine) == (other.server_id, False)

@@ -76,7 +76,7 @@ class Ownership:
     def disown(self) -> None:
         """This server was given up meanwhile: whose its leases are is what their rows say, once those are read."""
         for lease in self._leases.values():
-            lease.mine, lease.owner = False, None
+            lease.mine, lease.owner, lease.version = False, None, 0
 
     def orphans(self, patience: float) -> list[Lease]:
         """Find the leases that nobody seems to have stored, `patience` seconds after their grant."""

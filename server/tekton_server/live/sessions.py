@@ -34,7 +34,7 @@ class Session(LeaseHolder):
         self._highest = 0
         self._pings = itertools.count(1)
         self._presence = Presence()
-        self.outbox = Outbox()
+        self.outbox = Outbox(desk.is_late)
         self.commands = CommandTelling(desk, self.outbox, self._held)
         self.terms = pulses.leases.timing
         """What the client was told last."""

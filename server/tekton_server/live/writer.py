@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from tekton_server.domain.commands import Command, ExpireLease
 from tekton_server.domain.overlay import Tombstones
 from tekton_server.live.batch import Batch, Pending
 from tekton_server.live.folding import Folding, HistoryDivergedError
-from tekton_server.live.lease import Clock
+from tekton_server.live.lease import Clock, Wall, utc
 from tekton_server.storage.errors import DataRefusedError, StorageFullError, StorageUnavailableError
 from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.requests import Request
@@ -66,9 +67,12 @@ class Writer:
         *,
         last_batch: UUID | None = None,
         clock: Clock = time.monotonic,
+        wall: Wall = utc,
     ) -> None:
         self._session = session
         self._clock = clock
+        self._wall = wall
+        self._ahead = timedelta(0)
         self._view = view
         self._folding = Folding(session, view, on_commit, on_batch, last_batch)
         self._tombstones = tombstones
@@ -79,6 +83,10 @@ class Writer:
         self._failures = 0
         self._attempt_since: float | None = None
         self._closed = False
+
+    def now(self) -> datetime:
+        """Give the time of day by the database's clock, which decides: as far as it was told with the last write."""
+        return self._wall() - self._ahead
 
     @property
     def down_since(self) -> float | None:
@@ -224,6 +232,7 @@ class Writer:
             await self._follow(pending)
             return
         head = await self._session.begin()
+        self._ahead = self._wall() - head.now
         await self._folding.catch_up(head)
         expiring = [item.command.instance_uuid for item in pending if isinstance(item.command, ExpireLease)]
         if expiring and self.recheck is not None:
@@ -250,7 +259,9 @@ class Writer:
 
     async def _follow(self, pending: list[Pending]) -> None:
         """Fold what other servers committed, without the journal's lock: nobody waits for a server that only reads."""
-        await self._folding.catch_up(await self._session.head())
+        head = await self._session.head()
+        self._ahead = self._wall() - head.now
+        await self._folding.catch_up(head)
         for item in pending:
             item.resolve(None)
 

@@ -20,17 +20,13 @@ from tekton_server.config import ConfigError, Settings, resolve
 from tekton_server.database import database_of
 from tekton_server.domain import built_in
 from tekton_server.fleet_files import Fleet
-from tekton_server.host.launch_order import Surroundings
-from tekton_server.host.launcher import LocalLauncher
 from tekton_server.host.machine import ThisMachine
-from tekton_server.host.place import place_of
 from tekton_server.host.process import ThisProcess
-from tekton_server.host.secrets import FOLDER, Secrets
-from tekton_server.live.lifecycle.site import Means
 from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.resources.sampling import Root
 from tekton_server.live.system import PHASES, SystemState
+from tekton_server.means import launcher_of, means_of
 from tekton_server.observed import Observed, observed
 from tekton_server.premises import (
     NoAnswerError,
@@ -68,15 +64,26 @@ class PartFailedError(Exception):
 
 
 class Tekton:
-    """One running control plane: database, server and gateway; `bare` is the server alone. Made by `run`."""
+    """One running control plane: database, server and gateway; `bare` is the server alone. Made by `run`.
+
+    `embedded` is for a program that is not ours: database and server, on a Unix socket alone.
+    """
 
     def __init__(
-        self, settings: Settings, progress: Progress, *, bare: bool = False, fleet: Fleet | None = None
+        self,
+        settings: Settings,
+        progress: Progress,
+        *,
+        bare: bool = False,
+        embedded: bool = False,
+        fleet: Fleet | None = None,
     ) -> None:
         self.settings = settings
         self._fleet = fleet
         self.state = SystemState()
+        self.socket: Path | None = None
         self._bare = bare
+        self._embedded = embedded
         self._progress = progress
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stack = AsyncExitStack()
@@ -120,7 +127,8 @@ class Tekton:
             sampler=self._sampler(), resource_terms=self.settings.resource_terms,
         )  # fmt: skip
         self.live.resources.roots = _own_processes
-        _settle_memory()
+        if not self._embedded:
+            _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
         if self._fleet is not None and not self._bare:
             self._equip(self._fleet, alone=alone)
@@ -129,6 +137,8 @@ class Tekton:
         self.state.add_check("database", self._database_trouble)
         judge = self.live.leases.judge
         self.state.add_notice("self_preservation", lambda: judge.preservation.trouble)
+        if (healer := self.live.healer) is not None:
+            self.state.add_notice("healing", lambda: healer.notice)
         self.state.watch(judge.part)
         self.live.fleet.usual_timeout = self.settings.components.startup_timeout
         await self._serve()
@@ -149,26 +159,12 @@ class Tekton:
 
     def _equip(self, fleet: Fleet, *, alone: bool) -> None:
         """Give the lifecycle what it launches with."""
-        settings, data = self.settings, self.settings.data_path
-        around = Surroundings(
-            # An address that stands for all of this machine's is none to call.
-            host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host),
-            port=settings.port,
-            environ=os.environ,
-            secrets=Secrets((data / FOLDER,), os.environ),
-            home=fleet.home,
-            log_bytes=settings.logs.max_bytes,
-            log_keep=settings.logs.keep,
-        )
-        launcher = LocalLauncher(data, around)
+        launcher = launcher_of(self.settings, fleet, self._host)
         self.live.resources.roots = lambda: _own_processes() | launcher.roots()
         # Below the registry in the stack: first nobody follows what runs, then it is let go.
         self._stack.callback(launcher.close)
-        orphans = settings.components.orphans
-        heals = settings.components.auto_recover
-        means = Means(launcher, fleet.launchable(), gethostname(), place_of(data), alone, orphans, heals)
-        self.live.lifecycle.equip(means)
-        self.live.heal(settings.healing)
+        self.live.lifecycle.equip(means_of(self.settings, fleet, launcher, alone=alone))
+        self.live.heal(self.settings.healing)
 
     async def _start_components(self) -> None:
         """Start the fleet, where that is configured: it is a part of what has to be ready, unless it fails."""
@@ -198,7 +194,8 @@ class Tekton:
             lock = DataDirectoryLock(self.settings.data_path)
             lock.acquire()
             self._stack.callback(lock.release)
-            await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
+            if not self._embedded:
+                await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
         return lock
 
     def _sampler(self) -> ThisMachine:
@@ -239,6 +236,7 @@ class Tekton:
         socket = None
         if not self._bare:
             socket = self._stack.enter_context(socket_directory(self.settings.data_path)) / "server.sock"
+            self.socket = socket
             # Lower in the stack than the server: streams hear that they end before the gateway is gone.
             self._on_stop("the gateway", self._close_gateway)
         self._on_stop("the server", self._stop_server)
@@ -246,7 +244,9 @@ class Tekton:
         self.state.add_check("api")
         restart = partial(self._restart_server, socket)
         self._supervise(Part("api", "the server's listener", lambda: self.server.unreachable(), restart))
-        if socket is not None:
+        if self._embedded:
+            self._keep_short("postgres.log")
+        elif socket is not None:
             self._step("startup", "starting the gateway (Envoy)")
             await self._open_gateway(socket)
             self.state.add_check("gateway")
@@ -298,7 +298,10 @@ class Tekton:
 
         await start()
         self._supervise(Part("gateway", "the gateway (Envoy)", ended, start))
-        kept, children = self.settings.logs, (logs / "postgres.log", log_path, logs / "access.log")
+        self._keep_short("postgres.log", log_path.name, "access.log")
+
+    def _keep_short(self, *names: str) -> None:
+        kept, children = self.settings.logs, tuple(self.settings.data_path / "logs" / name for name in names)
         task = asyncio.create_task(keep_short(children, kept.max_bytes, kept.keep), name="keep the logs short")
         task.add_done_callback(self._supervisor_ended)
         self._stack.push_async_callback(_cancelled, task)
@@ -367,18 +370,20 @@ async def run(
     progress: Progress = lambda phase, text: None,
     *,
     bare: bool = False,
+    embedded: bool = False,
     fleet: Fleet | None = None,
 ) -> AsyncIterator[Tekton]:
     """Run a control plane for as long as the context is open; a failure half-way stops what was started.
 
-    `bare` runs the server alone, without gateway and embedded database; it launches nothing. `fleet` is what is
-    launched, and runs on when the control plane ends; without one, what an earlier one has launched is left alone.
+    `bare` runs the server alone, without gateway and embedded database; it launches nothing. `embedded` runs it with
+    the latter, without gateway and ports, and leaves the process around it as it is. `fleet` is what is launched, and
+    runs on when the control plane ends; without one, what an earlier one has launched is left alone.
 
     Raises:
         ConfigError, EmbeddedPostgresError, GatewayError, ListenError, PartFailedError, SchemaTooNewError, TektonError:
             it cannot start.
     """
-    tekton = Tekton(settings, progress, bare=bare, fleet=fleet)
+    tekton = Tekton(settings, progress, bare=bare, embedded=embedded, fleet=fleet)
     try:
         try:
             await tekton._start()

@@ -184,7 +184,7 @@ async def test_a_program_that_does_not_exist_is_told_with_its_cause(api: Stubs, 
         assert (refusal.status_code, error["code"], error["reason"]) == (503, 1004, "startup_failed")
         assert error["details"]["cause"] == "command_not_found"
     shown = await api.lifecycle.GetComponentStatus(pb.GetComponentStatusRequest(component_id="absent"))
-    assert (shown.status, shown.status_reason) == (component_pb2.ComponentState.failed, "process_exited")
+    assert (shown.status, shown.status_reason) == (component_pb2.ComponentState.failed, "startup_failed")
     assert shown.status_detail.phase == component_pb2.LaunchPhase.ended
     assert "/no/such/program" in shown.status_detail.last_exit
 

@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from tekton_server.fleet_files import Fleet, load_fleet
+from tekton_server.host.cgroups import Cgroups
 from tekton_server.host.launch_files import LaunchFiles, launches
+from tekton_server.host.launch_order import Surroundings
+from tekton_server.host.launcher import LocalLauncher
+from tekton_server.host.place import place_of
 from tekton_server.host.running import kill_left_behind
+from tekton_server.host.secrets import Secrets
 from tekton_server.host.shim import proc
+from tekton_server.live.lifecycle.site import Means
 
 # Root does not launch without a user.
 OURSELVES = {"user": pwd.getpwuid(os.geteuid()).pw_name} if os.geteuid() == 0 else {}
@@ -41,6 +47,14 @@ def write_fleet(home: Path, components: dict[str, dict[str, Any]], **files: Any)
         (home / f"{name}.json").write_text(json.dumps({name: content}))
         (home / f"{name}.json").chmod(0o600)
     return load_fleet(home)
+
+
+def means(data_dir: Path, fleet: Fleet, **more: Any) -> Means:
+    """Make what a server launches with; it can be used once, as a server that ends lets go of what it follows."""
+    data_dir.mkdir(mode=0o700, exist_ok=True)
+    around = Surroundings("127.0.0.1", 8010, os.environ, Secrets((), {}), fleet.home, 65536, 3)
+    launcher = LocalLauncher(data_dir, around, cgroups=Cgroups(None, "none is wanted here"))
+    return Means(launcher, fleet.launchable(), "here", place_of(data_dir), **more)
 
 
 def left(data_dir: Path) -> list[tuple[int, str]]:

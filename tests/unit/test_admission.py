@@ -30,7 +30,7 @@ def refused(
     with pytest.raises(ResourceConstraintError) as caught:
         check_start("notes", constraints, system, machine, *more)
     assert (caught.value.number, caught.value.http_status) == (1007, 422)
-    violations: list[dict[str, Any]] = caught.value.details["violations"]
+    violations: list[dict[str, Any]] = caught.value.details["figures"]
     assert all(one["message"] in caught.value.message for one in violations)
     return violations
 

@@ -16,7 +16,7 @@ from tekton._channel import Target
 from tekton._commands import Command
 from tekton._heartbeat_task import HeartbeatTask, Shutdown, on_this_loop, running_loop
 from tekton._lease import Care, InFlight, KeptLease, LeaseLost, Phase
-from tekton._registrar import Registrar
+from tekton._operator import Operator
 from tekton.core.errors import ValidationError
 from tekton.core.ids import is_uuid, lookup_key, new_uuid
 from tekton.core.lifecycle import ComponentState
@@ -24,7 +24,7 @@ from tekton.core.records import CommandKind
 from tekton.v1 import heartbeat_service_pb2, lifecycle_service_pb2
 
 
-class TektonClient(Registrar):
+class TektonClient(Operator):
     """A connection to Tekton for one event loop. Making it does nothing yet; the first call connects.
 
     host, port: where Tekton is; TEKTON_HOST and TEKTON_PORT by default, then localhost:8010. Several servers of one
@@ -294,7 +294,7 @@ class TektonClient(Registrar):
             kind=str(_given.text("kind", kind)),
             instance_uuid=_given.text("instance_uuid", instance_uuid),
             arguments=_free_form.struct("arguments", arguments),
-            deadline_seconds=_given.seconds("deadline", deadline),
+            deadline_seconds=_given.within("deadline", deadline, 1, 3600),
             request_id=new_uuid(),
         )
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.PostCommand, request)

@@ -225,15 +225,40 @@ def interval(value: float) -> float:
     return seconds("interval", value)
 
 
-def seconds(field: str, value: float, *, none: bool = False) -> float:
+def seconds(field: str, value: float) -> float:
     """Read a time span in seconds.
 
     Raises:
-        ValidationError: it is no finite number over 0, or 0 where there may be `none`.
+        ValidationError: it is no finite number over 0.
     """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0 or (value == 0 and not none):
-        raise ValidationError.of(field, f"must be a number of seconds over 0{' or 0' * none}, not {value!r}", "range")
+    if not number or not math.isfinite(value) or value <= 0:
+        raise ValidationError.of(field, f"must be a number of seconds over 0, not {value!r}", "range")
+    return float(value)
+
+
+def span(field: str, value: float) -> float:
+    """Read a time span in seconds that may be none.
+
+    Raises:
+        ValidationError: it is no finite number, or less than 0.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0:
+        raise ValidationError.of(field, f"must be a number of seconds, 0 or more, not {value!r}", "range")
+    return float(value)
+
+
+def within(field: str, value: float, least: float, most: float) -> float:
+    """Read a time span in seconds that has bounds.
+
+    Raises:
+        ValidationError: it is no number from `least` to `most`.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not least <= value <= most:
+        message = f"must be a number of seconds from {least:g} to {most:g}, not {value!r}"
+        raise ValidationError.of(field, message, "range", least=least, limit=most)
     return float(value)
 
 

@@ -13,14 +13,16 @@ from tekton._heartbeat_task import HeartbeatTask
 from tekton._lease import LeaseLost
 from tekton._peer import ComponentClient
 from tekton._per_loop import PerLoop
-from tekton._results import Lease, RegistrationResult, RegistryEvent
+from tekton._results import Lease, OperationResult, RegistrationResult, RegistryEvent
 from tekton.core.errors import (
     AlreadyExistsError,
     ComponentNotFoundError,
     ConflictError,
     InvalidTransitionError,
+    NoLaunchSpecError,
     RegistrationError,
     StaleSessionError,
+    StartupError,
     TektonError,
     TektonTimeoutError,
     UnavailableError,
@@ -42,10 +44,13 @@ __all__ = [
     "InvalidTransitionError",
     "Lease",
     "LeaseLost",
+    "NoLaunchSpecError",
+    "OperationResult",
     "RegistrationError",
     "RegistrationResult",
     "RegistryEvent",
     "StaleSessionError",
+    "StartupError",
     "TektonClient",
     "TektonError",
     "TektonTimeoutError",

@@ -35,14 +35,14 @@ def check_start(
     `system` are system constraints, see `tekton.core.resources.unmet`; that of GPUs is asked for what needs one only.
 
     Raises:
-        ResourceConstraintError: `details.violations` has {figure, wanted, available, unit, message} for each.
+        ResourceConstraintError: `details.figures` has {figure, wanted, available, unit, message} for each.
     """
     violations = [*_of_machine(constraints, system, machine, promised), *_of_component(constraints, machine, promised)]
     if violations:
         sentence = "; ".join(str(one["message"]) for one in violations)
         raise ResourceConstraintError(
             f"{component_id} cannot be started on {machine.host}: {sentence}",
-            details={"component_id": component_id, "host": machine.host, "violations": violations},
+            details={"component_id": component_id, "host": machine.host, "figures": violations},
         )
 
 

@@ -44,9 +44,9 @@ class BeginLaunch(msgspec.Struct, frozen=True, kw_only=True):
 class EndLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing of a launch runs any more: it ended, or never began. Answers the Launch as it then is, or None.
 
-    `exit` says how in words, `evidence` in figures; `clean` is whether it ended by itself, and well. Where a restart
-    was asked for, it is claimed again at once, as `next_uuid`. `restart` is its policy, None where none is followed,
-    and `draw` a number of chance from [0, 1) for it.
+    `exit` says how in words, `evidence` in figures; `began` is whether there was a process at all, and `clean` whether
+    it ended by itself, and well. Where a restart was asked for, it is claimed again at once, as `next_uuid`. `restart`
+    is its policy, None where none is followed, and `draw` a number of chance from [0, 1) for it.
     """
 
     component_id: str
@@ -54,6 +54,7 @@ class EndLaunch(msgspec.Struct, frozen=True, kw_only=True):
     instance_uuid: str
     exit: str
     evidence: dict[str, Any] = {}
+    began: bool = True
     clean: bool = False
     next_uuid: str
     restart: Restart | None = None

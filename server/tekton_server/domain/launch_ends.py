@@ -27,7 +27,7 @@ from tekton_server.domain.launch_commands import EndLaunch, StopAsked, StopLaunc
 from tekton_server.domain.launches import carried
 from tekton_server.domain.overlay import Overlay
 
-EXITED, ENDED = "process_exited", "ended"
+EXITED, NOT_BEGUN, ENDED = "process_exited", "startup_failed", "ended"
 _REASONS = {LaunchPhase.BACKOFF: "restart_due", LaunchPhase.GAVE_UP: GAVE_UP}
 _ENDING = (ComponentState.STOPPING, ComponentState.STOPPED)
 _GONE = "its server is gone, and it holds no lease"
@@ -144,7 +144,10 @@ def end(view: Overlay, command: EndLaunch, now: datetime) -> Decision:
         )
     ):
         return Decision(tuple(_instance_ends(view, command, now, asked=False)), launch)
-    changes = _instance_ends(view, command, now, asked=launch.phase is LaunchPhase.STOPPING)
+    asked = launch.phase is LaunchPhase.STOPPING
+    changes = _instance_ends(view, command, now, asked=asked)
+    if not asked and view.instance(command.instance_uuid) is None:
+        changes = _never_registered(view, command, now)
     after = _after(view, launch, command, now)
     if after is not None and after.phase is LaunchPhase.GAVE_UP:
         changes = _given_up(view, changes, command, now)
@@ -200,10 +203,8 @@ def _asked_to(view: Overlay, instance_uuid: str) -> CommandKind | None:
 
 def _instance_ends(view: Overlay, command: EndLaunch, now: datetime, *, asked: bool) -> list[Change]:
     instance = view.instance(command.instance_uuid)
-    if instance is None:
-        return _never_registered(view, command, now, asked=asked)
     evidence = command.evidence
-    if instance.state is ComponentState.STOPPED:
+    if instance is None or instance.state is ComponentState.STOPPED:
         return []
     if asked or (instance.state is ComponentState.STOPPING and command.clean):
         # The way out that it had begun itself ends here too.
@@ -216,25 +217,26 @@ def _instance_ends(view: Overlay, command: EndLaunch, now: datetime, *, asked: b
     return [*instances.walk(instance, states, cause, now=now, revision=view.revision, leased=False)]
 
 
-def _never_registered(view: Overlay, command: EndLaunch, now: datetime, *, asked: bool) -> list[Change]:
+def _never_registered(view: Overlay, command: EndLaunch, now: datetime) -> list[Change]:
     """Show a process that ended before it had registered as the failed instance that it is."""
     definition = view.definition(command.component_id)
-    if asked or definition is None or view.tombstone(command.instance_uuid) is not None:
+    if definition is None or view.tombstone(command.instance_uuid) is not None:
         return []
-    cause = Cause(EXITED, evidence=command.evidence)
+    reason = EXITED if command.began else NOT_BEGUN
+    cause = Cause(reason, evidence=command.evidence)
     born = Instance(
         instance_uuid=command.instance_uuid,
         component_id=definition.component_id,
         version="",
         state=ComponentState.REGISTERING,
         state_since=now,
-        reason=EXITED,
+        reason=reason,
         registered_at=now,
         leased=False,
         granted=view.revision,
         revision=view.revision,
     )
-    implied = InstanceChange(None, born, Cause(EXITED, implied=True, evidence=command.evidence))
+    implied = InstanceChange(None, born, Cause(reason, implied=True, evidence=command.evidence))
     return [implied, *instances.walk(born, (ComponentState.FAILED,), cause, now=now, revision=view.revision)]
 
 

@@ -26,6 +26,9 @@ _WORDS: Mapping[str, str] = {
     "goodbye": "it said goodbye",
     "superseded": "a newer instance at its address took its place",
     "replaced": "another component took its address",
+    "process_exited": "its process ended",
+    "startup_failed": "its program did not begin",
+    "stop_requested": "it was asked to stop",
 }
 
 

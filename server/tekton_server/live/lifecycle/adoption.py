@@ -14,7 +14,6 @@ from tekton_server.live.lifecycle.site import Means, Site, identity
 log = logging.getLogger(__name__)
 
 _NOT_BEGUN = "its server ended before it was started"
-_ELSEWHERE = "it ran from another data directory"
 
 
 async def take_over(site: Site, means: Means) -> None:
@@ -41,7 +40,7 @@ async def _launch(site: Site, means: Means, launch: Launch, running: dict[str, L
     runs = launch.active and launch.instance_uuid in running
     if not here and not runs:
         if means.alone and (launch.active or launch.phase is LaunchPhase.BACKOFF):
-            await site.ended(launch, ExitStatus(at=site.now(), error=_ELSEWHERE))
+            await site.ended(launch, ExitStatus(at=site.now()))
         return
     if not launch.active and launch.phase is not LaunchPhase.BACKOFF:
         return

@@ -12,6 +12,7 @@ from tekton.core.backoff import full_jitter
 from tekton.core.errors import NoLaunchSpecError, StartupError, TektonError, TektonTimeoutError
 from tekton.core.ids import lookup_key
 from tekton.core.view import Launch, LaunchPhase
+from tekton_server import failpoints
 from tekton_server.domain.launch_commands import BeginLaunch
 from tekton_server.live.launching import Cause, ExitStatus, Launched, Launcher
 from tekton_server.live.lifecycle import patience
@@ -82,6 +83,8 @@ class Keeper:
 
     async def _begin(self, launch: Launch) -> None:
         component = self._site.fleet.get(self._key)
+        if failpoints.ACTIVE:
+            await failpoints.reach("launch.claimed")
         try:
             if component is None:
                 raise NoLaunchSpecError(
@@ -99,6 +102,8 @@ class Keeper:
             return await self._not_begun(launch, error)
         if self._launched is not None:
             log.info("%s (%s) is launched", launch.component_id, launch.instance_uuid)
+            if failpoints.ACTIVE:
+                await failpoints.reach("launch.begun")
             await self._site.record(BeginLaunch(component_id=launch.component_id, epoch=launch.epoch))
         return None
 
@@ -191,6 +196,8 @@ class Keeper:
         self._launched = None
         level = logging.INFO if launch.phase is LaunchPhase.STOPPING else logging.WARNING
         log.log(level, "the process of %s (%s) ended: %s", launch.component_id, launch.instance_uuid, status.reason)
+        if failpoints.ACTIVE:
+            await failpoints.reach("launch.ended")
         await self._site.ended(launch, status)
 
 

@@ -118,6 +118,7 @@ class Site:
                 instance_uuid=launch.instance_uuid,
                 exit=f"{blame}; {status.reason}" if blame else status.reason,
                 evidence=evidence(status),
+                began=status.error is None,
                 clean=status.success and not status.stopped,
                 next_uuid=new_uuid(),
                 restart=self._policy(lookup_key(launch.component_id)),

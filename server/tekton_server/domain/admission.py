@@ -70,8 +70,12 @@ def _of_component(constraints: Constraints | None, machine: Machine, promised: P
         ("gpu_limit", constraints.gpu_limit, free_gpu, "MB", "free on a GPU are"),
     ):
         if wanted is not None and wanted > max(0.0, available):
-            said = f"{name} is {wanted:.6g} {unit}, and {what} {max(0.0, available):.6g}"
+            said = f"{name} is {_told(wanted)} {unit}, and {what} {_told(max(0.0, available))}"
             yield _violation(name, wanted, max(0.0, available), unit, said)
+
+
+def _told(number: float) -> str:
+    return f"{round(number, 2):.12g}"
 
 
 def _violation(figure: str, wanted: float, available: float, unit: str, message: str) -> dict[str, Any]:

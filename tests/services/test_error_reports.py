@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tekton.v1 import error_report_service_pb2 as pb
+from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton_server.live import error_reports as live_reports
 from tekton_server.storage import error_reports as storage
 from tekton_server.storage.engine import driven
@@ -176,3 +177,20 @@ async def test_what_is_old_or_too_much_is_forgotten(
     assert (await listed(http, old))["errors"] == []
     last = await store.last([granted.component_id, old.component_id, "nobody"])
     assert [kept.id for kept in last.values()] == [int(ids[-1])]
+
+
+async def test_an_explanation_has_the_last_error(http: httpx.AsyncClient, direct: Stubs) -> None:
+    """The first line of it, cut where it is long."""
+    granted = await direct.register()
+    await reported(http, granted)
+    request = lifecycle_pb.ExplainComponentRequest(component_id=granted.component_id)
+    [condition] = (await direct.lifecycle.ExplainComponent(request)).conditions
+    [note] = [one for one in condition.notes if "reported" in one]
+    assert note.startswith("the last error that it reported, at 20")
+    assert note.endswith("Z: ValueError: no model of that name")
+    await reported(http, granted, message="m" * 300 + "\nand more")
+    [condition] = (await direct.lifecycle.ExplainComponent(request)).conditions
+    assert any(note.endswith(": ValueError: " + "m" * 200 + "…") for note in condition.notes)
+    await reported(http, granted, message="")
+    [condition] = (await direct.lifecycle.ExplainComponent(request)).conditions
+    assert any(note.endswith("Z: ValueError") for note in condition.notes)

@@ -310,7 +310,7 @@ async def test_only_who_holds_the_lease_reports(http: httpx.AsyncClient, direct:
 async def test_reports_take_no_revision_and_are_stored_together(
     tekton: ControlPlane, http: httpx.AsyncClient, direct: Stubs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand reports of fifty instances are fifty rows in a statement or two."""
+    """A thousand reports of fifty instances are a few statements, each with one row for an instance at most."""
     store = tekton.app.live.resources._store
     flush, sizes = store.flush, []
 
@@ -333,7 +333,8 @@ async def test_reports_take_no_revision_and_are_stored_together(
     async with asyncio.timeout(10):
         while sum(sizes) < 50:
             await asyncio.sleep(0.05)
-    assert tekton.app.live.view.revision == before and len(sizes) <= 4 and max(sizes) >= 50
+    # One every two seconds, however long the reports took.
+    assert tekton.app.live.view.revision == before and len(sizes) <= 20 and sum(sizes) < 500
 
 
 async def test_reports_outlast_the_server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:

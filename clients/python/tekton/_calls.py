@@ -15,14 +15,18 @@ from tekton._channel import Target, async_channel
 from tekton._errors import from_rpc, unreachable
 from tekton.core.backoff import full_jitter, shuffled
 from tekton.core.errors import TektonError, TektonTimeoutError, UnavailableError
+from tekton.v1.error_report_service_pb2_grpc import ErrorReportServiceStub
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 from tekton.v1.registry_service_pb2_grpc import RegistryServiceStub
+from tekton.v1.resource_service_pb2_grpc import ResourceServiceStub
 
 if TYPE_CHECKING:
+    from tekton.v1.error_report_service_pb2_grpc import ErrorReportServiceAsyncStub
     from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceAsyncStub
     from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceAsyncStub
     from tekton.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from tekton.v1.resource_service_pb2_grpc import ResourceServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +48,8 @@ class Stubs:
         self.registry: RegistryServiceAsyncStub = RegistryServiceStub(channel)
         self.lifecycle: LifecycleServiceAsyncStub = LifecycleServiceStub(channel)
         self.heartbeat: HeartbeatServiceAsyncStub = HeartbeatServiceStub(channel)
+        self.resources: ResourceServiceAsyncStub = ResourceServiceStub(channel)
+        self.errors: ErrorReportServiceAsyncStub = ErrorReportServiceStub(channel)
 
 
 class Calls:

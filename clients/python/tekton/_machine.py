@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import socket
 import time
 import warnings
@@ -10,25 +9,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import psutil
+
 from tekton._gpus import Gpus
 from tekton.core.machine import Cpu, Disk, Gpu, Machine, Memory, Network, share
 
 _LOOPBACK = ("lo", "lo0")
 _NO_LOAD = (0.0, 0.0, 0.0)
-
-
-def psutil() -> Any:
-    """Give the module.
-
-    Raises:
-        ImportError: it is not installed; the text is what to do.
-    """
-    try:
-        return importlib.import_module("psutil")
-    except ImportError as error:
-        raise ImportError(
-            "psutil is not installed, and without it no figures can be read: pip install psutil"
-        ) from error
 
 
 class MachineReader:
@@ -38,7 +25,7 @@ class MachineReader:
     """
 
     def __init__(self, path: str = "/", gpus: Gpus | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._psutil = psutil()
+        self._psutil: Any = psutil
         self._path = path
         self.host = socket.gethostname()
         self._gpus = gpus or Gpus()

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 import psutil
 
+from tekton._aside import Aside
 from tekton._gpus import Gpus
 from tekton._machine import MachineReader
 from tekton.core.errors import UnavailableError
 from tekton.core.machine import Gpu
-from tekton_server.host.aside import Aside
 from tekton_server.host.trees import Trees
 from tekton_server.live.resources.sampling import Root, Sample, Sampler
 

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import psutil
 
+from tekton._processes import GONE, Tree, reaped
 from tekton.core.machine import Gpu, share
 from tekton_server.domain.usage import Usage
 from tekton_server.host.shim import proc
 from tekton_server.live.resources.sampling import Root
-
-_GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 
 class _Before(NamedTuple):
@@ -56,9 +55,9 @@ class Trees:
         return usage, owners
 
     def _usage(self, name: str, root: Root, below: list[psutil.Process], memory_bytes: int) -> Usage:
-        tree = _Tree()
+        tree = Tree()
         tree.take(below, whole=True)
-        tree.root(root)
+        _take_root(tree, root)
         before = self._before.get(name)
         now = self._clock()
         gone = _gone(before, tree.io)
@@ -69,64 +68,24 @@ class Trees:
         return Usage(
             cpu_cores=spent / passed if passed > 0 else None,
             rss_bytes=float(rss),
-            vms_bytes=float(tree.virtual),
+            vms_bytes=float(tree.virtual_bytes),
             memory_ratio=share(rss, memory_bytes),
-            read_bytes=float(gone[0] + sum(read for read, _ in tree.io.values())) if tree.told_io else None,
-            written_bytes=float(gone[1] + sum(written for _, written in tree.io.values())) if tree.told_io else None,
+            read_bytes=float(gone[0] + sum(read for read, _ in tree.io.values())) if tree.io else None,
+            written_bytes=float(gone[1] + sum(written for _, written in tree.io.values())) if tree.io else None,
         )
 
 
-class _Tree:
-    """Adds up processes; one that ends meanwhile is passed over."""
-
-    def __init__(self) -> None:
-        self.cpu_seconds = 0.0
-        self.virtual = 0
-        self.io: dict[tuple[int, float], tuple[int, int]] = {}
-        self.told_io = False
-        self._resident: list[tuple[psutil.Process, int]] = []
-
-    def take(self, processes: Iterable[psutil.Process], *, whole: bool) -> None:
-        """Take processes in; `whole` with the time of children that they have reaped.
-
-        A child that ends takes its time out of the sum and puts it, with all that it spent since, into its parent's.
-        """
-        for process in processes:
-            try:
-                with process.oneshot():
-                    times, memory = process.cpu_times(), process.memory_info()
-            except _GONE:
-                continue
-            self.cpu_seconds += times.user + times.system + (_reaped(times) if whole else 0.0)
-            self.virtual += memory.vms
-            self._resident.append((process, memory.rss))
-            self._take_io(process)
-
-    def root(self, root: Root) -> None:
-        """Take the root in: itself, or only what it has reaped."""
-        try:
-            process = psutil.Process(root.pid)
-            if root.own:
-                # What it has reaped may be roots of others, which it has started.
-                self.take((process,), whole=False)
-            else:
-                self.cpu_seconds += _reaped(process.cpu_times())
-        except _GONE:
-            return
-
-    def resident(self) -> int:
-        """Give the memory of all: pages that several of them share count once, where the system tells."""
-        if len(self._resident) < 2:
-            return sum(rss for _, rss in self._resident)
-        return sum(_proportional(process, rss) for process, rss in self._resident)
-
-    def _take_io(self, process: psutil.Process) -> None:
-        try:
-            counters = process.io_counters()
-            self.io[process.pid, process.create_time()] = counters.read_bytes, counters.write_bytes
-            self.told_io = True
-        except (*_GONE, AttributeError):  # not every system counts
-            return
+def _take_root(tree: Tree, root: Root) -> None:
+    """Take the root in: itself, or only what it has reaped."""
+    try:
+        process = psutil.Process(root.pid)
+        if root.own:
+            # What it has reaped may be roots of others, which it has started.
+            tree.take((process,), whole=False)
+        else:
+            tree.cpu_seconds += reaped(process.cpu_times())
+    except GONE:
+        return
 
 
 def _stands(root: Root) -> bool:
@@ -141,7 +100,7 @@ def _children() -> dict[int, list[psutil.Process]]:
     for process in psutil.process_iter():
         try:
             found.setdefault(process.ppid(), []).append(process)
-        except _GONE:
+        except GONE:
             continue
     return found
 
@@ -154,18 +113,6 @@ def _below(pid: int, children: Mapping[int, Sequence[psutil.Process]], elsewhere
             if child.pid not in elsewhere:
                 waiting.append(child.pid)
                 yield child
-
-
-def _reaped(times: Any) -> float:
-    return float(getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0))
-
-
-def _proportional(process: psutil.Process, rss: int) -> int:
-    try:
-        full = process.memory_full_info()
-    except _GONE:
-        return rss
-    return int(getattr(full, "pss", 0) or rss)
 
 
 def _gone(before: _Before | None, io: Mapping[tuple[int, float], tuple[int, int]]) -> tuple[int, int]:

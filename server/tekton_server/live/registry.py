@@ -137,7 +137,11 @@ class LiveRegistry:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def _stop_for_use(self, instance: Instance, why: str) -> object:
-        """Stop an instance that uses more than it may; one that was launched is not started again for that."""
+        """Stop an instance that uses more than it may: one that was launched is not started again for that, and any
+        other is told why."""
+        launch = self.lifecycle.site.launch(instance.component_id)
+        if launch is None or launch.instance_uuid != instance.instance_uuid:
+            return await self.resources.overuse.ask_to_stop(instance, why)
         return await self.lifecycle.stop(instance.component_id, instance_uuid=instance.instance_uuid, force=True)
 
     def heal(self, terms: Healing) -> None:

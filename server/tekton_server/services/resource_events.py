@@ -91,6 +91,11 @@ class ResourceEvents:
         )
 
 
+def quiet() -> pb.ResourceEvent:
+    """Say that nothing has happened for a while: who hears nothing at all takes the stream for dead."""
+    return _event("quiet")
+
+
 def _event(
     name: str,
     *,

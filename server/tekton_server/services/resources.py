@@ -20,7 +20,7 @@ from tekton_server.live.pulses import Claim
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import convert, figures, read, reply, sse
 from tekton_server.services.base import Context, Servicer
-from tekton_server.services.resource_events import ResourceEvents
+from tekton_server.services.resource_events import ResourceEvents, quiet
 from tekton_server.services.selector import Selector
 
 _LIMITS = ("cpu_limit", "memory_limit", "gpu_limit")
@@ -135,8 +135,7 @@ class ResourceServicer(Servicer, resource_grpc.ResourceServiceServicer):
     ) -> AsyncIterator[pb.ResourceEvent]:
         """Watch what is too much, and with figures what is used."""
         async for event in self._events.messages(Selector.of(request), all_figures=request.figures):
-            if event is not None:
-                yield event
+            yield quiet() if event is None else event
 
     async def StreamResources(self, request: pb.WatchResourcesRequest, context: Context) -> AsyncIterator[HttpBody]:
         """Watch the same as server-sent events."""

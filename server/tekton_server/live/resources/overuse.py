@@ -63,7 +63,7 @@ class Overuse:
         self._group: asyncio.TaskGroup | None = None
         self._stopped: set[str] = set()
         self.alarms = LimitAlarms()
-        self.stop: Stop = self._ask_to_stop
+        self.stop: Stop = self.ask_to_stop
 
     def look(self, instance_uuid: str) -> None:
         """An instance has new figures, or its component new constraints."""
@@ -171,7 +171,8 @@ class Overuse:
             self._stopped.discard(instance.instance_uuid)
             log.warning("%s cannot be stopped: %s", instance.instance_uuid, error)
 
-    async def _ask_to_stop(self, instance: Instance, why: str) -> object:
+    async def ask_to_stop(self, instance: Instance, why: str) -> object:
+        """Give an instance a command to stop, which says why."""
         order = PostCommand(
             component_id=instance.component_id,
             kind=CommandKind.STOP,

@@ -32,7 +32,7 @@ class Aside:
         if self.busy:
             raise TimeoutError(f"{self._name} still does not answer")
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread = threading.Thread(target=self._work, args=(self._jobs,), name=self._name, daemon=True)
             self._thread.start()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
@@ -46,12 +46,12 @@ class Aside:
             raise TimeoutError(f"{self._name} did not answer within {within:g} s") from None
 
     def close(self) -> None:
-        """End the thread once its job has come back."""
+        """End the thread once its job has come back; another begins with the next job."""
         self._jobs.put(None)
-        self._thread = None
+        self._jobs, self._thread = queue.SimpleQueue(), None
 
-    def _work(self) -> None:
-        while (found := self._jobs.get()) is not None:
+    def _work(self, jobs: queue.SimpleQueue[_Job | None]) -> None:
+        while (found := jobs.get()) is not None:
             job, done, loop = found
             try:
                 result, error = job(), None

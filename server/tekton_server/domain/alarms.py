@@ -20,6 +20,7 @@ _UNITS = {
     "cpu_percent": "percent", "memory_percent": "percent", "disk_percent": "percent", "gpu_memory_percent": "percent",
     "gpu_temperature": "celsius", "gpu_lost": "", "cpu_limit": "cores", "memory_limit": "MB", "gpu_limit": "MB",
 }  # fmt: skip
+FIGURES = tuple(_UNITS)
 _WORDS = {
     "cpu_percent": "processors busy", "memory_percent": "memory in use", "disk_percent": "disk in use",
     "gpu_memory_percent": "GPU memory in use", "gpu_temperature": "GPU temperature",

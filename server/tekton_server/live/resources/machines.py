@@ -49,6 +49,11 @@ class Machines:
         """The newest figures of this machine, however old."""
         return self._own
 
+    @property
+    def current(self) -> Machine | None:
+        """The figures of this machine, as of now or nearly so; None where they cannot be read."""
+        return None if self._clock() - self._read_at > self._stale_after else self._own
+
     def take(self, machine: Machine, owners: Mapping[int, str]) -> None:
         """Take new figures of this machine."""
         self._own, self.owners, self.trouble = machine, owners, ""
@@ -67,9 +72,10 @@ class Machines:
                 await self._read.wait()
         except TimeoutError:
             raise UnavailableError(f"the figures of this machine cannot be told: {self.trouble}") from None
-        if self._own is None or self._clock() - self._read_at > self._stale_after:
+        found = self.current
+        if found is None:
             raise UnavailableError(f"the figures of this machine cannot be told: {self.trouble or 'they are too old'}")
-        return self._own
+        return found
 
     def since(self, seconds: float) -> list[SystemPoint]:
         """Give what this machine used since so many seconds, the oldest first."""

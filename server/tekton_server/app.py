@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -19,15 +18,11 @@ from tekton_gateway import Collector, Envoy, GatewaySettings
 from tekton_server.config import ConfigError, Settings, resolve
 from tekton_server.database import database_of
 from tekton_server.fleet_files import Fleet
-from tekton_server.host.launch_order import Surroundings
-from tekton_server.host.launcher import LocalLauncher
-from tekton_server.host.place import place_of
 from tekton_server.host.process import ThisProcess
-from tekton_server.host.secrets import FOLDER, Secrets
-from tekton_server.live.lifecycle.site import Means
 from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import PHASES, SystemState
+from tekton_server.means import launcher_of, means_of
 from tekton_server.observed import Observed, observed
 from tekton_server.premises import (
     NoAnswerError,
@@ -136,6 +131,8 @@ class Tekton:
         self.state.add_check("database", self._database_trouble)
         judge = self.live.leases.judge
         self.state.add_notice("self_preservation", lambda: judge.preservation.trouble)
+        if (healer := self.live.healer) is not None:
+            self.state.add_notice("healing", lambda: healer.notice)
         self.state.watch(judge.part)
         self.live.fleet.usual_timeout = self.settings.components.startup_timeout
         await self._serve()
@@ -156,25 +153,11 @@ class Tekton:
 
     def _equip(self, fleet: Fleet, *, alone: bool) -> None:
         """Give the lifecycle what it launches with."""
-        settings, data = self.settings, self.settings.data_path
-        around = Surroundings(
-            # An address that stands for all of this machine's is none to call.
-            host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host),
-            port=settings.port,
-            environ=os.environ,
-            secrets=Secrets((data / FOLDER,), os.environ),
-            home=fleet.home,
-            log_bytes=settings.logs.max_bytes,
-            log_keep=settings.logs.keep,
-        )
-        launcher = LocalLauncher(data, around)
+        launcher = launcher_of(self.settings, fleet, self._host)
         # Below the registry in the stack: first nobody follows what runs, then it is let go.
         self._stack.callback(launcher.close)
-        orphans = settings.components.orphans
-        heals = settings.components.auto_recover
-        means = Means(launcher, fleet.launchable(), gethostname(), place_of(data), alone, orphans, heals)
-        self.live.lifecycle.equip(means)
-        self.live.heal(settings.healing)
+        self.live.lifecycle.equip(means_of(self.settings, fleet, launcher, alone=alone))
+        self.live.heal(self.settings.healing)
 
     async def _start_components(self) -> None:
         """Start the fleet, where that is configured: it is a part of what has to be ready, unless it fails."""

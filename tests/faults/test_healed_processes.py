@@ -14,6 +14,8 @@ import pytest_asyncio
 
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
+from tekton.v1 import system_service_pb2 as system_pb
+from tekton_server.domain.preservation import Word
 from tests.host.fleet import until
 from tests.support.client import Stubs, stubs
 from tests.support.control_plane import ControlPlane, control_plane
@@ -112,6 +114,10 @@ class Ward:
     async def why(self, name: str) -> lifecycle_pb.ExplainComponentResponse:
         """Explain a component."""
         return await self.api.lifecycle.ExplainComponent(lifecycle_pb.ExplainComponentRequest(component_id=name))
+
+    async def conditions(self, name: str) -> list[lifecycle_pb.Condition]:
+        """Give what is told of a component and of what is in its way."""
+        return list((await self.why(name)).conditions)
 
     async def history(self, name: str) -> list[str]:
         """Give the states of a component's instances with their reasons, the oldest first."""
@@ -216,7 +222,56 @@ async def test_dependents_are_started_again_where_that_is_configured(ward: Ward)
     assert "degraded dependency_failed" in await ward.history("upper")
 
 
+async def test_while_self_preservation_is_on_nothing_is_healed_and_it_is_said_why(ward: Ward) -> None:
+    """In the explanation, in the health and in the figures; it goes on when that is over."""
+    await ward.start("notes")
+    epoch = (await ward.status("notes")).status_detail.epoch
+    switches = ward.tekton.app.live.switches
+    await switches.preserve(Word.ON)
+    os.kill(ward.pid("notes"), signal.SIGKILL)
+    await ward.becomes("notes", lambda one: one.status_detail.phase == P.backoff)
+    [itself] = await until(
+        lambda: ward.conditions("notes"), lambda found: "its restart waits: self-preservation is on" in found[0].notes
+    )
+    assert itself.status_detail.phase == P.backoff and "is started again from" in itself.message
+    health = await ward.api.system.Health(system_pb.HealthRequest())
+    assert health.details["healing"] == "healing is held back: self-preservation is on; 1 components wait for it"
+    text = (await ward.api.system.Exposition(system_pb.ExpositionRequest())).data.decode()
+    figures = {'tekton_launches{phase="backoff"} 1.0', "tekton_healing_held 1.0", "tekton_healing_waiting 1.0"}
+    assert figures <= set(text.splitlines())
+    assert (await ward.status("notes")).status_detail.epoch == epoch
+    await switches.preserve(Word.AUTO)
+    await ward.again("notes", epoch)
+
+
 async def test_nothing_of_what_was_stopped_is_left(ward: Ward) -> None:
     """Each kill, each replacement and each stop left a clean process table."""
     await asyncio.gather(*map(ward.stop, FLEET))
     await until(lambda: left(ward.tekton.settings.data_path), lambda found: found == [])
+
+
+async def test_a_restarted_server_goes_on_with_pauses_and_counts(cluster: Cluster, tmp_path: Path) -> None:
+    """What crashes ends in its one burst, whoever counted it; what died while nobody looked is healed."""
+    slowly = {"restart": {"burst": 3, "backoff": {"initial": 0.8, "max": 0.8}}}
+    files = write_fleet(tmp_path / "f", {"crasher": launch(*CRASH, **slowly), "notes": small("notes", **restart())})
+    database, data = cluster.new_database(), tmp_path / "d"
+    try:
+        async with control_plane(database, data, fleet=files) as tekton, stubs(tekton.direct) as api:
+            first = Ward(tekton, api)
+            await first.start("notes")
+            await first.begin("crasher")
+            waiting = await first.becomes(
+                "crasher", lambda one: one.status_detail.phase == P.backoff and one.status_detail.restart_count > 0
+            )
+        os.kill(first.pid("notes"), signal.SIGKILL)
+        async with control_plane(database, data, fleet=files) as tekton, stubs(tekton.direct) as api:
+            second = Ward(tekton, api)
+            again = await second.status("crasher")
+            assert again.status_detail.restart_count >= waiting.status_detail.restart_count
+            given_up = await second.becomes("crasher", lambda one: one.status_detail.phase == P.gave_up)
+            assert (given_up.status_detail.epoch, given_up.status_detail.restart_count) == (4, 3)
+            healed = await second.again("notes", 1)
+            assert healed.status_detail.last_exit == "ended by SIGKILL"
+            await second.stop("notes")
+    finally:
+        kill_all(data)

@@ -5,11 +5,15 @@ For new ones: `pytest tests/unit --hypothesis-profile=search`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
 from tekton.core.lifecycle import ComponentState
+from tests.support.paper_server import PaperServer
 from tests.unit.paper import Paper, a_registration
+from tests.unit.stage import Stage
 
 settings.register_profile(
     "steady", deadline=None, derandomize=True, database=None, max_examples=60, stateful_step_count=40
@@ -35,3 +39,17 @@ def ready_athena(athena: Paper) -> Paper:
     """A registry in which athena is ready."""
     athena.brought_to(ComponentState.READY)
     return athena
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """A stage without servers."""
+    stage = Stage()
+    yield stage
+    stage.loop.end()
+
+
+@pytest.fixture
+def server(stage: Stage) -> PaperServer:
+    """The first server."""
+    return stage.server()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -326,6 +327,70 @@ def test_paths_are_written_as_people_do() -> None:
     assert written(("components", "a-b", "command", 0)) == "components.a-b.command[0]"
     assert written(("env", "A B")) == 'env["A B"]'
     assert written(()) == ""
+
+
+@pytest.fixture
+def launching(tmp_path: Path) -> Path:
+    """A components.json of ours, in a directory of ours, that says what is started."""
+    home = tmp_path / "config"
+    home.mkdir(mode=0o755)
+    file = home / "components.json"
+    file.write_text(json.dumps({"components": {"engram": {"launch": {"command": ["engram"]}}}}))
+    file.chmod(0o644)
+    assert set(load_fleet(home).launchable()) == {"engram"}
+    return file
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666, 0o622])
+def test_a_file_that_others_may_write_to_starts_nothing(launching: Path, mode: int) -> None:
+    """Who writes it runs programs as us: it is refused with the remedy."""
+    launching.chmod(mode)
+    with pytest.raises(ConfigError, match=rf"others may write to it; run chmod go-w {re.escape(str(launching))}"):
+        load_fleet(launching.parent)
+    launching.write_text(json.dumps({"components": {"engram": {"port": 8000}}}))
+    assert load_fleet(launching.parent).launchable() == {}
+
+
+@pytest.mark.parametrize(("mode", "refused"), [(0o775, True), (0o757, True), (0o1777, False), (0o755, False)])
+def test_a_directory_in_which_others_may_replace_the_file_starts_nothing(
+    launching: Path, mode: int, refused: bool
+) -> None:
+    """In a sticky one nobody can replace what is another's."""
+    launching.parent.chmod(mode)
+    if not refused:
+        assert load_fleet(launching.parent).launchable()
+        return
+    with pytest.raises(ConfigError, match="others may write to it"):
+        load_fleet(launching.parent)
+
+
+def test_a_link_is_followed_to_the_file_that_counts(launching: Path, tmp_path: Path) -> None:
+    """Wherever that is."""
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir(mode=0o700)
+    (open_to_all / "fleet.json").write_text(launching.read_text())
+    (open_to_all / "fleet.json").chmod(0o666)
+    launching.unlink()
+    launching.symlink_to(open_to_all / "fleet.json")
+    with pytest.raises(ConfigError, match=r"fleet\.json says what Tekton starts"):
+        load_fleet(launching.parent)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_starts_nothing(launching: Path) -> None:
+    """Root's and ours do."""
+    os.chown(launching, 65534, 65534)
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        load_fleet(launching.parent)
+
+
+def test_tekton_itself_has_no_launch_specification(tmp_path: Path) -> None:
+    """It may be described all the same."""
+    file = tmp_path / "components.json"
+    file.write_text(json.dumps({"components": {"tekton-core": {"launch": {"command": ["x"]}}}}))
+    assert "tekton_core is Tekton itself" in read_file(file, "components")[1][0]
+    file.write_text(json.dumps({"components": {"tekton_core": {"port": 8010}}}))
+    assert read_file(file, "components")[1] == []
 
 
 def test_of_very_much_that_is_wrong_the_rest_is_counted(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from tekton import _convert, _given
-from tekton._reader import Reader
+from tekton._registrar import Registrar
 from tekton.v1 import lifecycle_service_pb2 as pb
 
 # What fits into the message; so many are refused by Tekton, in its words.
 _MOST = 2**31 - 1
 
 
-class FleetControl(Reader):
+class FleetControl(Registrar):
     """The part of a client that starts and stops many."""
 
     async def plan_start(
@@ -92,7 +92,7 @@ class FleetControl(Reader):
             all=bool(all),
             resolve_dependencies=bool(resolve_dependencies),
             force=bool(force),
-            timeout=None if timeout is None else _given.seconds("timeout", timeout, none=True),
+            timeout=None if timeout is None else _given.span("timeout", timeout),
             max_parallel=min(_given.count("max_parallel", max_parallel), _MOST),
         )
         steps = self._calls.stream(lambda stubs: stubs.lifecycle.StopComponents, request)

@@ -225,15 +225,15 @@ def interval(value: float) -> float:
     return seconds("interval", value)
 
 
-def seconds(field: str, value: float, *, none: bool = False) -> float:
+def seconds(field: str, value: float) -> float:
     """Read a time span in seconds.
 
     Raises:
-        ValidationError: it is no finite number over 0, or 0 where there may be `none`.
+        ValidationError: it is no finite number over 0.
     """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0 or (value == 0 and not none):
-        raise ValidationError.of(field, f"must be a number of seconds over 0{' or 0' * none}, not {value!r}", "range")
+    if not number or not math.isfinite(value) or value <= 0:
+        raise ValidationError.of(field, f"must be a number of seconds over 0, not {value!r}", "range")
     return float(value)
 
 

@@ -9,7 +9,7 @@ from grpc import aio
 
 from tekton import _convert, _given
 from tekton._calls import Stubs
-from tekton._registrar import Registrar
+from tekton._fleet import FleetControl
 from tekton._results import OperationResult
 from tekton.core.errors import TektonError, UnavailableError
 from tekton.v1 import lifecycle_service_pb2 as pb
@@ -25,7 +25,7 @@ _READY = 3600.0
 _GIVES = 300.0
 
 
-class Operator(Registrar):
+class Operator(FleetControl):
     """Starts and stops what Tekton launches, and asks what it did not launch to stop."""
 
     async def start_component(

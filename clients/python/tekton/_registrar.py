@@ -7,9 +7,9 @@ from typing import Any
 
 from tekton import _convert, _free_form, _given, _registration
 from tekton._channel import Target
-from tekton._fleet import FleetControl
 from tekton._heart import heart_of
 from tekton._lease import KeptLease
+from tekton._reader import Reader
 from tekton._results import RegistrationResult
 from tekton.core.errors import TektonError, TektonTimeoutError, UnavailableError, ValidationError
 from tekton.core.ids import lookup_key, new_uuid
@@ -18,7 +18,7 @@ from tekton.core.view import Definition
 from tekton.v1 import registry_service_pb2 as pb
 
 
-class Registrar(FleetControl):
+class Registrar(Reader):
     """Registers instances and remembers their leases, and changes what is registered."""
 
     def __init__(self, target: Target, timeout: float, connect_timeout: float) -> None:

@@ -147,8 +147,8 @@ class LifecycleServiceServicer:
         """StartComponent starts a component as its launch specification in components.json says, and answers once its program
         runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
         not waited for, but a cycle is refused. It waits for a stop under way.
-        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
-        the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+        Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+        nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
         circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -280,9 +280,10 @@ class LifecycleServiceServicer:
         It goes on where the caller goes away, until a stop or the end of this server; asked for again, or twice at once, it
         starts nothing twice, and tells how everything goes. Native gRPC and gRPC-Web only; StreamStartComponents is its twin
         for REST.
+        With quiet the errors from dependency_error on are those of the first that did not start.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
-        not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-        not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+        not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+        timeout (1006), conflict where somebody stopped it meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -291,9 +292,10 @@ class LifecycleServiceServicer:
     def StreamStartComponents(self, request, context):
         """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
         with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+        With quiet the errors from dependency_error on are those of the first that did not start.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
-        not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-        not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+        not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+        timeout (1006), conflict where somebody stopped it meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -304,9 +306,10 @@ class LifecycleServiceServicer:
         stopped too, and streams how that goes. What somebody needs who did not stop is left running. Components on a cycle stop
         at the same time. It takes back what StartComponents has not begun yet, and goes on where the caller goes away.
         Native gRPC and gRPC-Web only; StreamStopComponents is its twin for REST.
+        With quiet the errors from dependency_error on are those of the first that did not stop.
         Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
-        rate_limited, too_large, unavailable. With quiet also those of the first that did not stop: dependency_error (1003),
-        timeout (1006).
+        rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+        meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -315,9 +318,10 @@ class LifecycleServiceServicer:
     def StreamStopComponents(self, request, context):
         """StreamStopComponents is StopComponents as server-sent events named as the progress, and end where this server stops;
         with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+        With quiet the errors from dependency_error on are those of the first that did not stop.
         Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
-        rate_limited, too_large, unavailable. With quiet also those of the first that did not stop: dependency_error (1003),
-        timeout (1006).
+        rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+        meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

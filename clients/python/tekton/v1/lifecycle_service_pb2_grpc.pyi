@@ -45,8 +45,8 @@ class LifecycleServiceStub:
     """StartComponent starts a component as its launch specification in components.json says, and answers once its program
     runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
     not waited for, but a cycle is refused. It waits for a stop under way.
-    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
-    the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+    Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+    nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
     circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
     """
     StopComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]
@@ -126,32 +126,36 @@ class LifecycleServiceStub:
     It goes on where the caller goes away, until a stop or the end of this server; asked for again, or twice at once, it
     starts nothing twice, and tells how everything goes. Native gRPC and gRPC-Web only; StreamStartComponents is its twin
     for REST.
+    With quiet the errors from dependency_error on are those of the first that did not start.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
-    not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-    not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+    not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+    timeout (1006), conflict where somebody stopped it meanwhile.
     """
     StreamStartComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StartComponentsRequest, _httpbody_pb2.HttpBody]
     """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
     with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+    With quiet the errors from dependency_error on are those of the first that did not start.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
-    not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-    not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+    not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+    timeout (1006), conflict where somebody stopped it meanwhile.
     """
     StopComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _lifecycle_service_pb2.FleetProgress]
     """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
     stopped too, and streams how that goes. What somebody needs who did not stop is left running. Components on a cycle stop
     at the same time. It takes back what StartComponents has not begun yet, and goes on where the caller goes away.
     Native gRPC and gRPC-Web only; StreamStopComponents is its twin for REST.
+    With quiet the errors from dependency_error on are those of the first that did not stop.
     Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
-    rate_limited, too_large, unavailable. With quiet also those of the first that did not stop: dependency_error (1003),
-    timeout (1006).
+    rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+    meanwhile.
     """
     StreamStopComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _httpbody_pb2.HttpBody]
     """StreamStopComponents is StopComponents as server-sent events named as the progress, and end where this server stops;
     with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+    With quiet the errors from dependency_error on are those of the first that did not stop.
     Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
-    rate_limited, too_large, unavailable. With quiet also those of the first that did not stop: dependency_error (1003),
-    timeout (1006).
+    rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+    meanwhile.
     """
 
 @_typing.type_check_only
@@ -169,8 +173,8 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     """StartComponent starts a component as its launch specification in components.json says, and answers once its program
     runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
     not waited for, but a cycle is refused. It waits for a stop under way.
-    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
-    the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+    Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+    nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
     circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
     """
     StopComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]  # type: ignore[assignment]
@@ -250,32 +254,36 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     It goes on where the caller goes away, until a stop or the end of this server; asked for again, or twice at once, it
     starts nothing twice, and tells how everything goes. Native gRPC and gRPC-Web only; StreamStartComponents is its twin
     for REST.
+    With quiet the errors from dependency_error on are those of the first that did not start.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
-    not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-    not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+    not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+    timeout (1006), conflict where somebody stopped it meanwhile.
     """
     StreamStartComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StartComponentsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
     with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+    With quiet the errors from dependency_error on are those of the first that did not start.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
-    not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-    not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+    not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+    timeout (1006), conflict where somebody stopped it meanwhile.
     """
     StopComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _lifecycle_service_pb2.FleetProgress]  # type: ignore[assignment]
     """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
     stopped too, and streams how that goes. What somebody needs who did not stop is left running. Components on a cycle stop
     at the same time. It takes back what StartComponents has not begun yet, and goes on where the caller goes away.
     Native gRPC and gRPC-Web only; StreamStopComponents is its twin for REST.
+    With quiet the errors from dependency_error on are those of the first that did not stop.
     Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
-    rate_limited, too_large, unavailable. With quiet also those of the first that did not stop: dependency_error (1003),
-    timeout (1006).
+    rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+    meanwhile.
     """
     StreamStopComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """StreamStopComponents is StopComponents as server-sent events named as the progress, and end where this server stops;
     with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+    With quiet the errors from dependency_error on are those of the first that did not stop.
     Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
-    rate_limited, too_large, unavailable. With quiet also those of the first that did not stop: dependency_error (1003),
-    timeout (1006).
+    rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+    meanwhile.
     """
 
 class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -302,8 +310,8 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         """StartComponent starts a component as its launch specification in components.json says, and answers once its program
         runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
         not waited for, but a cycle is refused. It waits for a stop under way.
-        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) where components.json does not have it or
-        the server launches nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+        Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+        nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
         circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
         """
 
@@ -461,9 +469,10 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         It goes on where the caller goes away, until a stop or the end of this server; asked for again, or twice at once, it
         starts nothing twice, and tells how everything goes. Native gRPC and gRPC-Web only; StreamStartComponents is its twin
         for REST.
+        With quiet the errors from dependency_error on are those of the first that did not start.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
-        not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-        not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+        not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+        timeout (1006), conflict where somebody stopped it meanwhile.
         """
 
     @_abc_1.abstractmethod
@@ -474,9 +483,10 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
         with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+        With quiet the errors from dependency_error on are those of the first that did not start.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
-        not launch, circular_dependency (1005), rate_limited, too_large, unavailable. With quiet also those of the first that did
-        not start: dependency_error (1003), startup_failed (1004), timeout (1006).
+        not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+        timeout (1006), conflict where somebody stopped it meanwhile.
         """
 
     @_abc_1.abstractmethod
@@ -489,9 +499,10 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         stopped too, and streams how that goes. What somebody needs who did not stop is left running. Components on a cycle stop
         at the same time. It takes back what StartComponents has not begun yet, and goes on where the caller goes away.
         Native gRPC and gRPC-Web only; StreamStopComponents is its twin for REST.
+        With quiet the errors from dependency_error on are those of the first that did not stop.
         Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
-        rate_limited, too_large, unavailable. With quiet also those of the first that did not stop: dependency_error (1003),
-        timeout (1006).
+        rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+        meanwhile.
         """
 
     @_abc_1.abstractmethod
@@ -502,9 +513,10 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """StreamStopComponents is StopComponents as server-sent events named as the progress, and end where this server stops;
         with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+        With quiet the errors from dependency_error on are those of the first that did not stop.
         Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
-        rate_limited, too_large, unavailable. With quiet also those of the first that did not stop: dependency_error (1003),
-        timeout (1006).
+        rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+        meanwhile.
         """
 
 def add_LifecycleServiceServicer_to_server(servicer: LifecycleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -44,6 +44,14 @@ class Hands(Protocol):
         """Wait until a launch serves. See live.starting.Starter.ready."""
         ...
 
+    async def asked_for(self, launch: Launch) -> float:
+        """Give for how many seconds more its instance asked last, as the journal has it: maybe an earlier server.
+
+        Raises:
+            StorageUnavailableError: the journal cannot be read now.
+        """
+        ...
+
     async def restart(self, component_id: str) -> object:
         """Stop a component that runs and start it again. See live.starting.Starter.restart."""
         ...

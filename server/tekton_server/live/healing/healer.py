@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # How often it is asked whether something of ours is ill: that does not announce itself.
 TICK = 1.0
+# So much later than that, and this server did not run: what should have come meanwhile waits on its sockets.
+_LATE = 1.0
 # After what came to nothing, seconds until it is tried again, give or take a half.
 _AGAIN = 5.0
 _STARTING = "Tekton is starting"
@@ -57,7 +59,7 @@ class Healer:
         self._clock = clock
         self._waits = Waits(view, hands, clock, terms.patience, auto_recover=terms.auto_recover)
         self._ledger = Ledger(view, clock)
-        self._fair_from = clock.seconds()
+        self._fair_from = self._looked_at = clock.seconds()
         self._startups = StartUps(hands, clock.seconds, lambda: self._fair_from, self._overdue)
         self._recoveries = Recoveries(view, writer, clock, self._waits.policy)
         self._consequences = Consequences(
@@ -75,14 +77,29 @@ class Healer:
         return self._ledger.made
 
     @property
+    def waiting(self) -> int:
+        """How many components wait to be healed."""
+        return len(self._waits.waiting)
+
+    @property
     def trouble(self) -> str:
         """Why nothing at all is healed now; empty where that is not so."""
         return self._said
 
+    @property
+    def notice(self) -> str | None:
+        """What stands in the answer about health while somebody waits in vain."""
+        if not self._said or not self.waiting:
+            return None
+        return f"healing is held back: {self._said}; {self.waiting} components wait for it"
+
     def held(self, component_id: str) -> str:
         """Say why the restart of a component is not made yet though it is due; empty where nothing is in its way."""
-        key = lookup_key(component_id)
-        return self._held.get(key, "") if key in self._waits.waiting else ""
+        key, launch = lookup_key(component_id), self._view.launch(component_id)
+        if key in self._waits.waiting:
+            return self._held.get(key, "")
+        left_out = launch is not None and launch.phase is LaunchPhase.BACKOFF and self._hands.ours(launch)
+        return "components.json does not have it any more" if left_out and not self._policy(component_id) else ""
 
     def begin(self) -> None:
         """The server can be called from now on: what is started again finds it."""
@@ -102,11 +119,15 @@ class Healer:
                     self._tell(change)
         self._wake.set()
 
-    async def run(self) -> None:
-        """Heal until cancelled."""
+    def load(self) -> None:
+        """Begin with what the view tells."""
         self._ledger.load()
         self._consequences.load()
         self._touched |= self._view.launches.keys()
+
+    async def run(self) -> None:
+        """Heal until cancelled."""
+        self.load()
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
@@ -117,6 +138,9 @@ class Healer:
 
     def look(self, group: asyncio.TaskGroup) -> float:
         """Take in what has changed and begin what can begin; give after how many seconds to look again."""
+        if self._clock.seconds() - self._looked_at > TICK + _LATE:
+            self._be_fair()
+        self._looked_at = self._clock.seconds()
         touched, self._touched = self._touched, set()
         for key in touched:
             self._waits.assess(key)
@@ -186,7 +210,7 @@ class Healer:
 
     def _hold(self, trouble: str) -> None:
         if trouble:
-            self._fair_from = self._clock.seconds()
+            self._be_fair()
         if bool(trouble) != bool(self._said):
             waiting = len(self._waits.waiting)
             level = logging.WARNING if waiting else logging.INFO
@@ -195,6 +219,11 @@ class Healer:
             else:
                 log.log(level, "healing goes on; %d components wait for it", waiting)
         self._said = trouble
+
+    def _be_fair(self) -> None:
+        """Something of ours was ill: whoever is on the way has a whole start-up timeout from now on."""
+        self._fair_from = self._clock.seconds()
+        self._touched |= self._waits.forgive(self._at_work)
 
     def _overdue(self, key: str, launch: Launch) -> None:
         self._waits.overdue(key, launch)

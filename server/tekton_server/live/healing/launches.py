@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from tekton.core.ids import lookup_key, new_uuid
-from tekton.core.view import Launch
+from tekton.core.view import InstanceChange, Launch
 from tekton_server.domain.launch_commands import ClaimLaunch
 from tekton_server.domain.launch_spec import LaunchSpec
+from tekton_server.domain.startup import asked_for
 from tekton_server.live.healing.hands import Hands
 from tekton_server.live.lifecycle.site import Site, identity
 from tekton_server.live.starting import Starter
+from tekton_server.storage.transitions import LastChange
+
+LastChanges = Callable[[Mapping[str, int]], Awaitable[Mapping[str, LastChange]]]
 
 
 class Launches(Hands):
     """See live.healing.hands.Hands. The keeper of a launch begins what is claimed, and records what ends."""
 
-    def __init__(self, site: Site, starter: Starter) -> None:
+    def __init__(self, site: Site, starter: Starter, last_changes: LastChanges) -> None:
         self._site = site
         self._starter = starter
+        self._last_changes = last_changes
 
     def spec(self, component_id: str) -> LaunchSpec | None:
         """See Hands."""
@@ -55,6 +60,14 @@ class Launches(Hands):
     async def ready(self, component_id: str, instance_uuid: str) -> None:
         """See Hands."""
         await self._starter.ready(component_id, instance_uuid)
+
+    async def asked_for(self, launch: Launch) -> float:
+        """See Hands."""
+        instance = self._site.view.instance(launch.instance_uuid)
+        if instance is None:
+            return 0.0
+        last = (await self._last_changes({instance.instance_uuid: instance.revision})).get(instance.instance_uuid)
+        return (asked_for(InstanceChange(None, instance, last.cause)) or 0.0) if last is not None else 0.0
 
     async def restart(self, component_id: str) -> object:
         """See Hands."""

@@ -34,7 +34,7 @@ class StartUps:
     def follow(self, group: asyncio.TaskGroup, key: str, launch: Launch | None) -> None:
         """Watch a launch, unless that is done already; None: there is nothing to watch any more."""
         epoch, task = self._watches.get(key, (None, None))
-        if launch is not None and epoch == launch.epoch:
+        if launch is not None and epoch == launch.epoch and task is not None and not task.done():
             return
         if task is not None:
             task.cancel()
@@ -47,21 +47,29 @@ class StartUps:
         seen, failures = self._clock(), 0
         while True:
             try:
-                return await self._hands.ready(launch.component_id, launch.instance_uuid)
-            except TektonTimeoutError:
-                left = self._left(launch, seen)
-                if left <= 0:
-                    return self._overdue(key, launch)
-                await asyncio.sleep(left)
+                left = await self._left(launch, seen)
             except (StartupError, ComponentNotFoundError):
                 # It ended, and its end says the rest.
-                return None
+                return
             except TektonError as error:
                 log.info("the start of %s cannot be followed now: %s", launch.component_id, error)
                 failures += 1
                 await asyncio.sleep(full_jitter(failures, base=0.25, ceiling=5.0))
+                continue
+            if left is None:
+                return
+            if left <= 0:
+                self._overdue(key, launch)
+                return
+            await asyncio.sleep(left)
 
-    def _left(self, launch: Launch, seen: float) -> float:
-        spec = self._hands.spec(launch.component_id)
-        timeout = spec.startup_timeout if spec is not None else 0.0
-        return max(seen, self._fair_from()) + timeout - self._clock()
+    async def _left(self, launch: Launch, seen: float) -> float | None:
+        """Wait for a launch; give how many seconds it still has when its own are over, None where it serves."""
+        try:
+            await self._hands.ready(launch.component_id, launch.instance_uuid)
+        except TektonTimeoutError:
+            spec = self._hands.spec(launch.component_id)
+            usual = spec.startup_timeout if spec is not None else 0.0
+            timeout = max(usual, await self._hands.asked_for(launch))
+            return max(seen, self._fair_from()) + timeout - self._clock()
+        return None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import SERVING, ComponentState
 from tekton.core.view import Instance, Launch, LaunchDesired, LaunchPhase, View
 from tekton_server.domain.decide import EXPIRED
 from tekton_server.domain.launch_spec import Restart
 from tekton_server.live.healing.hands import Hands
 from tekton_server.live.healing.steady import Steady
+
+_OVERDUE = "it was not ready within its start-up timeout"
 
 
 class Job(StrEnum):
@@ -50,6 +54,9 @@ class Waits:
     def assess(self, key: str) -> None:
         """Look at a component of which something has changed."""
         launch = self._view.launches.get(key)
+        if launch is None:
+            self._overdue.pop(key, None)
+            self._replaced.pop(key, None)
         wait = self._wait(key, launch) if launch is not None and self.healed(launch) else None
         known = self.waiting.get(key)
         if wait is None:
@@ -70,13 +77,21 @@ class Waits:
     def starting(self, launch: Launch) -> bool:
         """Whether a launch has a start-up to be watched: it runs, and its instance is on its way to serve."""
         instance = self._view.instance(launch.instance_uuid)
-        late = self._overdue.get(launch.component_id) == launch.epoch
+        late = self._overdue.get(lookup_key(launch.component_id)) == launch.epoch
         return launch.phase is LaunchPhase.RUNNING and self.healed(launch) and not late and _on_its_way(instance)
 
     def overdue(self, key: str, launch: Launch) -> None:
         """The start-up timeout of a launch has passed."""
-        self._overdue[launch.component_id] = launch.epoch
+        self._overdue[key] = launch.epoch
         self.assess(key)
+
+    def forgive(self, at_work: Collection[str]) -> set[str]:
+        """Forget who was overdue and is not being stopped for it yet; give the keys of those."""
+        late = {key for key, wait in self.waiting.items() if wait.job is Job.END and wait.why == _OVERDUE}
+        for key in late.difference(at_work):
+            self._overdue.pop(key, None)
+            del self.waiting[key]
+        return late.difference(at_work)
 
     def replace(self, key: str, launch: Launch, why: str) -> bool:
         """Have one that is well started again, where its policy allows; tell whether it will be."""
@@ -107,8 +122,8 @@ class Waits:
             if instance.leased:
                 return Wait(Job.END, now + self._patience, instance.revision, "it said that it failed, and stayed so")
             return None
-        if self._overdue.get(launch.component_id) == launch.epoch and _on_its_way(instance):
-            return Wait(Job.END, now, launch.epoch, "it was not ready within its start-up timeout")
+        if self._overdue.get(key) == launch.epoch and _on_its_way(instance):
+            return Wait(Job.END, now, launch.epoch, _OVERDUE)
         if self._replaced.get(key) == launch.epoch:
             return self.waiting.get(key)
         return None

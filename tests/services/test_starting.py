@@ -405,6 +405,23 @@ async def test_a_start_and_a_stop_at_once_end_in_one_of_their_orders(api: Stubs,
         await stop(api, "notes")
 
 
+async def test_a_start_of_what_has_said_goodbye_is_a_restart(api: Stubs, tekton: ControlPlane) -> None:
+    """Its process is given a moment to end. One that failed and runs on is told."""
+    first = (await start(api, "notes")).instance_uuid
+    granted = await joined(api, "notes", first)
+    async with connected(api, granted):
+        report = pb.UpdateComponentStateRequest(component_id="notes", instance_uuid=first, state="failed")
+        await api.lifecycle.UpdateComponentState(report)
+    assert "it has failed" in (await start(api, "notes")).message
+    ended = registry_pb.DeregisterComponentRequest(component_id="notes", instance_uuid=first)
+    await api.registry.DeregisterComponent(ended)
+    starting = asyncio.ensure_future(start(api, "notes"))
+    await phase(tekton, "notes", "stopping")
+    kill(tekton, "notes")
+    again = await starting
+    assert again.instance_uuid != first and not again.already_running
+
+
 async def test_a_start_waits_for_the_stop_under_way(api: Stubs, tekton: ControlPlane) -> None:
     """And starts another instance then."""
     uuid = (await start(api, "deaf")).instance_uuid

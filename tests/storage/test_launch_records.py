@@ -142,6 +142,21 @@ async def test_a_restarted_server_goes_on_with_what_runs(url: URL, here: Path, f
         assert dead is not None and (dead.state, dead.reason) == (ComponentState.FAILED, "process_exited")
 
 
+@pytest.mark.parametrize("deaf", [False, True], ids=["it stops", "it is killed"])
+async def test_what_outlived_its_server_is_stopped_where_that_is_configured(
+    url: URL, here: Path, fleet: Fleet, deaf: bool
+) -> None:
+    """With the time that its specification gives, and by force."""
+    name = "deaf" if deaf else "notes"
+    async with server(url, here, fleet) as live:
+        await live.lifecycle.start(name)
+    async with server(url, here, fleet, orphans="stop") as live:
+        await until(lambda: launch_of(live, name).phase is LaunchPhase.ENDED)
+        assert launch_of(live, name).last_exit == ("ended by SIGKILL" if deaf else "ended by SIGTERM")
+        assert left(here) == []
+        assert not (await live.lifecycle.start(name)).already
+
+
 def kill(data: Path, component_id: str = "notes") -> None:
     """Kill the process of a component."""
     status = files_of(data, component_id)[0].status()

@@ -60,15 +60,26 @@ class PartFailedError(Exception):
 
 
 class Tekton:
-    """One running control plane: database, server and gateway; `bare` is the server alone. Made by `run`."""
+    """One running control plane: database, server and gateway; `bare` is the server alone. Made by `run`.
+
+    `embedded` is for a program that is not ours: database and server, on a Unix socket alone.
+    """
 
     def __init__(
-        self, settings: Settings, progress: Progress, *, bare: bool = False, fleet: Fleet | None = None
+        self,
+        settings: Settings,
+        progress: Progress,
+        *,
+        bare: bool = False,
+        embedded: bool = False,
+        fleet: Fleet | None = None,
     ) -> None:
         self.settings = settings
         self._fleet = fleet
         self.state = SystemState()
+        self.socket: Path | None = None
         self._bare = bare
+        self._embedded = embedded
         self._progress = progress
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stack = AsyncExitStack()
@@ -110,7 +121,8 @@ class Tekton:
         self.live = await LiveRegistry.open(
             engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone
         )
-        _settle_memory()
+        if not self._embedded:
+            _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
         if self._fleet is not None and not self._bare:
             self._equip(self._fleet, alone=alone)
@@ -175,7 +187,8 @@ class Tekton:
             lock = DataDirectoryLock(self.settings.data_path)
             lock.acquire()
             self._stack.callback(lock.release)
-            await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
+            if not self._embedded:
+                await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
         return lock
 
     @property
@@ -213,6 +226,7 @@ class Tekton:
         socket = None
         if not self._bare:
             socket = self._stack.enter_context(socket_directory(self.settings.data_path)) / "server.sock"
+            self.socket = socket
             # Lower in the stack than the server: streams hear that they end before the gateway is gone.
             self._on_stop("the gateway", self._close_gateway)
         self._on_stop("the server", self._stop_server)
@@ -220,7 +234,9 @@ class Tekton:
         self.state.add_check("api")
         restart = partial(self._restart_server, socket)
         self._supervise(Part("api", "the server's listener", lambda: self.server.unreachable(), restart))
-        if socket is not None:
+        if self._embedded:
+            self._keep_short("postgres.log")
+        elif socket is not None:
             self._step("startup", "starting the gateway (Envoy)")
             await self._open_gateway(socket)
             self.state.add_check("gateway")
@@ -272,7 +288,10 @@ class Tekton:
 
         await start()
         self._supervise(Part("gateway", "the gateway (Envoy)", ended, start))
-        kept, children = self.settings.logs, (logs / "postgres.log", log_path, logs / "access.log")
+        self._keep_short("postgres.log", log_path.name, "access.log")
+
+    def _keep_short(self, *names: str) -> None:
+        kept, children = self.settings.logs, tuple(self.settings.data_path / "logs" / name for name in names)
         task = asyncio.create_task(keep_short(children, kept.max_bytes, kept.keep), name="keep the logs short")
         task.add_done_callback(self._supervisor_ended)
         self._stack.push_async_callback(_cancelled, task)
@@ -341,18 +360,20 @@ async def run(
     progress: Progress = lambda phase, text: None,
     *,
     bare: bool = False,
+    embedded: bool = False,
     fleet: Fleet | None = None,
 ) -> AsyncIterator[Tekton]:
     """Run a control plane for as long as the context is open; a failure half-way stops what was started.
 
-    `bare` runs the server alone, without gateway and embedded database; it launches nothing. `fleet` is what is
-    launched, and runs on when the control plane ends; without one, what an earlier one has launched is left alone.
+    `bare` runs the server alone, without gateway and embedded database; it launches nothing. `embedded` runs it with
+    the latter, without gateway and ports, and leaves the process around it as it is. `fleet` is what is launched, and
+    runs on when the control plane ends; without one, what an earlier one has launched is left alone.
 
     Raises:
         ConfigError, EmbeddedPostgresError, GatewayError, ListenError, PartFailedError, SchemaTooNewError, TektonError:
             it cannot start.
     """
-    tekton = Tekton(settings, progress, bare=bare, fleet=fleet)
+    tekton = Tekton(settings, progress, bare=bare, embedded=embedded, fleet=fleet)
     try:
         try:
             await tekton._start()

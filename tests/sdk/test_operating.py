@@ -19,8 +19,11 @@ from tekton.client import (
     UnavailableError,
     ValidationError,
 )
+from tekton.core.component_lifecycle import ComponentRegistry
+from tekton.core.errors import DependencyError
 from tekton.core.ids import launched_uuid, new_uuid
 from tekton.core.lifecycle import ComponentRegistration
+from tekton.core.startup_coordinator import EnhancedStartUpCoordinator
 from tests.sdk.fleet import component
 from tests.support.control_plane import ControlPlane, control_plane, free_port
 from tests.support.launched import kill_all, launch, left, write_fleet
@@ -138,3 +141,36 @@ async def test_a_launched_process_registers_as_what_it_was_launched_as(
     assert (await client.register_component(own())).instance_uuid not in (None, ours)
     monkeypatch.setenv("TEKTON_INSTANCE_UUID", "no uuid")
     assert not launched_uuid("own-notes")
+
+
+async def test_a_coordinator_asks_tekton_for_what_that_launches(client: TektonClient, tekton: ControlPlane) -> None:
+    """By itself, again, and for the sake of a component of its own; a failure there is told down the way."""
+    calls: list[str] = []
+
+    async def start() -> None:
+        calls.append("own")
+
+    async with EnhancedStartUpCoordinator(ComponentRegistry(client=client), startup_timeout=20) as coordinator:
+        assert await coordinator.start_component("echo") == (True, None)
+        (first,) = [one for one in (await client.get_component("echo"))["instances"] if one["leased"]]
+        assert await coordinator.restart_component("echo") == (True, None)
+        assert await client.stop_component("echo")
+        names = {name: component(name).component_id for name in ("own", "ill")}
+        results = await coordinator.start_components(
+            {
+                names["own"]: {"start_func": start, "dependencies": ["echo"]},
+                names["ill"]: {"start_func": start, "dependencies": ["brief"]},
+            }
+        )
+        assert list(map(bool, results.values())) == [True, False] and calls == ["own"]
+        error = results[names["ill"]].error
+        assert isinstance(error, DependencyError) and error.failed_dependencies == ["brief"]
+        assert "exit code 3" in str(error)
+        found = await client.get_component("echo")
+        assert found["status"] == "ready" and first["instance_uuid"] not in (
+            one["instance_uuid"] for one in found["instances"] if one["leased"]
+        )
+        _, told = await coordinator.start_component("brief")
+        assert isinstance(told, StartupError)
+    await client.stop_component("echo")
+    assert left(tekton.settings.data_path) == []

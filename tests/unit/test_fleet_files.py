@@ -192,6 +192,23 @@ def test_a_refusal_shows_no_value_of_an_environment_variable(tmp_path: Path) -> 
             {"components": {"a": {"dependencies": ["a"]}}},
             "a.dependencies[0] depends on itself",
         ),
+        (
+            "components",
+            {"components": {"a": {"version": "one"}}},
+            ":4:18: components.a.version must be a semantic version",
+        ),
+        ("components", {"components": {"a": {"host": "http://a"}}}, "components.a.host must be a host name or an IP"),
+        ("components", {"components": {"a": {"capabilities": ["x", " "]}}}, "a.capabilities[1] must not be empty"),
+        (
+            "components",
+            {"components": {"a": {"metadata": json.loads('{"x":' * 20 + "1" + "}" * 20)}}},
+            "components.a.metadata must be nested at most 16 levels deep",
+        ),
+        (
+            "components",
+            {"components": {"a": {"component_name": "a\u202eb"}}},
+            "component_name must not contain control or invisible",
+        ),
         ("dependencies", {"dependencies": {"a": "b"}}, 'dependencies.a must be a list of component ids, not "b"'),
         ("dependencies", {"dependencies": {"a_b": ["b", "a-b"]}}, "dependencies.a_b[1] depends on itself"),
         ("ports", {"ports": {"a": 8000, "b": 8000}}, "ports.b is 8000, which is a's already"),
@@ -200,8 +217,8 @@ def test_a_refusal_shows_no_value_of_an_environment_variable(tmp_path: Path) -> 
         ("ports", {}, ":1:1: needs ports"),
         ("ports", [], ":1:1: must be an object, not []"),
         ("ports", '{"ports": {"a": 1,}}', ":1:19: is not JSON: "),
-        ("ports", "\ufeff{}x", "is not JSON"),
-        ("ports", "[" * 100_000, "is not JSON"),
+        ("ports", "\ufeff{}x", ":1:3: is not JSON: Extra data"),
+        ("ports", "[" * 100_000, "is nested too deeply"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, name: str, content: Any, words: str) -> None:
@@ -218,7 +235,7 @@ def test_bytes_that_are_no_text_and_files_that_cannot_be_read_are_told(tmp_path:
     """Never a traceback."""
     (tmp_path / "ports.json").write_bytes(b"\xff\xfe{")
     (tmp_path / "components.json").mkdir()
-    assert "not JSON in UTF-8" in read_file(tmp_path / "ports.json", "ports")[1][0]
+    assert "is not text in UTF-8" in read_file(tmp_path / "ports.json", "ports")[1][0]
     assert "cannot be read: Is a directory" in read_file(tmp_path / "components.json", "components")[1][0]
 
 
@@ -374,3 +391,20 @@ def test_tekton_itself_has_no_launch_specification(tmp_path: Path) -> None:
     assert "tekton_core is Tekton itself" in read_file(file, "components")[1][0]
     file.write_text(json.dumps({"components": {"tekton_core": {"port": 8010}}}))
     assert read_file(file, "components")[1] == []
+
+
+def test_of_very_much_that_is_wrong_the_rest_is_counted(tmp_path: Path) -> None:
+    """A large file takes no longer for it than a moment, and nobody reads ten thousand lines."""
+    path = put(tmp_path, "ports", {"ports": {f"c{number}": 1 + number % 3 for number in range(10_000)}})
+    _, problems = read_file(path, "ports")
+    assert len(problems) == 201
+    assert problems[0] == f"{path}:6:11: ports.c3 is 1, which is c0's already"
+    assert problems[-1] == f"{path}: and 9797 more like these"
+
+
+def test_a_value_that_is_nested_as_deeply_as_can_be_read_can_be_refused(tmp_path: Path) -> None:
+    """What is read can be shown, whatever Python has left of its stack by then."""
+    for levels in range(900, 1000, 7):
+        path = put(tmp_path, "ports", '{"ports": {"a": ' + "[" * levels + "]" * levels + "}}")
+        (problem,) = read_file(path, "ports")[1]
+        assert "ports.a must be a whole number" in problem or problem.endswith("is nested too deeply")

@@ -152,7 +152,7 @@ async def test_another_servers_launches_are_its_own_to_heal_and_count_all_the_sa
         await ward.run(20)
         assert ward.asked == []
         ward.up_after = 15.0
-        await ward.again_by(OTHER, "theirs")
+        ward.again_by(OTHER, "theirs")
         ward.crash("mine")
         await ward.run(10)
         assert ward.asked == [] and ward.healer.held("mine").startswith("1 restarts are under way")
@@ -188,6 +188,34 @@ async def test_a_clock_that_is_set_changes_no_pause(ward: Ward, hours: int) -> N
     assert ward.asked == [("again", "a")]
 
 
+async def test_after_a_restart_of_the_server_a_clock_that_was_set_back_costs_one_longest_pause(ward: Ward) -> None:
+    """And not the hour."""
+    ward.add("a", backoff=ward.fleet_backoff(8.0))
+    ward.crash("a")
+    ward.jump = timedelta(hours=-1)
+    ward.new_healer()
+    await ward.run(7.5)
+    assert ward.asked == []
+    await ward.run(1)
+    assert ward.asked == [("again", "a")]
+
+
+async def test_of_two_servers_that_take_the_last_room_at_once_one_gets_it(ward: Ward) -> None:
+    """The other sees it under the journal lock, and comes later."""
+    async with Ward(CAP._replace(at_once=1)) as both:
+        both.add("mine")
+        both.add("theirs", server=OTHER)
+        both.crash("theirs")
+        both.crash("mine")
+        both.up_after = 3.0
+        both.before_claim = lambda: both.again_by(OTHER, "theirs")
+        await both.run(2)
+        assert both.asked == [("again", "mine")] and both.launch("mine").phase is LaunchPhase.BACKOFF
+        assert both.launch("theirs").epoch == 2
+        await both.run(20)
+        assert both.state("mine") == both.state("theirs") == "ready"
+
+
 async def test_a_restart_that_comes_to_nothing_is_not_tried_without_end(ward: Ward) -> None:
     """Somebody has started one beside it: as long as that serves, there is none to be made."""
     ward.add("a")
@@ -221,7 +249,7 @@ async def test_without_auto_recover_nothing_is_healed() -> None:
 
 
 async def test_one_that_is_well_for_its_period_begins_anew_with_short_pauses(ward: Ward) -> None:
-    """Counted from when it served, over degradations and over a restart of the server."""
+    """Counted from when it came to serve, over degradations."""
     ward.add("a", reset_after=20.0)
     ward.crash("a")
     await ward.run(5)
@@ -229,10 +257,24 @@ async def test_one_that_is_well_for_its_period_begins_anew_with_short_pauses(war
     await ward.run(8)
     number = int(ward.launch("a").instance_uuid.replace("-", ""), 16)
     ward.do(a_report(ComponentState.DEGRADED, "a", number))
-    await ward.run(8)
+    await ward.run(2)
+    ward.do(a_report(ComponentState.READY, "a", number))
+    await ward.run(4)
     assert ward.launch("a").restart_count == 1
-    await ward.run(8)
+    await ward.run(4)
     assert ward.launch("a").restart_count == 0 and len(ward.launch("a").restarts) == 1
+
+
+async def test_a_server_that_begins_again_counts_from_when_the_journal_says_that_it_served(ward: Ward) -> None:
+    """What it was well for before is not lost."""
+    ward.add("a", reset_after=20.0)
+    ward.crash("a")
+    await ward.run(15)
+    ward.new_healer()
+    await ward.run(5)
+    assert ward.launch("a").restart_count == 1
+    await ward.run(4)
+    assert ward.launch("a").restart_count == 0
 
 
 async def test_dependents_are_restarted_within_the_same_cap(ward: Ward) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -94,6 +96,13 @@ policies = st.builds(
     reset_after=st.floats(1.0, 300.0),
     backoff=st.builds(Backoff, initial=st.floats(0.1, 2.0), max=st.floats(2.0, 60.0)),
 )
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    """Each key is there."""
+    text = (Path(__file__).parents[2] / "docs" / "healing.md").read_text()
+    printed = json.loads(text.split("```json\n")[1].split("```")[0])["restart"]
+    assert printed.keys() == set(Restart.__struct_fields__) and msgspec.convert(printed, Restart) == Restart()
 
 
 @given(policies, runs)

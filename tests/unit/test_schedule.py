@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tekton_server.domain.schedule import Outcome, Schedule
+from tekton.core.schedule import Outcome, Schedule
 
 DOCUMENTED = {
     "api_gateway": ["hermes", "engram", "rhetor"],

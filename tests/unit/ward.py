@@ -37,6 +37,7 @@ class Ward:
         self.jump = timedelta()
         self.trouble: str | None = None
         self.up_after = 1.0
+        self.before_claim: Callable[[], None] = lambda: None
         self.fleet: dict[str, FleetComponent] = {}
         self.asked: list[tuple[str, str]] = []
         self._terms = Healing(auto_recover, cap, PATIENCE)
@@ -97,6 +98,8 @@ class Ward:
 
     async def again(self, launch: Launch, guard: Callable[[], bool]) -> None:
         self.asked.append(("again", launch.component_id))
+        before, self.before_claim = self.before_claim, lambda: None
+        before()
         claim = ClaimLaunch(
             component=self.fleet[lookup_key(launch.component_id)],
             instance_uuid=self.new_uuid(),
@@ -144,7 +147,7 @@ class Ward:
         """Make pauses of exactly so many seconds: the drawn number is none."""
         return Backoff(initial=seconds, max=seconds)
 
-    async def again_by(self, server: str, component_id: str) -> None:
+    def again_by(self, server: str, component_id: str) -> None:
         """Have another server make a restart that is due there."""
         claim = ClaimLaunch(
             component=self.fleet[lookup_key(component_id)],

@@ -294,7 +294,7 @@ class TektonClient(Operator):
             kind=str(_given.text("kind", kind)),
             instance_uuid=_given.text("instance_uuid", instance_uuid),
             arguments=_free_form.struct("arguments", arguments),
-            deadline_seconds=_given.seconds("deadline", deadline),
+            deadline_seconds=_given.within("deadline", deadline, 1, 3600),
             request_id=new_uuid(),
         )
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.PostCommand, request)

@@ -249,6 +249,19 @@ def span(field: str, value: float) -> float:
     return float(value)
 
 
+def within(field: str, value: float, least: float, most: float) -> float:
+    """Read a time span in seconds that has bounds.
+
+    Raises:
+        ValidationError: it is no number from `least` to `most`.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not least <= value <= most:
+        message = f"must be a number of seconds from {least:g} to {most:g}, not {value!r}"
+        raise ValidationError.of(field, message, "range", least=least, limit=most)
+    return float(value)
+
+
 def figures(metrics: Mapping[str, float] | None) -> dict[str, float]:
     """Give metrics as the numbers they must be.
 

@@ -113,3 +113,69 @@ class RegistryEvent:
     reason: str = ""
     implied: bool = False
     resume_token: str = ""
+
+
+class Outcome(tuple[bool, str]):
+    """What became of a change: unpacks to `(success, message)`, and is true where it succeeded.
+
+    error: why it was refused; None after a success, and where what was to be true was not.
+    """
+
+    error: TektonError | None
+
+    def __new__(cls, success: bool, message: str, error: TektonError | None = None) -> Outcome:
+        """Make the outcome."""
+        outcome = super().__new__(cls, (success, message))
+        outcome.error = error
+        return outcome
+
+    @classmethod
+    def refused(cls, error: TektonError) -> Outcome:
+        """Make the outcome of a refusal."""
+        return cls(False, error.message, error)
+
+    @property
+    def success(self) -> bool:
+        """Whether it is recorded."""
+        return self[0]
+
+    @property
+    def message(self) -> str:
+        """A sentence for people."""
+        return self[1]
+
+    def __bool__(self) -> bool:
+        return self[0]
+
+    def __repr__(self) -> str:
+        return f"Outcome({self[0]}, {self[1]!r})"
+
+    def __getnewargs__(self) -> tuple[bool, str]:
+        return self[0], self[1]
+
+
+class StartResult(tuple[bool, "TektonError | None"]):
+    """What became of a start: unpacks to `(success, error)`, and is true where the component is ready (or degraded)."""
+
+    def __new__(cls, error: TektonError | None = None) -> StartResult:
+        """Make the result; without an error it is a success."""
+        return super().__new__(cls, (error is None, error))
+
+    @property
+    def success(self) -> bool:
+        """Whether the component is ready, or degraded."""
+        return self[0]
+
+    @property
+    def error(self) -> TektonError | None:
+        """Why it is not; None after a success."""
+        return self[1]
+
+    def __bool__(self) -> bool:
+        return self[0]
+
+    def __repr__(self) -> str:
+        return f"StartResult({self[1]!r})" if self[1] else "StartResult()"
+
+    def __getnewargs__(self) -> tuple[TektonError | None]:
+        return (self[1],)

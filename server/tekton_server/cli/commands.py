@@ -22,7 +22,7 @@ from tekton_server.cli import (
 )
 from tekton_server.cli import setting_options as given
 from tekton_server.cli.exits import MEANING
-from tekton_server.cli.groups import HELP_NAMES, PrefixGroup, examples
+from tekton_server.cli.groups import HELP_NAMES, PrefixGroup, examples, plain_usage
 from tekton_server.cli.starting import begin
 
 EXAMPLES = """
@@ -131,3 +131,4 @@ app.command(epilog=component_logs.EXAMPLES, rich_help_panel=LOOK)(component_logs
 app.command(epilog=doctor.EXAMPLES, rich_help_panel=CHECK)(doctor.doctor)
 app.command(epilog=probe.EXAMPLES, rich_help_panel=CHECK)(probe.probe)
 app.add_typer(config_commands.app, name="config", rich_help_panel=CHECK)
+plain_usage(app)

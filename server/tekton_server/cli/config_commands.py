@@ -108,7 +108,7 @@ def check(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE]...", help="Files to check; by default what `tekton up` would read.", show_default=False
+            metavar="FILE", help="Files to check; by default what `tekton up` would read.", show_default=False
         ),
     ] = None,
     config: Annotated[

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tekton.core.errors import InvalidTransitionError
+from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
 from tekton_server.domain import (
@@ -158,15 +159,25 @@ def _expire(view: Overlay, command: ExpireLease, now: datetime) -> Decision:
     return Decision(changes, None)
 
 
-def _revive(view: Overlay, command: ReviveInstance, now: datetime) -> Decision:
-    instance = instances.owned(view, command.component_id, command.instance_uuid, command.fencing_token)
-    if instance.leased:
-        return Decision((), StateReported(instance, instance.state))
+def revivable(view: Overlay, component_id: str, instance_uuid: str, token: Token | None) -> Instance:
+    """Find an instance that a beat brings back, or that needs no bringing back.
+
+    Raises:
+        TektonError: as `instances.owned`, or it is one that does not come back.
+    """
+    instance = instances.owned(view, component_id, instance_uuid, token)
     # The state too: a reason is also what a caller wrote, and nothing returns from `stopped`.
-    if instance.state is not ComponentState.FAILED or instance.reason != EXPIRED:
+    if not instance.leased and (instance.state is not ComponentState.FAILED or instance.reason != EXPIRED):
         raise instances.stale(instance, "this instance has ended; register a new one")
     if _replaced(view, instance):
         raise instances.stale(instance, _TAKEN, reason=SUPERSEDED)
+    return instance
+
+
+def _revive(view: Overlay, command: ReviveInstance, now: datetime) -> Decision:
+    instance = revivable(view, command.component_id, command.instance_uuid, command.fencing_token)
+    if instance.leased:
+        return Decision((), StateReported(instance, instance.state))
     states = path(instance.state, _revived_state(instance, command.state)) or (instance.state,)
     cause = Cause("heartbeat_resumed")
     changes = instances.walk(instance, states, cause, now=now, revision=view.revision, leased=True)

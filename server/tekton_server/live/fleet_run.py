@@ -14,8 +14,8 @@ import msgspec
 
 from tekton.core.errors import ConflictError, DependencyError, TektonError, UnavailableError
 from tekton.core.ids import lookup_key
+from tekton.core.schedule import Outcome, Schedule
 from tekton_server.domain.fleet_plan import Plan, fitting, shortened
-from tekton_server.domain.schedule import Outcome, Schedule
 from tekton_server.live.audience import Audience, Member
 
 log = logging.getLogger(__name__)

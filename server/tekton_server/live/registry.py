@@ -45,7 +45,6 @@ from tekton_server.live.switches import Switches
 from tekton_server.live.takeover import Takeover
 from tekton_server.live.writer import HistoryDivergedError
 from tekton_server.storage.database import Database
-from tekton_server.storage.errors import StorageUnavailableError
 from tekton_server.storage.leases import LeaseStore
 from tekton_server.storage.notices import Notices
 from tekton_server.storage.retention import forget_old
@@ -103,8 +102,8 @@ class LiveRegistry:
         self.membership = Membership(servers, self.leases, self.takeover, clock, address=address, alone=alone)
         self.neighbours = Neighbours(stored, self.leases, self.takeover, loaded.horizon)
         self.follower = Follower(Notices(database, lambda: self._session.backend), self.view, self.writer)
-        self._freshness = Freshness(self._refresh)
-        self.pulses = Pulses(self.view, self.writer, self.leases, self.confirm)
+        self._freshness = Freshness(self._refresh, CONFIRM_WITHIN)
+        self.pulses = Pulses(self.view, self.writer, self.leases, self.tombstones, self.confirm)
         self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
         self.admission = Admission(lambda: self.leases.timing, self.leases.now)
         self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
@@ -196,10 +195,7 @@ class LiveRegistry:
         Raises:
             StorageUnavailableError: the database cannot be asked.
         """
-        try:
-            await asyncio.wait_for(self._freshness.confirm(), CONFIRM_WITHIN)
-        except TimeoutError:
-            raise StorageUnavailableError("the database does not answer; try again") from None
+        await self._freshness.confirm()
 
     async def reach(self, token: Token) -> None:
         """Return once the view has reached a revision that a caller has seen elsewhere.

@@ -112,9 +112,9 @@ class Explanations:
             message=f"{found.component_id} {found.sentence}",
             waits_for=found.waits_for,
             root_cause=found.root_cause,
+            status_detail=starting.detail(found.launch),
         )
         if found.launch is not None:
-            message.status_detail.CopyFrom(starting.detail(found.launch))
             held = self._live.healer.held(found.component_id) if self._live.healer is not None else ""
             notes += explain_launch.notes(found.launch, held)
         if found.instance is not None:

@@ -44,8 +44,8 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         """Read the state of a component."""
         found = await self.component(request.component_id)
         answer = convert.status(found, self.live.leases, now())
-        if (launch := self.live.view.launch(request.component_id)) is not None:
-            answer.status_detail.CopyFrom(starting.detail(launch))
+        if (detail := starting.detail(self.live.view.launch(request.component_id))) is not None:
+            answer.status_detail.CopyFrom(detail)
         return answer
 
     async def StartComponent(

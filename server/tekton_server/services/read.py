@@ -106,7 +106,10 @@ def claim(
     request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.LeaseClaim | heartbeat_pb.WatchCommandsRequest,
 ) -> Claim:
     """Read whose lease it is."""
-    return Claim(request.component_id, instance_uuid(request.instance_uuid), fencing_token(request.fencing_token))
+    epoch = request.session_epoch if isinstance(request, heartbeat_pb.SendHeartbeatRequest) else 0
+    return Claim(
+        request.component_id, instance_uuid(request.instance_uuid), fencing_token(request.fencing_token), epoch
+    )
 
 
 def pulse(request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.Beat) -> Pulse:

@@ -74,8 +74,10 @@ def _ending(one: Ending) -> lifecycle_pb.StoppedInstance:
     )
 
 
-def detail(launch: Launch) -> pb.StatusDetail:
-    """Convert how far a launch is."""
+def detail(launch: Launch | None) -> pb.StatusDetail | None:
+    """Convert how far a launch is; None where there is none."""
+    if launch is None:
+        return None
     return pb.StatusDetail(
         phase=pb.LaunchPhase.Value.Value(launch.phase.value),
         desired=launch.desired.value,

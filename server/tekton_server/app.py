@@ -144,7 +144,11 @@ class Tekton:
         if self.live.healer is not None:
             self.live.healer.begin()
         if self._fleet is not None and not self._bare:
-            await self._start_components()
+            everything = WholeFleet(self.live.fleet, self.settings.components)
+            self._stop_deadline += everything.stops_within
+            # The first to be stopped: they need everything else for that.
+            self._on_stop("the components", everything.stop)
+            await everything.start(partial(self._step, "startup"), self._failed)
         await self._verify()
         if self._failed.done():
             await self._failed
@@ -158,21 +162,6 @@ class Tekton:
         self._stack.callback(launcher.close)
         self.live.lifecycle.equip(means_of(self.settings, fleet, launcher, alone=alone))
         self.live.heal(self.settings.healing)
-
-    async def _start_components(self) -> None:
-        """Start the fleet, where that is configured: it is a part of what has to be ready, unless it fails."""
-        everything = WholeFleet(self.live.fleet, self.settings.components)
-        self._stop_deadline += everything.stops_within
-        # The first to be stopped: they need everything else for that.
-        self._on_stop("the components", everything.stop)
-        starting = asyncio.create_task(everything.start(partial(self._step, "startup")), name="start the components")
-        try:
-            either: set[asyncio.Future[None]] = {starting, self._failed}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await _cancelled(starting)
-        if self._failed.done():
-            await self._failed
 
     async def _environment(self) -> DataDirectoryLock | None:
         """Take the data directory, where there is one, and see to it that the ports are free."""

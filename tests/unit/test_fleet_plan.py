@@ -168,6 +168,16 @@ def test_a_named_component_counts_once_however_it_is_written() -> None:
     assert plan.waves == (("web-app",),) and plan.asked == {"web_app"}
 
 
+def test_what_is_being_stopped_serves_nobody_though_it_says_still_that_it_is_ready() -> None:
+    view = registered(db="ready", web="stopped db")
+    launched(view, "db", LaunchPhase.STOPPING)
+    assert to_start(view, of_file(db="", web="db"), "web").waves == (("db",), ("web",))
+    view = registered(db="ready", web="stopped db")
+    plan = plan_start(inventory(view, of_file(db="", web="db"), stopping={"db"}), ["web"], resolve=True)
+    assert plan.waves == (("db",), ("web",))
+    assert list(plan_stop(inventory(view, of_file(web="db"), starting={"web"}), [], resolve=False).begins) == ["web"]
+
+
 def test_a_stop_goes_the_other_way_round() -> None:
     """Each as soon as nothing runs that needs it; what does not run is done."""
     view = registered(

@@ -49,7 +49,7 @@ def inventory(
         found[key] = Known(
             definition.component_id,
             _needs(definition.dependencies, launchable.get(key)),
-            serving=component.status in SERVING and key not in stopping,
+            serving=serving(view, key) and key not in stopping,
             runs=launched(view, key) or key in starting or any(one.leased for one in component.instances.values()),
             launchable=key in launchable,
             ours=key in launchable or view.launch(key) is not None,
@@ -75,8 +75,10 @@ def _needs(declared: Sequence[str], entry: FleetComponent | None) -> tuple[str, 
 
 def serving(view: View, component_id: str) -> bool:
     """Tell whether who needs a component can begin now."""
-    found = view.get(component_id)
-    return found is not None and found.status in SERVING
+    found, launch = view.get(component_id), view.launch(component_id)
+    # What is about to be told to stop says for a moment still that it is ready.
+    stopping = launch is not None and launch.phase is LaunchPhase.STOPPING
+    return found is not None and found.status in SERVING and not stopping
 
 
 def launched(view: View, component_id: str) -> bool:

@@ -41,6 +41,14 @@ EXPORTS = {
         "get_default_client",
         "set_default_client",
     ],
+    "tekton.core.component_lifecycle": ["ComponentHealth", "ComponentRegistry", "Outcome", "ReadinessCondition"],
+    "tekton.core.heartbeat_monitor": ["ComponentHeartbeat", "HeartbeatMonitor", "Recovery"],
+    "tekton.core.startup_coordinator": [
+        "ComponentStartError",
+        "ComponentStartTimeout",
+        "EnhancedStartUpCoordinator",
+        "StartResult",
+    ],
     "tekton.utils.component_client": ["ComponentClient", "find_component", "find_components_by_capability"],
     "tekton.utils.tekton_client": [
         "deregister_component",

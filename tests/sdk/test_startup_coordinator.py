@@ -94,6 +94,10 @@ async def fails() -> None:
     raise OSError("no such device")
 
 
+async def raises_anything() -> None:
+    raise ValueError("\0\udc80\u202e")
+
+
 async def test_many_start_in_dependency_order_and_are_registered_ready(
     coordinator: EnhancedStartUpCoordinator, client: TektonClient, starts: Starts
 ) -> None:
@@ -130,6 +134,10 @@ async def test_what_needs_nothing_of_each_other_starts_at_the_same_time(
     assert all((await narrow.start_components(many)).values())
     assert most == 2
     await narrow.close()
+
+
+async def test_starting_nothing_is_done_at_once(coordinator: EnhancedStartUpCoordinator) -> None:
+    assert await coordinator.start_components({}) == {}
 
 
 async def test_a_dependency_may_register_after_the_wait_began(
@@ -173,6 +181,7 @@ async def _cancels_itself() -> None:
     ("then", "kind", "words"),
     [
         (fails, StartupError, "was not started: OSError: no such device"),
+        (raises_anything, StartupError, "was not started: ValueError: \x00\udc80\u202e"),
         (lambda: False, StartupError, "was not started: its start function returned False"),
         (lambda: (False, "the port is taken"), StartupError, "was not started: the port is taken"),
         (_cancels_itself, StartupError, "was not started: its start function was cancelled"),
@@ -193,7 +202,8 @@ async def test_a_failed_start_is_told_and_shown(
     assert not success and isinstance(error, kind) and isinstance(error, ComponentError)
     assert (str(error), error.component) == (f"{name} {words}", name)
     explained = await client.explain_component(name)
-    assert explained["conditions"][0]["evidence"]["error"] == str(error)
+    shown = "".join(one if one.isprintable() else " " for one in str(error))
+    assert explained["conditions"][0]["evidence"]["error"] == shown
     assert await status(client, name) == "failed"
     assert await coordinator.start_component(name, starts.func("broken"))
     assert await status(client, name) == "ready"

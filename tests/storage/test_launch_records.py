@@ -91,6 +91,26 @@ def launch_of(live: LiveRegistry, component_id: str = "notes") -> Launch:
     return found
 
 
+async def test_what_can_be_started_is_seen_before_anybody_starts_it(url: URL, here: Path, tmp_path: Path) -> None:
+    """As its file says, also where that changes, until there is an instance or a launch; once, and nothing built in."""
+    fleet = write_fleet(tmp_path / "f", FLEET | {"hermes": launch()})
+    async with server(url, here, fleet) as live:
+        await until(lambda: len(live.view.components) == 3)
+        assert live.view.components.keys() == FLEET.keys()
+        assert [one.status for one in live.view.components.values()] == [ComponentState.UNKNOWN] * 3
+        await live.lifecycle.start("notes")
+        before = live.view.revision
+    changed = write_fleet(tmp_path / "f", {name: {**one, "dependencies": ["more"]} for name, one in FLEET.items()})
+    async with server(url, here, changed) as live:
+        await until(lambda: live.view.components["deaf"].definition.dependencies == ("more",))
+        assert live.view.components["notes"].definition.dependencies == ()
+        told = live.view.revision
+        assert told > before
+    async with server(url, here, changed) as live:
+        await live.lifecycle.start("notes")
+        assert live.view.components["deaf"].definition.revision <= told
+
+
 async def test_a_launch_is_the_same_for_other_servers_and_after_a_restart(url: URL, here: Path, fleet: Fleet) -> None:
     """The journal, its fold everywhere, and the table agree; a component that never registered is there to be seen."""
     async with server(url, here, fleet) as live, opened(url, migrated=True) as other:

@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import LaunchPhase
-from tekton_server.domain.commands import ReviveInstance
+from tekton_server.domain.commands import JudgeDependencies, ReviveInstance
+from tekton_server.domain.dependents import WITH_AGAIN
 from tekton_server.domain.launch_commands import Holder, StopLaunch
 from tests.unit.paper import a_registration, a_report
 from tests.unit.ward import CAP, ME, OTHER, PATIENCE, STEP, Ward
@@ -165,7 +166,7 @@ async def test_a_server_that_begins_again_goes_on_with_the_same_pause(ward: Ward
     ward.add("a", backoff=ward.fleet_backoff(8.0))
     ward.crash("a")
     await ward.run(5)
-    ward.new_healer()
+    await ward.new_server()
     await ward.run(2.5)
     assert ward.asked == []
     await ward.run(1)
@@ -193,7 +194,7 @@ async def test_after_a_restart_of_the_server_a_clock_that_was_set_back_costs_one
     ward.add("a", backoff=ward.fleet_backoff(8.0))
     ward.crash("a")
     ward.jump = timedelta(hours=-1)
-    ward.new_healer()
+    await ward.new_server()
     await ward.run(7.5)
     assert ward.asked == []
     await ward.run(1)
@@ -270,7 +271,7 @@ async def test_a_server_that_begins_again_counts_from_when_the_journal_says_that
     ward.add("a", reset_after=20.0)
     ward.crash("a")
     await ward.run(15)
-    ward.new_healer()
+    await ward.new_server()
     await ward.run(5)
     assert ward.launch("a").restart_count == 1
     await ward.run(4)
@@ -291,6 +292,10 @@ async def test_dependents_are_restarted_within_the_same_cap(ward: Ward) -> None:
     await ward.run(30, lambda: under_way.append(ward.healer._ledger.radius().under_way))
     assert {ward.state(name) for name in ("base", *names, "top")} == {"ready"}
     assert [ward.launch(name).epoch for name in ("base", *names, "top")] == [2] * 42
+    recovered = [
+        change for commit in ward.paper.journal for change in commit.changes if change.cause.reason == WITH_AGAIN
+    ]
+    assert recovered == [], "who is restarted is not brought back before"
     assert max(under_way) == CAP.width(42) and {ward.launch(name).restart_count for name in names} == {0}
 
 
@@ -307,9 +312,23 @@ async def test_dependents_that_wait_for_their_restart_get_it_after_a_restart_of_
         ward.up_now()
         if ward.state("base") != "ready":
             await ward.settle()
-    ward.new_healer()
+    await ward.new_server()
     await ward.run(10)
     assert ("restart", "upper") in ward.asked and ward.state("upper") == "ready"
+
+
+async def test_dependents_come_back_wherever_what_they_need_does(ward: Ward) -> None:
+    """The server that followed it has judged them and is gone; an operator starts it here."""
+    ward.add("base", server=OTHER)
+    ward.add("upper", "base", server=OTHER)
+    ward.crash("base")
+    upper = ward.view.instances[ward.launch("upper").instance_uuid]
+    ward.do(JudgeDependencies(instance_uuid=upper.instance_uuid, granted=upper.granted, lacking=("base",)))
+    await ward.run(5)
+    assert ward.state("upper") == "degraded" and ward.asked == []
+    ward.add("base")
+    await ward.run(1)
+    assert ward.state("base") == ward.state("upper") == "ready"
 
 
 async def test_the_last_word_of_a_dependent_itself_stands(ward: Ward) -> None:

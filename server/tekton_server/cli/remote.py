@@ -45,7 +45,10 @@ class Remote(TektonClient):
         host, port = self.target.host, self.target.port
         try:
             async with asyncio.timeout(_CONNECT):
-                _, writer = await asyncio.open_connection(host, port)
+                if self.target.is_socket:
+                    _, writer = await asyncio.open_unix_connection(host.removeprefix("unix:"))
+                else:
+                    _, writer = await asyncio.open_connection(host, port)
             writer.close()
         except TimeoutError:
             _refuse(f"nothing answers at {self.target} within {_CONNECT:g} s: is that the right machine")

@@ -43,6 +43,7 @@ from tekton_server.domain.launch_commands import (
     AdoptLaunch,
     BeginLaunch,
     ClaimLaunch,
+    DeclareComponents,
     EndLaunch,
     ForgetLaunches,
     SettleLaunch,
@@ -217,5 +218,6 @@ _DECIDERS: Mapping[type[Command], Callable[[Overlay, Any, datetime], Decision]] 
     StopLaunch: launch_ends.stop,
     EndLaunch: launch_ends.end,
     SettleLaunch: launches.settle,
+    DeclareComponents: launches.declare,
     ForgetLaunches: launches.forget,
 }

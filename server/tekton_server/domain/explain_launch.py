@@ -21,9 +21,9 @@ def words(launch: Launch) -> str:
 
 
 def notes(launch: Launch, held: str) -> list[str]:
-    """Say what else is known of its restarts; `held` is why one that is due is not made yet."""
+    """Say what else is known of its restarts; `held` is why one that is due is not made yet, if it is."""
     told = []
-    if launch.phase is LaunchPhase.BACKOFF and held:
+    if held:
         told.append(f"its restart waits: {held}")
     if launch.active and launch.restart_count:
         told.append(f"it was started again {_times(launch.restart_count, 'time')} since it was well")

@@ -99,6 +99,14 @@ class SettleLaunch(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
 
 
+class DeclareComponents(msgspec.Struct, frozen=True, kw_only=True):
+    """Have configured components be seen before they are first started: as their files say, until they register
+    themselves. Answers None.
+    """
+
+    components: tuple[FleetComponent, ...]
+
+
 class ForgetLaunches(msgspec.Struct, frozen=True, kw_only=True):
     """Forget launches that ended before `before`, with their components where those have no instance. Answers None."""
 
@@ -106,7 +114,9 @@ class ForgetLaunches(msgspec.Struct, frozen=True, kw_only=True):
     before: datetime
 
 
-LaunchCommand = ClaimLaunch | BeginLaunch | EndLaunch | StopLaunch | AdoptLaunch | SettleLaunch | ForgetLaunches
+LaunchCommand = (
+    ClaimLaunch | BeginLaunch | EndLaunch | StopLaunch | AdoptLaunch | SettleLaunch | DeclareComponents | ForgetLaunches
+)
 
 
 class Claimed(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, Launch, LaunchChange, LaunchDesired, LaunchPhase
 from tekton_server.domain import built_in, healing
@@ -15,6 +16,7 @@ from tekton_server.domain.launch_commands import (
     BeginLaunch,
     Claimed,
     ClaimLaunch,
+    DeclareComponents,
     ForgetLaunches,
     Holder,
     SettleLaunch,
@@ -156,6 +158,21 @@ def _found(view: Overlay, command: AdoptLaunch, now: datetime) -> Decision:
     if view.definition(command.component_id) is None:
         changes.insert(0, DefinitionChange(None, command.component.definition(now, view.revision), Cause("configured")))
     return Decision(tuple(changes), found)
+
+
+def declare(view: Overlay, command: DeclareComponents, now: datetime) -> Decision:
+    """Make the definitions of components that were never there, and renew those whose file has changed since."""
+    changes: list[Change] = []
+    for component in command.components:
+        component_id = component.component_id
+        if lookup_key(component_id) in built_in.KEYS or view.launch(component_id) or view.count_instances(component_id):
+            continue
+        known = view.definition(component_id)
+        made = component.definition(known.created_at if known else now, known.revision if known else view.revision)
+        if made != known:
+            made = msgspec.structs.replace(made, revision=view.revision)
+            changes.append(DefinitionChange(known, made, Cause("configured")))
+    return Decision(tuple(changes), None)
 
 
 def forget(view: Overlay, command: ForgetLaunches, now: datetime) -> Decision:

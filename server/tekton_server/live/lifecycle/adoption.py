@@ -1,4 +1,6 @@
-"""Going on with what earlier servers on this data directory have launched: by the locks of the processes, once."""
+"""What a server that launches does first: it goes on with what earlier servers on this data directory have launched, by
+the locks of the processes, and has what it can launch be seen.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,14 @@ import logging
 
 from tekton.core.ids import lookup_key, new_uuid
 from tekton.core.view import Launch, LaunchPhase
-from tekton_server.domain.launch_commands import AdoptLaunch, StopLaunch
+from tekton_server.domain.launch_commands import AdoptLaunch, DeclareComponents, StopLaunch
 from tekton_server.live.launching import ExitStatus, LaunchIdentity
 from tekton_server.live.lifecycle.site import Means, Site, identity
 
 log = logging.getLogger(__name__)
 
+# So many definitions in one commit.
+_AT_ONCE = 256
 _NOT_BEGUN = "its server ended before it was started"
 
 
@@ -33,6 +37,17 @@ async def take_over(site: Site, means: Means) -> None:
         *(_launch(site, means, one, running) for one in launches),
         *(_stray(site, means, one) for uuid, one in running.items() if uuid not in named),
     )
+
+
+async def declare(site: Site, means: Means) -> None:
+    """Have what can be started here be seen before anybody starts it.
+
+    Raises:
+        TektonError: the registry does not answer now. Doing it again does no harm.
+    """
+    components = tuple(means.fleet.values())
+    for start in range(0, len(components), _AT_ONCE):
+        await site.writer.submit(DeclareComponents(components=components[start : start + _AT_ONCE]))
 
 
 async def _launch(site: Site, means: Means, launch: Launch, running: dict[str, LaunchIdentity]) -> None:

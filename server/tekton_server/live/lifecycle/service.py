@@ -16,7 +16,7 @@ from tekton_server.domain.instances import not_found
 from tekton_server.domain.launch_commands import Claimed, ClaimLaunch, StopAsked, StopLaunch
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.lifecycle import endings, patience, readiness
-from tekton_server.live.lifecycle.adoption import take_over
+from tekton_server.live.lifecycle.adoption import declare, take_over
 from tekton_server.live.lifecycle.bells import Bells, until
 from tekton_server.live.lifecycle.cycles import refuse_cycles
 from tekton_server.live.lifecycle.keeper import Keepers
@@ -75,7 +75,8 @@ class Lifecycle(Starter):
         while True:
             try:
                 await self._confirm()
-                return await take_over(self.site, means)
+                await take_over(self.site, means)
+                return await declare(self.site, means)
             except TektonError as error:
                 log.warning("what runs already cannot be taken over yet: %s", error)
                 await asyncio.sleep(full_jitter(attempt, base=0.2, ceiling=5.0))

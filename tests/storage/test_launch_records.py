@@ -249,6 +249,21 @@ async def test_a_claim_of_another_host_is_left_alone_until_somebody_starts_the_c
         assert alive(there) == [second.instance_uuid]
 
 
+async def test_a_server_whose_claim_is_taken_stops_its_copy(url: URL, here: Path, fleet: Fleet) -> None:
+    """It was thought dead, and lives: its process is superseded, and the other's is none of its business."""
+    async with server(url, here, fleet) as live:
+        await live.lifecycle.start("notes")
+        other = str(new_uuid())
+        claim = ClaimLaunch(
+            component=fleet.launchable()["notes"],
+            instance_uuid=new_uuid(),
+            holder=Holder(other, "there", new_uuid(), frozenset({other})),
+        )
+        taken = (await live.writer.submit(claim)).launch
+        await until(lambda: left(here) == [])
+        assert launch_of(live) == taken
+
+
 async def test_a_claim_whose_instance_holds_a_lease_is_not_taken(
     url: URL, here: Path, there: Path, fleet: Fleet
 ) -> None:

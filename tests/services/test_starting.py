@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.support.launched import files_of, kill_all, launch, left, write_fleet
 from tests.support.postgres import Cluster
 
 COMPONENTS = "/api/tekton/components"
-DEAF = "trap '' TERM; echo deaf; while :; do sleep 0.05; done"
+DEAF = "trap 'echo signalled' TERM; echo deaf; while :; do sleep 0.05; done"
 FLEET = {
     "notes": launch(),
     "other-notes": launch(),
@@ -259,16 +260,19 @@ async def test_a_process_that_ends_fails_its_instance_at_once(api: Stubs, tekton
 
 
 async def test_a_stop_is_told_first_and_waits_for_work_in_hand(api: Stubs, tekton: ControlPlane) -> None:
-    """The process is not signalled before the deadline where the component has accepted."""
+    """The process is not signalled before the deadline where the component has accepted, and then it is."""
     uuid = (await start(api, "deaf")).instance_uuid
     granted = await joined(api, "deaf", uuid)
+    await said(tekton, "deaf", "deaf")
     async with connected(api, granted) as (stream, _):
-        stopping = asyncio.ensure_future(stop(api, "deaf", timeout=20))
+        began = time.monotonic()
+        stopping = asyncio.ensure_future(stop(api, "deaf", timeout=0.8))
         told = await heard(stream, "command")
         assert told.kind == component_pb2.Command.KIND_STOP
         await stream.write(answer(told))
-        done, _ = await asyncio.wait([stopping], timeout=0.5)
-        assert not done and launch_of(tekton, "deaf").phase == "stopping"
+        await said(tekton, "deaf", "signalled")
+        assert time.monotonic() - began >= 0.8
+        assert not stopping.done() and launch_of(tekton, "deaf").phase == "stopping"
         kill(tekton, "deaf")
         stopped = await asyncio.wait_for(stopping, 5)
     assert [(one.instance_uuid, one.launched) for one in stopped.instances] == [(uuid, True)]
@@ -403,6 +407,23 @@ async def test_a_start_and_a_stop_at_once_end_in_one_of_their_orders(api: Stubs,
             failed = [one for one in found if isinstance(one, BaseException)]
             assert all("was stopped meanwhile" in str(one) for one in failed)
         await stop(api, "notes")
+
+
+async def test_a_start_of_what_has_said_goodbye_is_a_restart(api: Stubs, tekton: ControlPlane) -> None:
+    """Its process is given a moment to end. One that failed and runs on is told."""
+    first = (await start(api, "notes")).instance_uuid
+    granted = await joined(api, "notes", first)
+    async with connected(api, granted):
+        report = pb.UpdateComponentStateRequest(component_id="notes", instance_uuid=first, state="failed")
+        await api.lifecycle.UpdateComponentState(report)
+    assert "it has failed" in (await start(api, "notes")).message
+    ended = registry_pb.DeregisterComponentRequest(component_id="notes", instance_uuid=first)
+    await api.registry.DeregisterComponent(ended)
+    starting = asyncio.ensure_future(start(api, "notes"))
+    await phase(tekton, "notes", "stopping")
+    kill(tekton, "notes")
+    again = await starting
+    assert again.instance_uuid != first and not again.already_running
 
 
 async def test_a_start_waits_for_the_stop_under_way(api: Stubs, tekton: ControlPlane) -> None:

@@ -124,6 +124,9 @@ class Lifecycle(Starter):
                 return endings.already(component_id, claimed.running.instance_uuid)
             launch = claimed.launch
             assert launch is not None
+            if endings.said_goodbye(self.site, launch):
+                # It has ended its work and not its process; that is on its way, or hangs.
+                return await self.restart(component_id)
             if launch.phase is not LaunchPhase.STOPPING:
                 return await self._begun(launch, already=not claimed.made)
             await self._bells.until(component_id, lambda launch=launch: self._stopped(launch), left)  # type: ignore[misc]
@@ -164,7 +167,7 @@ class Lifecycle(Starter):
         if present.phase is LaunchPhase.CLAIMED and present.epoch > launch.epoch:
             return await self._begun(present, already=already)
         if present.phase is LaunchPhase.RUNNING:
-            return endings.started(present, already=already)
+            return endings.started(self.site, present, already=already)
         raise await endings.not_started(self.site, launch, present)
 
     async def ready(self, component_id: str, instance_uuid: str) -> None:

@@ -274,4 +274,4 @@ def _quiet() -> Any:
 
 
 TestLiveness = Liveness.TestCase
-TestLiveness.settings = settings(max_examples=40, stateful_step_count=40)
+TestLiveness.settings = settings(max_examples=30, stateful_step_count=40)

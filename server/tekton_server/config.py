@@ -15,12 +15,21 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tekton_server.judging import shown_value
-from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, DatabaseTerms, Logs
+from tekton_server.judging import judge, shown_value
+from tekton_server.routing_entries import (
+    BudgetEntry,
+    ModelEntry,
+    budgets_wrong,
+    effective_budgets,
+    effective_models,
+    models_wrong,
+)
+from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, DatabaseTerms, Logs, Routing
 
 if TYPE_CHECKING:
     from tekton_server.live.housekeeping import Retention
     from tekton_server.live.lease import Timing
+    from tekton_server.live.routing.terms import RoutingTerms
     from tekton_server.storage.database import Terms
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -67,10 +76,14 @@ _WANTED: Mapping[str, str] = {
     "log_level": "debug, info, warning or error",
     "log_format": "console or json",
     "otlp_endpoint": "the address of an OpenTelemetry collector that takes OTLP over gRPC, such as http://localhost:4317",
+    "models": "a list of models, each an object with an id",
+    "budgets": "a list of budgets, each an object",
     **WANTED,
 }
 # Their values never appear in a message.
 _SECRET = frozenset({"database_url"})
+# Lists of objects: what is wrong in one is told with its place.
+_JUDGED = frozenset({"models", "budgets"})
 _ANY_CASE = frozenset({"log_level", "log_format", "insecure"})
 # In the environment their items are told apart by commas; as a flag each item is one.
 _LISTS: Mapping[str, str] = {"allowed_hosts": "--allowed-host", "trusted_proxies": "--trusted-proxy"}
@@ -104,6 +117,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     components: Components = Components()
     database: DatabaseTerms = DatabaseTerms()
     logs: Logs = Logs()
+    routing: Routing = Routing()
+    models: tuple[ModelEntry, ...] = ()
+    budgets: tuple[BudgetEntry, ...] = ()
 
     @property
     def data_path(self) -> Path:
@@ -131,6 +147,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
         terms = self.components
         return Timing(terms.heartbeat_interval, terms.heartbeat_timeout, terms.loop_lag_threshold)
+
+    @property
+    def routing_terms(self) -> RoutingTerms:
+        """How tasks are routed, with the configured layers."""
+        from tekton_server.live.routing.terms import RoutingTerms
+
+        given = msgspec.structs.asdict(self.routing)
+        shipped = given.pop("shipped_catalogue")
+        models, budgets = effective_models(self.models), effective_budgets(self.budgets)
+        return RoutingTerms(shipped=shipped, models=models, budgets=budgets, **given)
 
     @property
     def terms(self) -> Terms:
@@ -337,7 +363,7 @@ def _found() -> Path | None:
 def _look_over(section: Mapping[str, Any], path: Path, warn: Warn) -> None:
     """Warn of keys that nobody knows, and of a lock that does not lock."""
     _know(section, {*Settings.__struct_fields__, *DOCUMENTED}, "", path, warn)
-    for name in (*DOCUMENTED, "database", "logs"):
+    for name in (*DOCUMENTED, "database", "logs", "routing"):
         inner = section.get(name)
         if isinstance(inner, dict):
             read = SECTIONS[name].__struct_fields__ if name in SECTIONS else ()
@@ -376,12 +402,16 @@ def _convert(name: str, given: _Given, kind: Any) -> Any:
     if isinstance(value, str) and name in _ANY_CASE:
         value = value.lower()
     try:
-        return msgspec.convert(value, kind, strict=False)
+        return msgspec.convert(value, kind, strict=name in _JUDGED)
     except msgspec.ValidationError:
-        _refuse(name, given)
+        _refuse(name, given, kind)
 
 
-def _refuse(name: str, given: _Given) -> NoReturn:
+def _refuse(name: str, given: _Given, kind: Any = None) -> NoReturn:
+    if name in _JUDGED and isinstance(given.value, list):
+        problem = next(judge(given.value, kind))
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.path)
+        raise ConfigError(f"{path.lstrip('.')} of {given.origin} {problem.sentence}") from None
     shown = "" if name in _SECRET else f", not {shown_value(given.value)}"
     raise ConfigError(f"{given.origin} must be {_WANTED[name]}{shown}") from None
 
@@ -399,6 +429,12 @@ def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
         _ = settings.networks
     except ValueError:
         _refuse("trusted_proxies", given["trusted_proxies"])
+    for name, problem in (
+        *models_wrong(settings.models, on_shipped=settings.routing.shipped_catalogue),
+        *budgets_wrong(settings.budgets),
+    ):
+        origin = given[name].origin if name in given else name
+        raise ConfigError(f"{origin}: {problem}")
     components = settings.components
     if components.heartbeat_interval >= components.heartbeat_timeout:
         raise ConfigError("components.heartbeat_interval must be less than components.heartbeat_timeout")

@@ -13,8 +13,9 @@ import msgspec
 
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
-from tekton.core.records import CommandKind, CommandState
+from tekton.core.records import Budget, BudgetTerms, CommandKind, CommandState, ModelFacts, RegisteredModel
 from tekton.core.view import (
+    BudgetChange,
     Cause,
     Change,
     CommandChange,
@@ -24,6 +25,7 @@ from tekton.core.view import (
     Instance,
     InstanceChange,
     InstanceCommand,
+    ModelChange,
 )
 from tekton_server.storage.requests import Answered, RequestKey
 
@@ -37,7 +39,17 @@ _decode_cause = msgspec.json.Decoder(Cause).decode
 _decode_definition = msgspec.json.Decoder(Definition).decode
 _decode_instance = msgspec.json.Decoder(Instance).decode
 _decode_command = msgspec.json.Decoder(InstanceCommand).decode
-_KINDS: dict[type[Change], str] = {DefinitionChange: "component", InstanceChange: "instance", CommandChange: "command"}
+_decode_model = msgspec.json.Decoder(RegisteredModel).decode
+_decode_facts = msgspec.json.Decoder(ModelFacts).decode
+_decode_budget = msgspec.json.Decoder(Budget).decode
+_decode_terms = msgspec.json.Decoder(BudgetTerms).decode
+_KINDS: dict[type[Change], str] = {
+    DefinitionChange: "component",
+    InstanceChange: "instance",
+    CommandChange: "command",
+    ModelChange: "model",
+    BudgetChange: "budget",
+}
 
 
 def journal_rows(commits: Sequence[Commit], batch_id: UUID) -> str:
@@ -66,17 +78,23 @@ class LastValues(NamedTuple):
     definitions: dict[str, Definition | None]
     instances: dict[str, Instance | None]
     commands: dict[str, InstanceCommand | None]
+    models: dict[str, RegisteredModel | None]
+    budgets: dict[str, Budget | None]
 
 
 def last_values(commits: Iterable[Commit]) -> LastValues:
     """Keep the last values of what the commits touch."""
-    last = LastValues({}, {}, {})
+    last = LastValues({}, {}, {}, {}, {})
     for commit in commits:
         for change in commit.changes:
             if isinstance(change, DefinitionChange):
                 last.definitions[lookup_key(change.key)] = change.new
             elif isinstance(change, InstanceChange):
                 last.instances[change.key] = change.new
+            elif isinstance(change, ModelChange):
+                last.models[change.key] = change.new
+            elif isinstance(change, BudgetChange):
+                last.budgets[change.key] = change.new
             else:
                 last.commands[change.key] = change.new
     return last
@@ -112,6 +130,16 @@ def instance_rows(instances: Mapping[str, Instance | None]) -> str:
 def command_rows(commands: Mapping[str, InstanceCommand | None]) -> str:
     """Encode commands as the JSON that fills the commands table."""
     return _encode([command for command in commands.values() if command]).decode()
+
+
+def model_rows(models: Mapping[str, RegisteredModel | None]) -> str:
+    """Encode models as the JSON that fills the models table."""
+    return _encode([model for model in models.values() if model]).decode()
+
+
+def budget_rows(budgets: Mapping[str, Budget | None]) -> str:
+    """Encode budgets as the JSON that fills the budgets table."""
+    return _encode([{"key": key, **msgspec.structs.asdict(one)} for key, one in budgets.items() if one]).decode()
 
 
 class Reader:
@@ -175,6 +203,19 @@ class Reader:
             revision=row["revision"],
         )
 
+    @staticmethod
+    def model(row: Mapping[str, Any]) -> RegisteredModel:
+        """Read a row of the models table."""
+        facts = _decode_facts(row["facts"])
+        return RegisteredModel(
+            model_id=row["model_id"], facts=facts, created_at=row["created_at"], revision=row["revision"]
+        )
+
+    @staticmethod
+    def budget(row: Mapping[str, Any]) -> Budget:
+        """Read a row of the budgets table."""
+        return Budget(terms=_decode_terms(row["terms"]), set_at=row["set_at"], revision=row["revision"])
+
     def _text(self, text: str) -> str:
         return self._texts.setdefault(text, text)
 
@@ -207,6 +248,10 @@ def _change(row: Mapping[str, Any]) -> Change:
         return DefinitionChange(
             _decode_definition(old) if old else None, _decode_definition(new) if new else None, cause
         )
+    if row["kind"] == "model":
+        return ModelChange(_decode_model(old) if old else None, _decode_model(new) if new else None, cause)
+    if row["kind"] == "budget":
+        return BudgetChange(_decode_budget(old) if old else None, _decode_budget(new) if new else None, cause)
     return CommandChange(_decode_command(old) if old else None, _decode_command(new) if new else None, cause)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tekton.core.ids import is_loopback
+from tekton.core.ids import is_loopback, lookup_key
 from tekton.core.lifecycle import ComponentState
 
 
@@ -118,6 +118,72 @@ class InstanceCommand(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.state is CommandState.PENDING
 
 
+class ModelFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What is said of a model; None is left to the layer below (a registration stands above the configuration, that
+    above what is shipped).
+
+    `tier` grows with ability. The context window and the output limit are in tokens, prices in US dollars for a million
+    tokens. `component_id` is who serves it, `endpoint` a URL of its own, else `path` is where it is at the component.
+    """
+
+    provider: str | None = None
+    capabilities: tuple[str, ...] | None = None
+    tier: int | None = None
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    input_price: float | None = None
+    output_price: float | None = None
+    component_id: str | None = None
+    endpoint: str | None = None
+    path: str | None = None
+    enabled: bool | None = None
+    description: str | None = None
+
+
+class RegisteredModel(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A model as it was registered at run time; `revision` is that of its last change."""
+
+    model_id: str
+    facts: ModelFacts
+    created_at: datetime
+    revision: int
+
+
+class CostPeriod(StrEnum):
+    """Over which time the money of a budget goes, by the calendar in UTC."""
+
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+
+
+class BudgetTerms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a component may take of a model; empty ids are all of them together, None is no limit.
+
+    Tokens count for a minute from the end of the request that took them; `cost_limit` is in US dollars.
+    """
+
+    component_id: str = ""
+    model_id: str = ""
+    tokens_per_minute: int | None = None
+    max_in_flight: int | None = None
+    cost_limit: float | None = None
+    cost_period: CostPeriod = CostPeriod.DAY
+
+    @property
+    def key(self) -> str:
+        """What tells budgets apart; neither id has a space in it."""
+        return f"{lookup_key(self.component_id)} {self.model_id}"
+
+
+class Budget(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A budget as it was set at run time; `revision` is that of its last change."""
+
+    terms: BudgetTerms
+    set_at: datetime
+    revision: int
+
+
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a change happened, with its evidence; `implied` marks a state passed through without being asked for."""
 
@@ -180,10 +246,41 @@ class CommandChange(msgspec.Struct, frozen=True, gc=False):
         return record.component_id if record else ""
 
 
+class ModelChange(msgspec.Struct, frozen=True, gc=False):
+    """A model was registered (`new`) or its registration removed (`new` is None)."""
+
+    old: RegisteredModel | None
+    new: RegisteredModel | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """The model's id."""
+        record = self.new or self.old
+        return record.model_id if record else ""
+
+
+class BudgetChange(msgspec.Struct, frozen=True, gc=False):
+    """A budget was set (`new`) or removed (`new` is None)."""
+
+    old: Budget | None
+    new: Budget | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """What tells budgets apart."""
+        record = self.new or self.old
+        return record.terms.key if record else ""
+
+
 RegistryChange = DefinitionChange | InstanceChange
 """What watchers of the registry are told: commands are nobody's business but their instance's."""
 
-Change = RegistryChange | CommandChange
+RoutingChange = ModelChange | BudgetChange
+"""What only the routing of tasks wants to know."""
+
+Change = RegistryChange | CommandChange | RoutingChange
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):

@@ -15,6 +15,7 @@ from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.records import (
     Address,
+    BudgetChange,
     Cause,
     Change,
     CommandChange,
@@ -24,12 +25,16 @@ from tekton.core.records import (
     Instance,
     InstanceChange,
     InstanceCommand,
+    ModelChange,
     RegistryChange,
+    RoutingChange,
     address_of,
 )
+from tekton.core.routing import RoutingRecords
 
 __all__ = [
     "Address",
+    "BudgetChange",
     "Cause",
     "Change",
     "CommandChange",
@@ -40,7 +45,9 @@ __all__ = [
     "Instance",
     "InstanceChange",
     "InstanceCommand",
+    "ModelChange",
     "RegistryChange",
+    "RoutingChange",
     "View",
     "address_of",
     "aggregate",
@@ -165,10 +172,10 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 class View:
     """All components as of `revision` of the history `history_id`.
 
-    `components`, `instances` and `commands` hold what the journal holds (the view of a watcher has no commands: they
-    are no watched kind). `built_in` are components that are always there: looking up and listing shows one where the
-    journal holds none of that id; decisions and folds do not see them. `rewired` grows with every change of who there
-    is and what they need.
+    `components`, `instances`, `commands` and `routing` hold what the journal holds (the view of a watcher has neither
+    of the last two: they are no watched kinds). `built_in` are components that are always there: looking up and listing
+    shows one where the journal holds none of that id; decisions and folds do not see them. `rewired` grows with every
+    change of who there is and what they need.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -178,6 +185,7 @@ class View:
         self.instances: dict[str, Instance] = {}
         self.built_in: dict[str, Component] = {}
         self.commands = Commands()
+        self.routing = RoutingRecords()
         self.rewired = 0
         self._by_capability: dict[str, dict[str, None]] = {}
         self._by_type: dict[str, dict[str, None]] = {}
@@ -196,6 +204,8 @@ class View:
             self._apply_definition(change)
         elif isinstance(change, InstanceChange):
             self._apply_instance(change)
+        elif isinstance(change, RoutingChange):
+            self.routing.apply(change)
         else:
             self.commands.apply(change)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+from urllib.parse import unquote
 
 from tekton.core.errors import ValidationError
 from tekton.core.ids import is_uuid
@@ -69,10 +70,15 @@ def registered_id(request: pb.RegisterModelRequest) -> str:
     return request.id or request.model_id
 
 
+def named(model_id: str) -> str:
+    """Read an id out of a path: the gateway leaves the escapes of what is reserved in URLs, and no id has a percent."""
+    return unquote(model_id) if "%" in model_id else model_id
+
+
 def removal(request: pb.DeregisterModelRequest) -> RemoveModel:
     """Read a removal."""
     expected = request.expected_revision if request.HasField("expected_revision") else None
-    return RemoveModel(model_id=request.model_id, expected_revision=expected)
+    return RemoveModel(model_id=named(request.model_id), expected_revision=expected)
 
 
 def recalled(record: RegisteredModel, below: ModelFacts) -> CatalogueModel:

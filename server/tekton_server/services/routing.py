@@ -71,7 +71,7 @@ class RoutingServicer(Servicer, routing_grpc.RoutingServiceServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.Model:
         """Read one model."""
-        return self._shown(await self._surely(lambda: self._model(request.model_id)))
+        return self._shown(await self._surely(lambda: self._model(models.named(request.model_id))))
 
     async def RegisterModel(self, request: pb.RegisterModelRequest, context: Context) -> pb.RegisterModelResponse:
         """Register a model."""

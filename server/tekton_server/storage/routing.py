@@ -14,8 +14,8 @@ from tekton_server.storage.engine import driven
 
 _SUMS = Sums._fields
 _LISTED = ", ".join(_SUMS)
-# What has faded since a row was written: $1 is the half-life in seconds.
-_FADED = "power(0.5, greatest(0, extract(epoch FROM {now} - a.as_of)) / $1::float8)"
+# What is left since a row was written: $1 is the half-life in seconds. PostgreSQL refuses what is too near to zero.
+_FADED = "power(0.5, least(200, greatest(0, extract(epoch FROM {now} - a.as_of)) / $1::float8))"
 _NOW = _FADED.format(now="clock_timestamp()")
 _GIVEN = ", ".join(f"${number}::float8[]" for number in range(4, 4 + len(_SUMS)))
 # Rows go in key order, so that two servers that store at once cannot deadlock.

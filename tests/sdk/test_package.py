@@ -15,6 +15,7 @@ from tests.sdk.server import ServerProcess
 EXPORTS = {
     "tekton.client": [
         "AlreadyExistsError",
+        "BudgetLease",
         "Command",
         "ComponentClient",
         "ComponentNotFoundError",
@@ -26,9 +27,14 @@ EXPORTS = {
         "InvalidTransitionError",
         "Lease",
         "LeaseLost",
+        "ModelUnavailableError",
+        "NoRouteError",
         "RegistrationError",
         "RegistrationResult",
         "RegistryEvent",
+        "ResourceConstraintError",
+        "Route",
+        "RouteAttempt",
         "StaleSessionError",
         "TektonClient",
         "TektonError",

@@ -193,7 +193,7 @@ def test_what_is_fast_says_what_is_slow(
 ) -> None:
     """The filter and the score of a decision are the rules and the parts of its explanation."""
     assert [one.model_id for one in fitting(task, found)] == [
-        one.model_id for one in found if misfit(task, one) is None
+        one.model_id for one in found if one.enabled and misfit(task, one) is None
     ]
     for group in decided(task, found, serving, out, observed).usable:
         for row in group:

@@ -65,25 +65,30 @@ class Decision(NamedTuple):
 
 
 def decide(task: Task, facts: Facts) -> Decision:
-    """Decide."""
+    """Decide.
+
+    The groups: the same tier, then upwards, each time those first that miss no wish; then downwards, the nearest tier
+    first whatever it misses, so that a harder task never gets less than an easier one.
+    """
     groups: dict[tuple[int, int, int], list[Row]] = {}
     resting: list[Row] = []
     absent: list[Row] = []
-    out, observed, serves, group_of = facts.out, facts.observed, facts.serves, _grouping(task)
+    # The loop sees every model of the catalogue: what can be looked up once is, and nothing is called that need not be.
+    out, observed, serves, tier, kind = facts.out, facts.observed, facts.serves, task.tier, task.task_type
+    picky = bool(task.preferred_capabilities or task.preferred_providers or task.max_latency_ms is not None)
+    gone = Standing.UNAVAILABLE
     for model in fitting(task, facts.models):
-        if not model.enabled:
-            continue
         serving, seen = serves(model), observed.get(model.model_id, UNOBSERVED)
-        if serving.standing is Standing.UNAVAILABLE:
-            absent.append((model, serving, seen))
+        row = (model, serving, seen)
+        if serving.standing is gone:
+            absent.append(row)
         elif model.model_id in out:
-            resting.append((model, serving, seen))
+            resting.append(row)
         else:
-            group = group_of(model, serving, seen)
-            if group in groups:
-                groups[group].append((model, serving, seen))
-            else:
-                groups[group] = [(model, serving, seen)]
+            missed = serving.suspect or kind not in model.offers or (picky and _disliked(task, model, seen))
+            distance = model.tier - tier
+            group = (0, missed, distance) if distance >= 0 else (1, -distance, missed)
+            groups.setdefault(group, []).append(row)
     usable = tuple(groups[group] for group in sorted(groups))
     flagged = not usable and bool(resting) and task.fallback
     best = _first(task, [resting] if flagged else usable, 1 if flagged else 1 + FALLBACKS)
@@ -91,13 +96,14 @@ def decide(task: Task, facts: Facts) -> Decision:
 
 
 def fitting(task: Task, models: Sequence[CatalogueModel]) -> list[CatalogueModel]:
-    """Give the models that miss nothing that is hard; `explanation.misfit` tells why another one is not among them."""
+    """Give the models in use that miss nothing hard; `explanation.misfit` tells why another is not among them."""
     needed, window, output = frozenset(task.capabilities), task.context_length + task.output_tokens, task.output_tokens
     least = least_tier(task)
     found = [
         model
         for model in models
         if model.tier >= least
+        and model.enabled
         and model.context_window >= window
         and model.max_output_tokens >= output
         and needed <= model.offers
@@ -123,21 +129,6 @@ def least_tier(task: Task) -> int:
 def _affordable(task: Task, model: CatalogueModel, most: float) -> bool:
     cost = model.cost(task.context_length, task.output_tokens)
     return cost is not None and cost <= most
-
-
-def _grouping(task: Task) -> Callable[[CatalogueModel, Serving, Observed], tuple[int, int, int]]:
-    """Make what tells the group of a model: the same tier, then upwards, each time those first that miss no wish; then
-    downwards, the nearest tier first whatever it misses, so that a harder task never gets less than an easier one.
-    """
-    tier, kind = task.tier, task.task_type
-    picky = bool(task.preferred_capabilities or task.preferred_providers or task.max_latency_ms is not None)
-
-    def group(model: CatalogueModel, serving: Serving, seen: Observed) -> tuple[int, int, int]:
-        missed = int(serving.suspect or kind not in model.offers or (picky and _disliked(task, model, seen)))
-        distance = model.tier - tier
-        return (0, missed, distance) if distance >= 0 else (1, -distance, missed)
-
-    return group
 
 
 def _disliked(task: Task, model: CatalogueModel, seen: Observed) -> bool:

@@ -22,8 +22,7 @@ NEED_TROUBLE = {
     "compacted": "it is told as a reset, which the corpus has",
 }
 NOT_RAISED_YET = {
-    "dependency_error", "startup_failed", "no_launch_spec", "circular_dependency", "resource_constraint",
-    "missing_token", "invalid_token", "no_route", "model_unavailable",
+    "dependency_error", "startup_failed", "no_launch_spec", "circular_dependency", "missing_token", "invalid_token",
 }  # fmt: skip
 # What only a fleet of tens of thousands brings about; tests/services/test_dependencies.py has these.
 NEED_MANY = {

@@ -165,7 +165,7 @@ class RoutingServiceServicer:
     def ExplainRoute(self, request, context):
         """ExplainRoute tells of every model of the catalogue why a decision ranked it as it did, or by which rule it dropped it.
         Decisions are remembered for a while (routing.explain_retention), and fewer of them in a very large catalogue.
-        Errors: validation_error, no_route (1009) for a decision that there is not, or not any more, unavailable.
+        Errors: validation_error, no_route (1009) for a decision that there is not or not any more, unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,8 +208,8 @@ class RoutingServiceServicer:
         """TakeBudget takes what one request to a model will need, out of every budget that is for its component or its model, or
         out of none. What is taken is a lease: it ends when it is returned, when its time is over, or with the lease of the
         instance that took it. REST answers 201.
-        Errors: validation_error, registration_invalid (1002), resource_constraint (1007) where it does not fit, with the time
-        after which to try again, component_not_found (1001), stale_session for an instance or a lease that has ended,
+        Errors: validation_error, registration_invalid (1002), resource_constraint (1007) with the time after which to
+        try again where it does not fit, component_not_found (1001), stale_session for an instance or a lease that has ended,
         request_mismatch for a lease that was taken for something else, rate_limited, unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -218,7 +218,7 @@ class RoutingServiceServicer:
 
     def ReturnBudget(self, request, context):
         """ReturnBudget ends a lease and tells what was used of it; the rest is there for others at once.
-        Errors: validation_error, stale_session for a lease that there is not, or that ended more than an hour ago, unavailable.
+        Errors: validation_error, stale_session for a lease that there is not or that ended more than an hour ago, unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

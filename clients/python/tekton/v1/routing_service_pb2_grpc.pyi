@@ -67,7 +67,7 @@ class RoutingServiceStub:
     ExplainRoute: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.ExplainRouteRequest, _routing_service_pb2.ExplainRouteResponse]
     """ExplainRoute tells of every model of the catalogue why a decision ranked it as it did, or by which rule it dropped it.
     Decisions are remembered for a while (routing.explain_retention), and fewer of them in a very large catalogue.
-    Errors: validation_error, no_route (1009) for a decision that there is not, or not any more, unavailable.
+    Errors: validation_error, no_route (1009) for a decision that there is not or not any more, unavailable.
     """
     ReportRouteOutcome: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.ReportRouteOutcomeRequest, _routing_service_pb2.ReportRouteOutcomeResponse]
     """ReportRouteOutcome tells what came of a request to a model. It counts once for each model of a decision, and counts
@@ -90,13 +90,13 @@ class RoutingServiceStub:
     """TakeBudget takes what one request to a model will need, out of every budget that is for its component or its model, or
     out of none. What is taken is a lease: it ends when it is returned, when its time is over, or with the lease of the
     instance that took it. REST answers 201.
-    Errors: validation_error, registration_invalid (1002), resource_constraint (1007) where it does not fit, with the time
-    after which to try again, component_not_found (1001), stale_session for an instance or a lease that has ended,
+    Errors: validation_error, registration_invalid (1002), resource_constraint (1007) with the time after which to
+    try again where it does not fit, component_not_found (1001), stale_session for an instance or a lease that has ended,
     request_mismatch for a lease that was taken for something else, rate_limited, unavailable.
     """
     ReturnBudget: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.ReturnBudgetRequest, _routing_service_pb2.ReturnBudgetResponse]
     """ReturnBudget ends a lease and tells what was used of it; the rest is there for others at once.
-    Errors: validation_error, stale_session for a lease that there is not, or that ended more than an hour ago, unavailable.
+    Errors: validation_error, stale_session for a lease that there is not or that ended more than an hour ago, unavailable.
     """
 
 @_typing.type_check_only
@@ -138,7 +138,7 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     ExplainRoute: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.ExplainRouteRequest, _routing_service_pb2.ExplainRouteResponse]  # type: ignore[assignment]
     """ExplainRoute tells of every model of the catalogue why a decision ranked it as it did, or by which rule it dropped it.
     Decisions are remembered for a while (routing.explain_retention), and fewer of them in a very large catalogue.
-    Errors: validation_error, no_route (1009) for a decision that there is not, or not any more, unavailable.
+    Errors: validation_error, no_route (1009) for a decision that there is not or not any more, unavailable.
     """
     ReportRouteOutcome: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.ReportRouteOutcomeRequest, _routing_service_pb2.ReportRouteOutcomeResponse]  # type: ignore[assignment]
     """ReportRouteOutcome tells what came of a request to a model. It counts once for each model of a decision, and counts
@@ -161,13 +161,13 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """TakeBudget takes what one request to a model will need, out of every budget that is for its component or its model, or
     out of none. What is taken is a lease: it ends when it is returned, when its time is over, or with the lease of the
     instance that took it. REST answers 201.
-    Errors: validation_error, registration_invalid (1002), resource_constraint (1007) where it does not fit, with the time
-    after which to try again, component_not_found (1001), stale_session for an instance or a lease that has ended,
+    Errors: validation_error, registration_invalid (1002), resource_constraint (1007) with the time after which to
+    try again where it does not fit, component_not_found (1001), stale_session for an instance or a lease that has ended,
     request_mismatch for a lease that was taken for something else, rate_limited, unavailable.
     """
     ReturnBudget: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.ReturnBudgetRequest, _routing_service_pb2.ReturnBudgetResponse]  # type: ignore[assignment]
     """ReturnBudget ends a lease and tells what was used of it; the rest is there for others at once.
-    Errors: validation_error, stale_session for a lease that there is not, or that ended more than an hour ago, unavailable.
+    Errors: validation_error, stale_session for a lease that there is not or that ended more than an hour ago, unavailable.
     """
 
 class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -248,7 +248,7 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_routing_service_pb2.ExplainRouteResponse, _abc.Awaitable[_routing_service_pb2.ExplainRouteResponse]]:
         """ExplainRoute tells of every model of the catalogue why a decision ranked it as it did, or by which rule it dropped it.
         Decisions are remembered for a while (routing.explain_retention), and fewer of them in a very large catalogue.
-        Errors: validation_error, no_route (1009) for a decision that there is not, or not any more, unavailable.
+        Errors: validation_error, no_route (1009) for a decision that there is not or not any more, unavailable.
         """
 
     @_abc_1.abstractmethod
@@ -301,8 +301,8 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         """TakeBudget takes what one request to a model will need, out of every budget that is for its component or its model, or
         out of none. What is taken is a lease: it ends when it is returned, when its time is over, or with the lease of the
         instance that took it. REST answers 201.
-        Errors: validation_error, registration_invalid (1002), resource_constraint (1007) where it does not fit, with the time
-        after which to try again, component_not_found (1001), stale_session for an instance or a lease that has ended,
+        Errors: validation_error, registration_invalid (1002), resource_constraint (1007) with the time after which to
+        try again where it does not fit, component_not_found (1001), stale_session for an instance or a lease that has ended,
         request_mismatch for a lease that was taken for something else, rate_limited, unavailable.
         """
 
@@ -313,7 +313,7 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_routing_service_pb2.ReturnBudgetResponse, _abc.Awaitable[_routing_service_pb2.ReturnBudgetResponse]]:
         """ReturnBudget ends a lease and tells what was used of it; the rest is there for others at once.
-        Errors: validation_error, stale_session for a lease that there is not, or that ended more than an hour ago, unavailable.
+        Errors: validation_error, stale_session for a lease that there is not or that ended more than an hour ago, unavailable.
         """
 
 def add_RoutingServiceServicer_to_server(servicer: RoutingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
@@ -185,7 +186,7 @@ def refusal(decision: Decision) -> TektonError:
     )
     waits = [one.seconds for one in decision.out.values()]
     if decision.resting and waits:
-        error.retry_after = max(1.0, min(waits))
+        error.retry_after = max(1.0, float(math.ceil(min(waits))))
         error.details["retry_after"] = error.retry_after
     return error
 

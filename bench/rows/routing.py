@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from bench.model import Goal, Result, Spread
 from bench.rows.row import Row
 from bench.stage import Stage
-from tekton.core.records import ModelFacts
+from tekton.core.model_records import ModelFacts
 from tekton_server.domain.routing.averages import Averages
 from tekton_server.domain.routing.decision import Facts, decide
 from tekton_server.domain.routing.explanation import explain

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import json
 import os
 import re
 import socket
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tekton_server.json_places import JsonFile, NotJsonError, written
 from tekton_server.judging import judge, shown_value
 from tekton_server.routing_entries import (
     BudgetEntry,
@@ -27,6 +27,7 @@ from tekton_server.routing_entries import (
 from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, DatabaseTerms, Logs, Routing
 
 if TYPE_CHECKING:
+    from tekton_server.live.healing.healer import Healing
     from tekton_server.live.housekeeping import Retention
     from tekton_server.live.lease import Timing
     from tekton_server.live.routing.terms import RoutingTerms
@@ -59,7 +60,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 }
 # What the documents print in tekton.json and nothing here reads.
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
-    "components": ("startup_timeout", "auto_recover"),
+    "components": (),
     "security": ("enable_auth", "jwt_secret", "token_expiry"),
     "monitoring": ("enable_metrics", "metrics_port", "collection_interval"),
 }
@@ -166,6 +167,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Terms(**msgspec.structs.asdict(self.database))
 
     @property
+    def healing(self) -> Healing:
+        """Whether what fails is started again, and how much of it at once."""
+        from tekton_server.domain.blast_radius import Cap
+        from tekton_server.live.healing.healer import Healing
+
+        terms = self.components
+        cap = Cap(terms.restarts_at_once, terms.restarts_at_once_share, terms.restarts_per_minute)
+        return Healing(terms.auto_recover, cap, terms.heartbeat_timeout)
+
+    @property
     def retention(self) -> Retention:
         """How long what has ended is kept."""
         from tekton_server.live.housekeeping import Retention
@@ -180,10 +191,11 @@ class TektonFile(msgspec.Struct, frozen=True):
 
 
 class _Given(NamedTuple):
-    """A value as it was found, and the name by which its author knows it."""
+    """A value as it was found, the name by which its author knows it, and where it is, if that is another thing."""
 
     value: Any
     origin: str
+    where: str = ""
 
 
 def load(
@@ -261,7 +273,7 @@ def _origins(
         if given is None:
             yield Origin(full, default, "default", "")
         else:
-            yield Origin(full, given.value, kind, given.origin)
+            yield Origin(full, given.value, kind, given.where or given.origin)
 
 
 def _problems(given: Mapping[str, _Given]) -> Iterator[str]:
@@ -316,9 +328,18 @@ def _from_file(named: str | None, warn: Warn) -> dict[str, _Given]:
     path = Path(os.path.expanduser(named)) if named else _found()
     if path is None:
         return {}
-    section = _read(path)
-    _look_over(section, path, warn)
-    return {name: _Given(value, f"{name} in {path}") for name, value in _flat(section)}
+    file = _read(path)
+    section = file.content["tekton"]
+    _look_over(section, file, warn)
+    found: dict[str, _Given] = {}
+    for name, value in _flat(section):
+        place = file.at(file.places.of(_path(name)))
+        found[name] = _Given(value, f"{place}: {name}", place)
+    return found
+
+
+def _path(name: str) -> tuple[str, ...]:
+    return ("tekton", *name.split("."))
 
 
 def _flat(section: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -330,23 +351,16 @@ def _flat(section: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> JsonFile:
     try:
-        # Some editors put a byte order mark in front.
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        file = JsonFile(path)
     except FileNotFoundError:
         raise ConfigError(f"the configuration file {path} does not exist; create it or drop the setting") from None
-    except OSError as error:
-        raise ConfigError(f"the configuration file {path} cannot be read: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError(f"the configuration file {path} is not JSON: {error.msg} at {where}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"the configuration file {path} is not JSON in UTF-8; write it anew") from error
-    section = content.get("tekton") if isinstance(content, dict) else None
-    if not isinstance(section, dict):
-        raise ConfigError(f'the configuration file {path} must hold an object under the key "tekton"')
-    return section
+    except NotJsonError as error:
+        raise ConfigError(str(error)) from None
+    if not isinstance(file.content, dict) or not isinstance(file.content.get("tekton"), dict):
+        raise ConfigError(f'{path}: must hold an object under the key "tekton"')
+    return file
 
 
 def config_file(config: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -360,25 +374,29 @@ def _found() -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _look_over(section: Mapping[str, Any], path: Path, warn: Warn) -> None:
-    """Warn of keys that nobody knows, and of a lock that does not lock."""
-    _know(section, {*Settings.__struct_fields__, *DOCUMENTED}, "", path, warn)
+def _look_over(section: Mapping[str, Any], file: JsonFile, warn: Warn) -> None:
+    """Warn of keys that nobody knows or that are there twice, and of a lock that does not lock."""
+    _know(section, {*Settings.__struct_fields__, *DOCUMENTED}, "", file, warn)
     for name in (*DOCUMENTED, "database", "logs", "routing"):
         inner = section.get(name)
         if isinstance(inner, dict):
             read = SECTIONS[name].__struct_fields__ if name in SECTIONS else ()
-            _know(inner, {*DOCUMENTED.get(name, ()), *read}, f"{name}.", path, warn)
+            _know(inner, {*DOCUMENTED.get(name, ()), *read}, f"{name}.", file, warn)
+    for path, at in file.twice:
+        warn(f"{file.at(at)}: {written(path[1:])} is there twice; the last one counts")
     security = section.get("security")
     if isinstance(security, dict) and security.get("enable_auth"):
-        warn(f"security.enable_auth in {path} has no effect: this Tekton does not authenticate anybody")
+        place = file.at(file.places.of(_path("security.enable_auth"), key=True))
+        warn(f"{place}: security.enable_auth has no effect: this Tekton does not authenticate anybody")
 
 
-def _know(found: Iterable[str], known: set[str], prefix: str, path: Path, warn: Warn) -> None:
+def _know(found: Iterable[str], known: set[str], prefix: str, file: JsonFile, warn: Warn) -> None:
     for key in found:
         if key not in known:
             nearest = difflib.get_close_matches(key.lower(), known, 1)
             advice = f"did you mean {prefix}{nearest[0]}?" if nearest else "remove it"
-            warn(f"unknown key {prefix}{key} in {path} has no effect; {advice}")
+            path = ("tekton", *filter(None, [prefix.removesuffix(".")]), key)
+            warn(f"{file.at(file.places.of(path, key=True))}: {prefix}{key} is not known and has no effect; {advice}")
 
 
 def _converted(given: Mapping[str, _Given]) -> dict[str, Any]:
@@ -396,7 +414,7 @@ def _converted(given: Mapping[str, _Given]) -> dict[str, Any]:
 
 
 def _convert(name: str, given: _Given, kind: Any) -> Any:
-    value, origin = given
+    value, origin = given.value, given.origin
     if name in SECTIONS:
         raise ConfigError(f"{origin} must be an object, not {shown_value(value)}")
     if isinstance(value, str) and name in _ANY_CASE:

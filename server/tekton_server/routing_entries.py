@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from tekton.core.errors import TektonError
-from tekton.core.records import BudgetTerms, CostPeriod, ModelFacts
+from tekton.core.model_records import BudgetTerms, CostPeriod, ModelFacts
 from tekton_server.domain import limits
 from tekton_server.domain.launch_spec import told
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -13,8 +13,8 @@ Keep = Annotated[float, msgspec.Meta(ge=60, le=366 * 86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 CountOrNone = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 Window = Annotated[float, msgspec.Meta(ge=1, le=3600)]
-Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Rate = Annotated[float, msgspec.Meta(ge=1, le=10_000_000)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Bytes = Annotated[int, msgspec.Meta(ge=64 * 1024, le=2**40)]
 
 
@@ -27,6 +27,15 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
     max_beats_per_second: Rate = 10_000.0
     instance_retention: Keep = 3600.0
     component_retention: Keep = 72 * 3600.0
+    auto_recover: bool = True
+    restarts_at_once: Count = 10
+    restarts_at_once_share: Share = 0.2
+    restarts_per_minute: Count = 60
+    orphans: Literal["adopt", "stop"] = "adopt"
+    startup_timeout: Seconds = 60.0
+    autostart: bool = False
+    on_stop: Literal["leave", "stop"] = "leave"
+    stop_within: Seconds = 30.0
 
 
 class DatabaseTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +91,15 @@ WANTED: Mapping[str, str] = {
     "components.max_beats_per_second": "a number of beats a second from 1 to 10000000",
     "components.instance_retention": _KEEP,
     "components.component_retention": _KEEP,
+    "components.auto_recover": "true or false",
+    "components.restarts_at_once": _COUNT,
+    "components.restarts_at_once_share": "a part of the fleet over 0, at most 1",
+    "components.restarts_per_minute": _COUNT,
+    "components.orphans": "adopt or stop",
+    "components.startup_timeout": _SECONDS,
+    "components.autostart": "true or false",
+    "components.on_stop": "leave or stop",
+    "components.stop_within": _SECONDS,
     "database.pool_size": _COUNT,
     "database.max_overflow": "a whole number from 0 to 1000",
     "database.keepalives_idle": _COUNT,

@@ -40,10 +40,10 @@ def method_of(rpc: str) -> MethodDescriptor:
 
 
 def twin(method: MethodDescriptor) -> MethodDescriptor:
-    """Give the RPC that serves a call over REST: a watch has one that streams its events as text."""
+    """Give the RPC that serves a call over REST: what streams has one that streams its events as text."""
     if not method.server_streaming:
         return method
-    return method.containing_service.methods_by_name[method.name.replace("Watch", "Stream")]
+    return method.containing_service.methods_by_name[f"Stream{method.name.removeprefix('Watch')}"]
 
 
 def request_of(exchange: Exchange) -> dict[str, Any]:

@@ -10,10 +10,12 @@ import pytest_asyncio
 
 from tests.golden.answers import settled
 from tests.golden.corpus import REST_ONLY, STORY, Case
+from tests.golden.fleet import FLEET
 from tests.golden.story import Story
 from tests.golden.transports import opened
 from tests.support.client import stubs
 from tests.support.control_plane import ControlPlane, control_plane
+from tests.support.launched import kill_all, write_fleet
 from tests.support.postgres import Cluster
 
 TRANSPORTS = ["rest", "grpc-direct", "grpc-gateway", "grpc-web"]
@@ -25,12 +27,16 @@ async def story(
 ) -> AsyncIterator[Story]:
     """A teller over one transport to a new control plane, on which nothing expires: the revisions are the same then."""
     folder = tmp_path_factory.mktemp("golden")
-    async with (
-        control_plane(cluster.new_database(), folder, timeout=600) as plane,
-        opened(request.param, plane, folder) as transport,
-        stubs(plane.direct) as api,
-    ):
-        yield Story(transport, api)
+    fleet = write_fleet(folder / "fleet", FLEET)
+    try:
+        async with (
+            control_plane(cluster.new_database(), folder, timeout=600, fleet=fleet) as plane,
+            opened(request.param, plane, folder) as transport,
+            stubs(plane.direct) as api,
+        ):
+            yield Story(transport, api)
+    finally:
+        kill_all(folder)
 
 
 @pytest.fixture(scope="module")

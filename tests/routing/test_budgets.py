@@ -20,7 +20,7 @@ from sqlalchemy import make_url
 
 from tekton.core.errors import ResourceConstraintError
 from tekton.core.ids import new_uuid
-from tekton.core.records import BudgetTerms, CostPeriod
+from tekton.core.model_records import BudgetTerms, CostPeriod
 from tekton_server.domain.commands import SetBudget
 from tekton_server.domain.routing.budgets import Held, Want, concerning, shortage
 from tekton_server.live.registry import LiveRegistry

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tekton.core.errors import NoRouteError
-from tekton.core.records import ModelFacts
+from tekton.core.model_records import ModelFacts
 from tekton_server.domain.commands import RegisterModel
 from tekton_server.domain.routing.outcomes import Outcome
 from tekton_server.domain.routing.task import Task

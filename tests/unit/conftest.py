@@ -5,8 +5,13 @@ For new ones: `pytest tests/unit --hypothesis-profile=search`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
+
+from tests.support.paper_server import PaperServer
+from tests.unit.stage import Stage
 
 settings.register_profile(
     "steady", deadline=None, derandomize=True, database=None, max_examples=60, stateful_step_count=40
@@ -17,3 +22,17 @@ settings.register_profile("search", deadline=None, max_examples=2000, stateful_s
 def pytest_configure(config: pytest.Config) -> None:
     """Take the profile that was asked for; this file may be read before or after Hypothesis looks at the option."""
     settings.load_profile(config.getoption("--hypothesis-profile") or "steady")
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """A stage without servers."""
+    stage = Stage()
+    yield stage
+    stage.loop.end()
+
+
+@pytest.fixture
+def server(stage: Stage) -> PaperServer:
+    """The first server."""
+    return stage.server()

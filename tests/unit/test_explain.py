@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from tekton.core.lifecycle import ComponentState as State
 from tekton.core.records import CommandKind
-from tekton.core.view import View
-from tekton_server.domain import built_in, explain, explain_notes
+from tekton.core.view import Cause, Launch, LaunchChange, LaunchPhase, View
+from tekton_server.domain import built_in, explain, explain_launch, explain_notes
 from tekton_server.domain.commands import AcknowledgeCommand, EndInstance, JudgeBusy, PostCommand
 from tekton_server.domain.explain import Explanation
 from tekton_server.domain.explain_notes import Liveness
@@ -135,6 +136,55 @@ def test_parts_of_tekton_are_always_there() -> None:
     found = explained(view, "tekton_core")
     assert found.well and found.message == "tekton_core is a part of Tekton itself and ready"
     assert explain_notes.notes(view, found.conditions[0], None, NOON) == []
+
+
+def launched(view: View, component_id: str, **fields: Any) -> None:
+    """Have Tekton launch a component, whose process ended last with exit code 3."""
+    given = {"epoch": 4, "instance_uuid": uuid_of(1), "server_id": "s", "host": "h", "since": NOON, "revision": 1}
+    given |= {"component_id": component_id, "last_exit": "exit code 3"} | fields
+    view.apply(LaunchChange(None, msgspec.convert(given, Launch), Cause("put")))
+
+
+def test_all_that_rests_on_what_tekton_gave_up_on_says_so() -> None:
+    """However much that is ready lies between: those cannot go on for long either."""
+    view = fleet(top="ready mid other", mid="ready low", low="failed", other="ready", aside="ready other")
+    launched(view, "low", phase=LaunchPhase.GAVE_UP, restarts=(NOON, NOON), restart_count=2)
+    cause = (
+        "low is failed: its process ended (exit code 3), and Tekton gave up on it after 2 restarts (gave_up); "
+        "tekton start low starts it again"
+    )
+    found = explained(view, "top")
+    assert not found.well and found.root_causes == ("low",)
+    assert told(found) == [("top", ("mid",)), ("mid", ("low",)), ("low", ())]
+    assert found.message == f"top is ready, but not everything that it rests on; the cause: {cause}"
+    assert explained(view, "mid").message == f"mid is ready, but needs what is not: low; the cause: {cause}"
+    assert explained(view, "low").message == cause
+    assert explained(view, "aside").well
+
+
+def test_one_that_waits_to_be_started_again_says_when() -> None:
+    """And how often it was already; why it has to wait, where that is known, is a note."""
+    view = fleet(athena="failed")
+    later = NOON + timedelta(seconds=8)
+    launched(view, "athena", phase=LaunchPhase.BACKOFF, next_attempt_at=later, restart_count=1)
+    assert explained(view, "athena").message == (
+        "athena is failed: its process ended (exit code 3), "
+        "and is started again from 2025-05-15T12:00:08Z on, after 1 restart"
+    )
+    launch = view.launch("athena")
+    assert launch is not None
+    assert explain_launch.notes(launch, "self-preservation is on") == ["its restart waits: self-preservation is on"]
+    assert explain_launch.notes(launch, "") == []
+
+
+def test_one_that_serves_again_says_nothing_of_its_restarts_but_in_a_note() -> None:
+    """Until it was well for a while."""
+    view = fleet(athena="ready")
+    launched(view, "athena", phase=LaunchPhase.RUNNING, restart_count=3)
+    assert explained(view, "athena").message == "athena is ready"
+    launch = view.launch("athena")
+    assert launch is not None
+    assert explain_launch.notes(launch, "") == ["it was started again 3 times since it was well"]
 
 
 def notes(view: View, lease: Liveness | None = None, **later: Any) -> list[str]:

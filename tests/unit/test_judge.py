@@ -19,7 +19,7 @@ from tekton.core.view import Instance
 from tekton_server.domain.preservation import Word
 from tekton_server.live.evictions import DEPTH, LEAST, MOST_UNDER_WAY
 from tekton_server.live.judge import TICK, Judge
-from tekton_server.live.lease import Lease, Timing
+from tekton_server.live.lease import Lease, LeaseHolder, Timing
 from tekton_server.live.pace import Pace
 from tekton_server.live.presence import Presence
 
@@ -158,6 +158,59 @@ async def test_a_way_to_us_that_is_closed_for_two_timeouts_fails_nobody(court: C
     await court.run(2 * TIMEOUT)
     assert list(court.writer.expired) == ["dead"]
     assert TIMEOUT <= court.writer.expired["dead"] - up <= TIMEOUT + 1
+
+
+async def test_a_gateway_that_never_heals_holds_only_for_those_who_beat_through_it(court: Court) -> None:
+    """Direct calls arrive, so that who dies among their callers is failed in its time; no other is, however long."""
+    direct, dead = court.add("direct"), court.add("dead")
+    for number in range(20):
+        court.add(f"behind-{number}", stream=Presence())
+    for lease in (direct, dead):
+        lease.by_gateway = False
+    await court.run(50)
+    behind = {name: court.beating.pop(name) for name in list(court.beating) if name.startswith("behind")}
+    court.judge.part("gateway", False)
+    await court.run(2 * TIMEOUT)
+    del court.beating["dead"]
+    died = dead.beat_seconds
+    await court.run(10 * TIMEOUT)
+    assert list(court.writer.expired) == ["dead"]
+    assert TIMEOUT <= court.writer.expired["dead"] - died <= TIMEOUT + 1
+    assert not court.judge.preservation.times, "those behind it are not missing, we are"
+    court.judge.part("gateway", True)
+    await court.run(INTERVAL)
+    assert not direct.pardoned, "it was in nobody's way"
+    for name in list(behind)[:15]:
+        court.beating[name] = court.now
+    await court.run(2 * TIMEOUT)
+    assert sorted(court.writer.expired) == sorted(["dead", *list(behind)[15:]])
+
+
+async def test_who_comes_to_another_door_while_the_gateway_is_gone_is_judged_there(court: Court) -> None:
+    """Its expiry may already have been put off."""
+    lease = court.add("moves")
+    await court.run(50)
+    court.judge.part("gateway", False)
+    await court.run(2 * TIMEOUT, heard=False)
+    lease.by_gateway = False
+    await court.run(2 * TIMEOUT)
+    assert not court.writer.expired
+    del court.beating["moves"]
+    await court.run(1.5 * TIMEOUT + INTERVAL)
+    assert list(court.writer.expired) == ["moves"]
+
+
+async def test_a_gateway_that_goes_while_an_expiry_waits_wins(court: Court) -> None:
+    """For whoever beats through it."""
+    behind, direct = court.add("behind", beats=False), court.add("direct", beats=False)
+    direct.by_gateway = False
+    court.writer.paused = True
+    await court.run(TIMEOUT + 1)
+    assert behind.judging is not None and direct.judging is not None
+    court.judge.part("gateway", False)
+    court.writer.paused = False
+    await court.run(10 * TIMEOUT)
+    assert list(court.writer.expired) == ["direct"]
 
 
 async def test_an_outage_shorter_than_a_beat_interval_pardons_nobody(court: Court) -> None:
@@ -325,3 +378,44 @@ async def test_an_operator_stops_evictions_for_as_long_as_they_like(court: Court
     court.judge.preservation.say(Word.AUTO, None)
     await court.run(1)
     assert list(court.writer.expired) == ["dead"]
+
+
+async def test_shorter_terms_hold_at_once_for_who_beats_by_calls_and_on_a_stream_from_the_next_beat(
+    court: Court,
+) -> None:
+    """All get a full timeout of theirs first, those too whose end had begun; each is failed once."""
+    court.add("calls", beats=False)
+    court.add("stream", beats=False).session = LeaseHolder()
+    gone = court.add("gone", beats=False)
+    court.writer.paused = True
+    await court.run(TIMEOUT - 5)
+    for name in ("calls", "stream"):
+        court.leases[name].beat_seconds = court.now
+    await court.run(6)
+    began = court.now
+    court.judge.retime(Timing(1.0, 3.0))
+    assert gone.judging is not None
+    court.writer.paused = False
+    await court.run(2.5)
+    assert not court.writer.expired
+    await court.run(2)
+    for name in ("calls", "gone"):
+        assert court.writer.expired[name] - began == pytest.approx(3.0, abs=3 * TICK)
+    assert "stream" in court.leases
+    # It is told the new terms with its next beat.
+    court.leases["stream"].terms, court.leases["stream"].beat_seconds = court.pace.timing, court.now
+    beaten = court.now
+    await court.run(20)
+    assert court.writer.expired["stream"] - beaten < TIMEOUT
+    assert court.judge.evictions.done == 3
+
+
+async def test_longer_terms_hold_too(court: Court) -> None:
+    court.add("slow", beats=False)
+    await court.run(20)
+    court.judge.retime(Timing(INTERVAL, 2 * TIMEOUT))
+    began = court.now
+    await court.run(2 * TIMEOUT - 1)
+    assert not court.writer.expired
+    await court.run(2)
+    assert court.writer.expired["slow"] - began == pytest.approx(2 * TIMEOUT, abs=3 * TICK)

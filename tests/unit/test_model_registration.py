@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tekton.core.errors import ConflictError, NoRouteError, RegistrationError, TektonError, ValidationError
-from tekton.core.records import BudgetTerms, Commit, ModelFacts
+from tekton.core.model_records import BudgetTerms, ModelFacts
+from tekton.core.records import Commit
 from tekton.core.view import View
 from tekton_server.domain import limits
 from tekton_server.domain.commands import RegisterModel, RemoveBudget, RemoveModel, SetBudget

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tekton.core.errors import ModelUnavailableError, NoRouteError
-from tekton.core.records import ModelFacts
+from tekton.core.model_records import ModelFacts
 from tekton_server.domain.routing.decision import Decision, Facts, decide, fitting
 from tekton_server.domain.routing.explanation import Rule, Unmet, explain, misfit, refusal, unmet
 from tekton_server.domain.routing.model import CatalogueModel, completed

@@ -73,16 +73,23 @@ class Calls:
         return self.timeout if self.reached else self.connect_timeout
 
     async def ask(
-        self, method: Callable[[Stubs], aio.UnaryUnaryMultiCallable[Q, R]], request: Q, *, retry: bool = True
+        self,
+        method: Callable[[Stubs], aio.UnaryUnaryMultiCallable[Q, R]],
+        request: Q,
+        *,
+        retry: bool = True,
+        within: float | None = None,
     ) -> R:
         """Make one call. `retry` repeats it while Tekton cannot answer, so the call must be safe to repeat.
+
+        `within` is another bound than `timeout`, for what takes its time.
 
         Raises:
             TektonError: the class the server raised; UnavailableError or TektonTimeoutError when it did not answer.
         """
         self._stubs()
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.timeout
+        deadline = loop.time() + (self.timeout if within is None else within)
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type((UnavailableError, TektonTimeoutError)),
             stop=self._impatient if retry else tenacity.stop_after_attempt(1),

@@ -14,7 +14,7 @@ from tekton._heartbeat_task import HeartbeatTask
 from tekton._lease import LeaseLost
 from tekton._peer import ComponentClient
 from tekton._per_loop import PerLoop
-from tekton._results import Lease, RegistrationResult, RegistryEvent
+from tekton._results import Lease, OperationResult, RegistrationResult, RegistryEvent
 from tekton._routes import Route, RouteAttempt
 from tekton.core.errors import (
     AlreadyExistsError,
@@ -22,10 +22,12 @@ from tekton.core.errors import (
     ConflictError,
     InvalidTransitionError,
     ModelUnavailableError,
+    NoLaunchSpecError,
     NoRouteError,
     RegistrationError,
     ResourceConstraintError,
     StaleSessionError,
+    StartupError,
     TektonError,
     TektonTimeoutError,
     UnavailableError,
@@ -49,7 +51,9 @@ __all__ = [
     "Lease",
     "LeaseLost",
     "ModelUnavailableError",
+    "NoLaunchSpecError",
     "NoRouteError",
+    "OperationResult",
     "RegistrationError",
     "RegistrationResult",
     "RegistryEvent",
@@ -57,6 +61,7 @@ __all__ = [
     "Route",
     "RouteAttempt",
     "StaleSessionError",
+    "StartupError",
     "TektonClient",
     "TektonError",
     "TektonTimeoutError",

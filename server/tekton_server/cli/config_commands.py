@@ -15,7 +15,7 @@ from tekton_server.cli.exits import ExitCode
 from tekton_server.cli.groups import examples, group
 from tekton_server.cli.options import Output
 from tekton_server.cli.output import Format, as_json, note, width, write, write_text
-from tekton_server.config import Explained, Origin, explain
+from tekton_server.config import ConfigError, Explained, Origin, explain
 
 _SECRET = re.compile(r"(secret|password|token|key)$")
 _PASSWORD = re.compile(r"(password\s*=\s*)[^&\s]*", re.IGNORECASE)
@@ -108,7 +108,7 @@ def check(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE]...", help="Files to check; by default what `tekton up` would read.", show_default=False
+            metavar="FILE", help="Files to check; by default what `tekton up` would read.", show_default=False
         ),
     ] = None,
     config: Annotated[
@@ -145,9 +145,15 @@ def _check_settings(file: str | None) -> int:
 
 
 def _check_fleet_file(path: Path, kind: str) -> int:
-    from tekton_server.fleet_files import read_file
+    from tekton_server.fleet_files import read_file, refuse_writable
 
-    return _told(read_file(path, kind)[1], str(path))
+    content, problems = read_file(path, kind)
+    if kind == "components" and not problems and any("launch" in one for one in content[kind].values()):
+        try:
+            refuse_writable(path)
+        except ConfigError as error:
+            problems = [str(error)]
+    return _told(problems, str(path))
 
 
 def _told(problems: Sequence[str], about: str) -> int:

@@ -20,7 +20,8 @@ from tekton import _convert, _watch
 from tekton._channel import Target
 from tekton._client import TektonClient
 from tekton._results import RegistryEvent
-from tekton.core.errors import CORE_COMPONENT, TektonError, UnavailableError
+from tekton.core.errors import CORE_COMPONENT, ComponentNotFoundError, TektonError, UnavailableError
+from tekton.core.ids import lookup_key
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import system_service_pb2 as system_pb
 from tekton.v1.system_service_pb2_grpc import SystemServiceStub
@@ -85,6 +86,18 @@ class Remote(TektonClient):
         return _convert.plain(
             await self._system("SetSelfPreservation", system_pb.SetSelfPreservationRequest(mode=mode))
         )
+
+    async def missed(self, error: ComponentNotFoundError) -> ComponentNotFoundError:
+        """Complete the error of a component that is not there: who needs it all the same."""
+        wanted = lookup_key(str(error.details.get("component_id", "")))
+        try:
+            missing = (await self.get_dependency_graph())["missing"]
+        except TektonError:
+            return error
+        needed_by = [name for one in missing if lookup_key(one["component_id"]) == wanted for name in one["needed_by"]]
+        if not needed_by:
+            return error
+        return ComponentNotFoundError(f"{error}, and {', '.join(needed_by)} need{'s' * (len(needed_by) == 1)} it")
 
     async def register(self, request: registry_pb.RegisterComponentRequest) -> dict[str, Any]:
         """Register one instance."""

@@ -9,8 +9,10 @@ import msgspec
 
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
-from tekton.core.records import Budget, BudgetTerms, CommandKind, ModelFacts, RegisteredModel
+from tekton.core.model_records import Budget, BudgetTerms, ModelFacts, RegisteredModel
+from tekton.core.records import CommandKind
 from tekton.core.view import Change, Definition, Instance, InstanceCommand
+from tekton_server.domain.launch_commands import LaunchCommand
 
 
 class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +66,8 @@ class RemoveComponent(msgspec.Struct, frozen=True, kw_only=True):
 class ReportState(msgspec.Struct, frozen=True, kw_only=True):
     """Move an instance to a state it says it is in. Answers StateReported.
 
-    A `claim` comes inside a beat: out of `stopping` it can only say that the instance failed.
+    A `claim` comes inside a beat: out of `stopping` it can only say that the instance failed. `extend_startup` asks for
+    so many seconds more to become ready.
     """
 
     component_id: str
@@ -74,6 +77,7 @@ class ReportState(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = "reported"
     metadata: dict[str, Any] = {}
     claim: bool = False
+    extend_startup: float = 0.0
 
 
 class ReviveInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +107,14 @@ class JudgeBusy(msgspec.Struct, frozen=True, kw_only=True):
     granted: int
     busy: bool
     evidence: dict[str, Any] = {}
+
+
+class JudgeDependencies(msgspec.Struct, frozen=True, kw_only=True):
+    """Degrade an instance that lacks what it depends on, or bring it back when it lacks nothing. Answers None."""
+
+    instance_uuid: str
+    granted: int
+    lacking: tuple[str, ...]
 
 
 class ForgetInstances(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,11 +208,13 @@ Command = (
     | ReviveInstance
     | ExpireLease
     | JudgeBusy
+    | JudgeDependencies
     | ForgetInstances
     | PostCommand
     | AcknowledgeCommand
     | ExpireCommands
     | ForgetCommands
+    | LaunchCommand
     | RegisterModel
     | RemoveModel
     | SetBudget

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tekton.core.ids import lookup_key
-from tekton.core.records import Budget, RegisteredModel
+from tekton.core.model_records import Budget, RegisteredModel
+from tekton.core.records import ModelChange, RoutingChange
 from tekton.core.view import (
     Address,
     Change,
@@ -17,8 +18,7 @@ from tekton.core.view import (
     Instance,
     InstanceChange,
     InstanceCommand,
-    ModelChange,
-    RoutingChange,
+    Launch,
     View,
 )
 
@@ -48,6 +48,7 @@ class Overlay:
         self._commands: dict[str, InstanceCommand | None] = {}
         # Which commands this batch gave to an instance, in order.
         self._posted: dict[str, dict[str, None]] = {}
+        self._launches: dict[str, Launch | None] = {}
         self._models: dict[str, RegisteredModel | None] = {}
         self._budgets: dict[str, Budget | None] = {}
         self.history_id = base.history_id
@@ -124,6 +125,11 @@ class Overlay:
         """At most how many budgets are set: what this batch changes or removes counts once more."""
         return len(self._base.routing.budgets) + len(self._budgets)
 
+    def launch(self, component_id: str) -> Launch | None:
+        """Find the launch of a component."""
+        key = lookup_key(component_id)
+        return self._launches[key] if key in self._launches else self._base.launch(key)
+
     def accept(self, changes: tuple[Change, ...]) -> None:
         """Add one command's changes and move on to the next revision."""
         for change in changes:
@@ -133,8 +139,10 @@ class Overlay:
                 self._accept_instance(change)
             elif isinstance(change, RoutingChange):
                 self._accept_routing(change)
-            else:
+            elif isinstance(change, CommandChange):
                 self._accept_command(change)
+            else:
+                self._launches[lookup_key(change.key)] = change.new
         self.revision += 1
 
     def _accept_instance(self, change: InstanceChange) -> None:

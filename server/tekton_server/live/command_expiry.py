@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from tekton.core.backoff import full_jitter
 from tekton.core.commands import Commands
@@ -19,12 +21,16 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 500
 # Answered commands stay in the heap until their time comes, or there are so many of them.
 _SLACK = 1024
-# What the database's clock does not call due yet, or could not record, is looked at again after so long at most.
+# What could not be recorded, or was not due yet, is tried again after so many seconds at most.
 _AGAIN = 2.0
+# How long at most nobody looks at the clock: it may be set.
+_LOOK_EVERY = 30.0
 
 
 class CommandExpiry:
-    """Knows when each command that waits is over. Every server tells; the second finds nothing left to change."""
+    """Knows when each command that waits is over, by the database's clock. Every server tells; the second finds nothing
+    left to change.
+    """
 
     def __init__(self, commands: Commands, writer: Writer) -> None:
         self._commands = commands
@@ -39,7 +45,7 @@ class CommandExpiry:
 
     def end(self, command: InstanceCommand) -> None:
         """End a command now: its instance will not answer any more."""
-        self._put(datetime.now(UTC), command.command_id)
+        self._put(self._writer.now(), command.command_id)
 
     def _put(self, at: datetime, command_id: str) -> None:
         if len(self._due) > 2 * len(self._commands) + _SLACK:
@@ -54,33 +60,41 @@ class CommandExpiry:
 
     async def run(self) -> None:
         """Expire commands until cancelled."""
-        failures = 0
+        tries, failing = 0, False
         while True:
             await self._until_due()
-            chosen = self._taken(datetime.now(UTC))
+            chosen = self._taken()
             if not chosen:
                 continue
             try:
                 await self._writer.submit(ExpireCommands(command_ids=chosen))
-                failures = 0
+                failing = False
             except TektonError as error:
-                log.warning("the end of %d commands is not recorded yet: %s", len(chosen), error)
-                failures += 1
-            again = datetime.now(UTC) + timedelta(seconds=full_jitter(failures, base=0.25, ceiling=_AGAIN))
-            for command_id in chosen:
-                if self._waits(command_id):
-                    self._put(again, command_id)
+                if not failing:
+                    log.warning("the end of %d commands is not recorded yet: %s", len(chosen), error)
+                failing = True
+            left = [command_id for command_id in chosen if self._waits(command_id)]
+            tries = tries + 1 if left else 0
+            self._put_back(left, full_jitter(tries, base=0.25, ceiling=_AGAIN), failing)
+
+    def _put_back(self, command_ids: Sequence[str], pause: float, failing: bool) -> None:
+        """Try again after a pause in seconds; what was not due by the clock that counts, not before it is."""
+        again = self._writer.now() + timedelta(seconds=pause)
+        for command_id in command_ids:
+            command = self._commands.get(command_id)
+            if command is not None:
+                self._put(again if failing else max(again, command.deadline), command_id)
 
     async def _until_due(self) -> None:
         self._wake.clear()
-        pause = (self._due[0][0] - datetime.now(UTC)).total_seconds() if self._due else None
+        pause = (self._due[0][0] - self._writer.now()).total_seconds() if self._due else None
         if pause is None or pause > 0:
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
-            except TimeoutError:
-                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if pause is None else min(pause, _LOOK_EVERY)):
+                    await self._wake.wait()
 
-    def _taken(self, now: datetime) -> tuple[str, ...]:
+    def _taken(self) -> tuple[str, ...]:
+        now = self._writer.now()
         chosen: dict[str, None] = {}
         while self._due and self._due[0][0] <= now and len(chosen) < _AT_ONCE:
             _, command_id = heapq.heappop(self._due)

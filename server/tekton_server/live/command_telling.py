@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import NamedTuple
 
 from tekton.core.errors import TektonError
 from tekton.core.records import CommandState
@@ -11,6 +12,11 @@ from tekton.core.view import InstanceCommand
 from tekton_server.live.commands import CommandDesk
 from tekton_server.live.lease import Lease
 from tekton_server.live.outbox import Outbox
+
+
+class _Answer(NamedTuple):
+    accepted: bool
+    message: str
 
 
 class CommandTelling:
@@ -22,9 +28,9 @@ class CommandTelling:
         self._held = held
         # Whose Welcome stands: nothing is told about an instance before it.
         self._welcomed: set[str] = set()
-        # Commands whose answer is being recorded, and those whose answer could not be.
-        self._answering: set[str] = set()
-        self._unrecorded: set[str] = set()
+        # Answers that are not recorded yet, and the commands whose answer is being recorded.
+        self._answers: dict[str, _Answer] = {}
+        self._recording: set[str] = set()
 
     def begin(self, instance_uuid: str) -> None:
         """Tell what waits for an instance, and from now on what is posted."""
@@ -44,34 +50,54 @@ class CommandTelling:
         """Tell a command that was posted; tell it no more when it is over."""
         if over:
             self._outbox.withdraw(command.command_id)
-            self._unrecorded.discard(command.command_id)
         elif lease.instance_uuid in self._welcomed and command.granted == lease.granted:
             self._outbox.command(command)
+
+    @property
+    def unrecorded(self) -> int:
+        """How many answers are not recorded yet."""
+        return len(self._answers)
 
     def acknowledge(self, command_id: str, accepted: bool, message: str) -> None:
         """Record the answer to a command; one that is for no lease of the stream, or is over, is passed over.
 
         An acceptance is not over with a refusal: whoever takes commands may begin to listen after one came.
         """
-        command = self._own(command_id)
-        if command is None or command_id in self._answering:
-            return
-        if not command.pending and not (accepted and command.state is CommandState.REFUSED):
-            return
-        self._answering.add(command_id)
-        try:
-            recording = self._desk.acknowledge(command, accepted, message)
-        except TektonError:
-            self._answered(command_id, recorded=False)
-        else:
-            recording.add_done_callback(lambda done: self._answered(command_id, recorded=_succeeded(done)))
+        former = self._answers.get(command_id)
+        if former is None or (accepted and not former.accepted):
+            self._answers[command_id] = _Answer(accepted, message)
+            self._record(command_id)
 
     def repeat(self) -> None:
-        """Tell commands once more whose answer storage could not take. Beats set the pace."""
-        while self._unrecorded:
-            command = self._own(self._unrecorded.pop())
-            if command is not None and command.pending:
-                self._outbox.command(command)
+        """Record once more what storage could not take. Beats set the pace."""
+        for command_id in list(self._answers):
+            self._record(command_id)
+
+    def _record(self, command_id: str) -> None:
+        if command_id in self._recording:
+            return
+        answer, command = self._answers[command_id], self._own(command_id)
+        if command is None or not (command.pending or (answer.accepted and command.state is CommandState.REFUSED)):
+            del self._answers[command_id]
+            return
+        try:
+            recording = self._desk.acknowledge(command, answer.accepted, answer.message)
+        except TektonError:
+            # With a later beat.
+            return
+        self._recording.add(command_id)
+        recording.add_done_callback(lambda done: self._recorded(command_id, answer, done))
+
+    def _recorded(self, command_id: str, answer: _Answer, done: asyncio.Future[InstanceCommand]) -> None:
+        self._recording.discard(command_id)
+        error = None if done.cancelled() else done.exception()
+        if done.cancelled() or getattr(error, "retry_after", None):
+            return
+        if self._answers.get(command_id) is answer:
+            del self._answers[command_id]
+        elif command_id in self._answers:
+            # Another one came meanwhile.
+            self._record(command_id)
 
     def _own(self, command_id: str) -> InstanceCommand | None:
         command = self._desk.get(command_id)
@@ -79,12 +105,3 @@ class CommandTelling:
             return None
         lease = self._held(command.instance_uuid)
         return command if lease is not None and lease.granted == command.granted else None
-
-    def _answered(self, command_id: str, *, recorded: bool) -> None:
-        self._answering.discard(command_id)
-        if not recorded:
-            self._unrecorded.add(command_id)
-
-
-def _succeeded(recording: asyncio.Future[InstanceCommand]) -> bool:
-    return not recording.cancelled() and recording.exception() is None

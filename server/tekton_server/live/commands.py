@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 from tekton.core.errors import StaleSessionError, TektonError
 from tekton.core.view import CommandChange, Commit, Instance, InstanceChange, InstanceCommand, View
@@ -52,8 +51,11 @@ class CommandDesk:
     def waiting(self, instance_uuid: str, granted: int) -> list[InstanceCommand]:
         """List what an instance under a grant is to be told: what it has not answered, and is not too late."""
         found = self._view.commands.pending(instance_uuid)
-        now = datetime.now(UTC) if found else None
-        return [one for one in found if now is not None and one.granted == granted and one.deadline > now]
+        return [one for one in found if one.granted == granted and not self.is_late(one)]
+
+    def is_late(self, command: InstanceCommand) -> bool:
+        """Tell whether the deadline of a command has passed."""
+        return command.deadline <= self._writer.now()
 
     def acknowledge(self, command: InstanceCommand, accepted: bool, message: str) -> asyncio.Future[InstanceCommand]:
         """Record the answer of a command's own instance.
@@ -192,7 +194,6 @@ class CommandWatcher(Member):
                 f"the lease of instance {self.instance.instance_uuid} is over",
                 details={"component_id": self.instance.component_id, "instance_uuid": self.instance.instance_uuid},
             )
-        now = datetime.now(UTC)
-        commands = [command for command in self._untold.values() if command.deadline > now]
+        commands = [command for command in self._untold.values() if not self._desk.is_late(command)]
         self._untold.clear()
         return commands

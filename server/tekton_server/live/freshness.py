@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from tekton_server.storage.errors import StorageUnavailableError
+
 
 class Freshness:
-    """Runs `refresh` for everybody who asks, one at a time: who comes while one runs shares the next one."""
+    """Runs `refresh` for everybody who asks, one at a time: who comes while one runs shares the next one.
 
-    def __init__(self, refresh: Callable[[], Awaitable[None]]) -> None:
+    Nobody waits for longer than `within` seconds.
+    """
+
+    def __init__(self, refresh: Callable[[], Awaitable[None]], within: float) -> None:
         self._refresh = refresh
+        self._within = within
         self._running: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
 
@@ -22,7 +28,12 @@ class Freshness:
         """
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._running), name="freshness")
-        await asyncio.shield(self._next)
+        try:
+            # Not `wait_for`: on Python 3.11 that swallows a cancellation that comes together with the answer.
+            async with asyncio.timeout(self._within):
+                await asyncio.shield(self._next)
+        except TimeoutError:
+            raise StorageUnavailableError("the database does not answer; try again") from None
 
     async def _after(self, running: asyncio.Task[None] | None) -> None:
         if running is not None:

@@ -12,8 +12,8 @@ from tekton.core.errors import TektonError
 from tekton_server.domain.commands import ExpireLease
 from tekton_server.live import grace
 from tekton_server.live.evictions import Evictions
-from tekton_server.live.lease import Clock, Lease
-from tekton_server.live.outages import DATABASE, LOOP, Outages, matters
+from tekton_server.live.lease import Clock, Lease, Timing
+from tekton_server.live.outages import DATABASE, GATEWAY, LOOP, Outages, Over, matters
 from tekton_server.live.ownership import Ownership
 from tekton_server.live.pace import Pace
 from tekton_server.live.preservation import SelfPreservation
@@ -33,7 +33,7 @@ DRAIN, DRAIN_SHARE = 1.0, 1 / 10
 # A loop that is always late is not waited for for ever.
 DRAINS = 5
 # What the supervised parts are called that stand between us and whoever beats.
-BEATS_COME_THROUGH = {"gateway": "the gateway", "api": "the listener"}
+BEATS_COME_THROUGH = {"gateway": GATEWAY, "api": "the listener"}
 # When an expiry that could not be recorded is tried again, in seconds or in parts of a timeout, give or take a half.
 RETRY, RETRY_SHARE = 1.0, 1 / 10
 
@@ -60,6 +60,24 @@ class Judge:
     def watch(self, lease: Lease) -> None:
         """Judge a lease from now on, a full timeout after its last beat."""
         self._wheel.put(lease, lease.counted_from + lease.terms.silence)
+
+    def retime(self, timing: Timing) -> None:
+        """Take other terms. A lease on a stream is judged by the former ones until its client is told these.
+
+        All others get one full timeout of the new ones from now.
+        """
+        now, overdue = self._clock(), self.evictions.waiting
+        self._pace.configure(timing)
+        self._pace.follow(len(self._leases), now)
+        self._wheel = Wheel(TICK, now)
+        for lease in self._leases.values():
+            if lease.session is None:
+                lease.terms = self._pace.timing
+                lease.pardoned, lease.proved = now, 0.0
+            if lease.judging is None and lease.instance_uuid not in overdue:
+                # No later than the new terms want it, though it may be early for the former ones.
+                soonest = now + self._pace.timing.silence
+                self._wheel.put(lease, min(soonest, lease.counted_from + lease.terms.silence))
 
     def part(self, part: str, up: bool) -> None:
         """A part through which beats come went down, or is up again."""
@@ -126,27 +144,43 @@ class Judge:
         else:
             self.outages.ended(DATABASE, now)
 
-    def _pardon(self, over: str, now: float) -> None:
-        pardoned = sum(grace.pardon(lease, now) for lease in self._leases.values())
+    def _pardon(self, over: Over, now: float) -> None:
+        cut_off = (lease for lease in self._leases.values() if over.everybodys or lease.by_gateway)
+        pardoned = sum(grace.pardon(lease, now) for lease in cut_off)
         count = len(self._leases)
-        log.warning("%s; %d of %d leases get one full timeout before they are judged", over, pardoned, count)
+        log.warning("%s; %d of %d leases get one full timeout before they are judged", over.what, pardoned, count)
 
     def _look(self, now: float) -> None:
         """Count who is missing, and take back those that have beaten since their time was over."""
         self._pace.follow(len(self._leases), now)
-        if not self.outages:
+        if not self.outages.hold(by_gateway=False):
             self.preservation.look(now)
         for lease in self.evictions.returned(now):
             if self._leases.get(lease.instance_uuid) is lease:
                 self.watch(lease)
 
     @property
-    def _held(self) -> bool:
-        """Whether nobody may be judged now."""
-        late = self._clock() - self._tick_at > self._part(SLOW, SLOW_SHARE)
+    def trouble(self) -> str | None:
+        """Why nobody may be judged now, in words; None where nothing of ours is ill."""
         # What is wrong with the database is asked as of now: an outage may have begun since the last tick.
-        outage = bool(self.outages) or self._writer.down_since is not None
-        return self._draining or late or outage or self.preservation.active
+        if self._writer.down_since is not None:
+            return "the database does not answer"
+        if self.outages.hold(by_gateway=False):
+            return "something between Tekton and its components is down"
+        if self._draining or self._clock() - self._tick_at > self._part(SLOW, SLOW_SHARE):
+            return "this server runs late"
+        return "self-preservation is on" if self.preservation.active else None
+
+    @property
+    def _held(self) -> bool:
+        return self.trouble is not None
+
+    def _cut_off(self, lease: Lease) -> bool:
+        """Whether the way by which a lease beats is down: who comes another way is judged all the same."""
+        return self.outages.hold(by_gateway=lease.by_gateway)
+
+    def _holds(self, lease: Lease) -> bool:
+        return self._held or self._cut_off(lease)
 
     def _part(self, seconds: float, share: float) -> float:
         return min(seconds, self._pace.timing.timeout * share)
@@ -159,26 +193,27 @@ class Judge:
             self._wheel.put(lease, silent_at)
             return
         grace.relapse(lease)
-        if not self.outages:
+        cut_off = self._cut_off(lease)
+        if not cut_off:
             self.preservation.roll.fell_silent(lease, now)
         deadline = lease.deadline + self._ownership.slack
         if now < deadline:
             self._wheel.put(lease, deadline)
-        elif lease.mine:
+        elif lease.mine and not cut_off:
             self.evictions.add(lease)
         else:
-            # Another server judges it; it is kept in the wheel for the day that it becomes ours.
+            # Another server judges it, or nobody can now; it is kept in the wheel for the day that this one does.
             self._wheel.put(lease, now + lease.terms.silence)
 
     def _may_evict(self, lease: Lease) -> bool:
         held = self._leases.get(lease.instance_uuid) is lease
         # Until when all is known, and not now: another server may have heard a beat that it has not stored yet.
-        return held and self._ownership.certain_until(lease) >= lease.deadline and not self._held
+        return held and self._ownership.certain_until(lease) >= lease.deadline and not self._holds(lease)
 
     def _evict(self, lease: Lease, now: float) -> None:
         if self._leases.get(lease.instance_uuid) is not lease:
             return
-        if now < lease.deadline or not lease.mine:
+        if now < lease.deadline or not lease.mine or self._cut_off(lease):
             self.watch(lease)
             return
         evidence = {
@@ -206,7 +241,7 @@ class Judge:
         elif failed:
             log.warning("the expiry of %s could not be recorded: %s", lease.instance_uuid, future.exception())
             self._again(lease)
-        elif self._clock() >= lease.deadline and not self._held:
+        elif self._clock() >= lease.deadline and not self._holds(lease):
             # Another server may know better, and has not stored it yet.
             self._again(lease)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from tekton_server.live.presence import Presence
 
 Clock = Callable[[], float]
+# The time of day, for what is shown, and for what has to grow over restarts.
+Wall = Callable[[], datetime]
+
+
+def utc() -> datetime:
+    """Give the time of day."""
+    return datetime.now(UTC)
 
 
 # Shared by all that have nothing to say; a mapping is replaced, never changed.
@@ -38,9 +46,9 @@ class Lease:
     """The liveness of one instance, as this server knows it. Times without `_at` are monotonic seconds."""
 
     __slots__ = (
-        "beat_at", "beat_seconds", "claimed", "claimed_seconds", "claims_in_flight", "component_id", "granted",
-        "health", "home", "instance_uuid", "judging", "measured", "metrics", "mine", "owner", "pardoned", "presence",
-        "proved", "sequence", "session", "session_epoch", "suspect", "terms", "version", "weighing",
+        "beat_at", "beat_seconds", "by_gateway", "claimed", "claimed_seconds", "claims_in_flight", "component_id",
+        "granted", "health", "home", "instance_uuid", "judging", "measured", "metrics", "mine", "owner", "pardoned",
+        "presence", "proved", "sequence", "session", "session_epoch", "suspect", "terms", "version", "weighing",
     )  # fmt: skip
 
     def __init__(self, instance: Instance, now: float, beat: Beat | None, terms: Timing) -> None:
@@ -58,6 +66,8 @@ class Lease:
         self.health: Mapping[str, str] = _NOTHING
         self.session: LeaseHolder | None = None
         self.suspect = False
+        # Whether it beats through our gateway; not known better, that is the front door.
+        self.by_gateway = True
         self.judging: asyncio.Future[Any] | None = None
         self.weighing: asyncio.Future[None] | None = None
         # The terms that its client was told last: it is judged by those.

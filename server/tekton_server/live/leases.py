@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from tekton.core.view import Commit, Instance, InstanceChange
@@ -15,7 +15,7 @@ from tekton_server.domain.decide import CLAIMED, EXPIRED
 from tekton_server.live.beat_flush import BeatFlush
 from tekton_server.live.beats import BeatEvent, BeatFeed
 from tekton_server.live.judge import Judge
-from tekton_server.live.lease import Clock, Lease, Timing
+from tekton_server.live.lease import Clock, Lease, Timing, Wall, utc
 from tekton_server.live.ownership import Ownership
 from tekton_server.live.pace import BEATS_PER_SECOND, Pace
 from tekton_server.live.presence import Presence, Roll
@@ -36,18 +36,19 @@ class LeaseTable:
 
     def __init__(
         self, timing: Timing, writer: Writer, store: LeaseStore, feed: BeatFeed, clock: Clock = time.monotonic,
-        *, beats_per_second: float = BEATS_PER_SECOND,
+        wall: Wall = utc, *, beats_per_second: float = BEATS_PER_SECOND,
     ) -> None:  # fmt: skip
         self._pace = Pace(timing, beats_per_second)
         self._feed = feed
         self._clock = clock
+        self._wall = wall
         self._leases: dict[str, Lease] = {}
         self.beats = BeatFlush(store, lambda *told: self.ownership.stored(*told), clock)
-        self.ownership = Ownership(store.server_id, self._leases, self.beats, self._heard, clock)
+        self.ownership = Ownership(store.server_id, self._leases, self.beats, self._heard, clock, wall)
         writer.recheck = self.ownership.recheck
         self.judge = Judge(self._leases, writer, self.ownership, self._pace, clock)
-        # Last beats of instances that are still shown and hold no lease any more.
-        self._last_beats: dict[str, datetime] = {}
+        # Last beats of instances that are still shown and hold no lease any more, and the session of each.
+        self._ended: dict[str, Beat] = {}
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -80,7 +81,7 @@ class LeaseTable:
             if instance.leased:
                 self._grant(instance, beat, ours=alone)
             elif beat is not None:
-                self._last_beats[instance.instance_uuid] = beat.last_heartbeat
+                self._ended[instance.instance_uuid] = beat
         self._pace.follow(len(self._leases), self._clock())
         for lease in self._leases.values():
             lease.terms = self.timing
@@ -96,7 +97,13 @@ class LeaseTable:
         lease = self._leases.get(instance.instance_uuid)
         if lease is not None:
             return lease.beat_at
-        return self._last_beats.get(instance.instance_uuid, instance.registered_at)
+        ended = self._ended.get(instance.instance_uuid)
+        return instance.registered_at if ended is None else ended.last_heartbeat
+
+    def last_epoch(self, instance_uuid: str) -> int:
+        """Give the session epoch of a lease, or the last one it had before it ended; 0 where there was no session."""
+        lease = self._leases.get(instance_uuid) or self._ended.get(instance_uuid)
+        return 0 if lease is None else lease.session_epoch
 
     def stamp(self, instance: Instance) -> Stamp:
         """Give what is shown of an instance's liveness."""
@@ -112,7 +119,7 @@ class LeaseTable:
     def beat(self, lease: Lease, event: Callable[[], BeatEvent]) -> None:
         """Renew a lease. `event` makes what watchers see, if there are any."""
         lease.beat_seconds = self._clock()
-        lease.beat_at = datetime.now(UTC)
+        lease.beat_at = self._wall()
         lease.suspect = False
         self._heard(lease)
         self.beats.beat(lease)
@@ -132,7 +139,7 @@ class LeaseTable:
 
     def beat_all(self, leases: Collection[Lease], event: Callable[[Lease], BeatEvent]) -> None:
         """Renew many leases at once."""
-        now, at, terms = self._clock(), datetime.now(UTC), self._pace.timing
+        now, at, terms = self._clock(), self._wall(), self._pace.timing
         for lease in leases:
             lease.beat_seconds = now
             lease.beat_at = at
@@ -146,7 +153,7 @@ class LeaseTable:
     def sign_of_life(self, lease: Lease) -> None:
         """Renew a lease whose client was heard, and is not answered as beats are."""
         lease.beat_seconds = self._clock()
-        lease.beat_at = datetime.now(UTC)
+        lease.beat_at = self._wall()
         self.beats.beat(lease)
 
     def carried(self, lease: Lease, presence: Presence) -> None:
@@ -166,20 +173,23 @@ class LeaseTable:
         lease = self._leases.get(change.key)
         if instance is not None and instance.leased:
             if lease is None:
-                self._last_beats.pop(change.key, None)
+                ended = self._ended.pop(change.key, None)
                 self._grant(instance, None, ours=ours)
+                if ended is not None:
+                    # It came back, and what was fenced before is so still.
+                    self._leases[change.key].session_epoch = ended.session_epoch
             elif not ours and change.cause.reason == CLAIMED:
                 # A claim that another server heard: here too only a change of it is news.
                 lease.claimed = instance.state.value
         elif lease is not None:
             del self._leases[change.key]
-            self._last_beats[change.key] = lease.beat_at
+            self._ended[change.key] = Beat(lease.session_epoch, lease.beat_at)
             record = instance or change.old
             self._roll.leave(lease, self._clock(), evicted=record is not None and record.reason == EXPIRED)
             if lease.session is not None and record is not None:
                 lease.session.lease_ended(lease, record)
         if instance is None:
-            self._last_beats.pop(change.key, None)
+            self._ended.pop(change.key, None)
             self.beats.forget((change.key,))
 
     def _grant(self, instance: Instance, beat: Beat | None, *, ours: bool) -> None:

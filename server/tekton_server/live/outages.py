@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from tekton_server.live.lease import Timing
 
+GATEWAY = "the gateway"
 LOOP = "the server's own loop"
 DATABASE = "the database"
 
@@ -13,6 +16,13 @@ def matters(timing: Timing) -> float:
     return min(timing.interval, timing.timeout / 3)
 
 
+class Over(NamedTuple):
+    """What is over, in words, and whether it stood between us and everybody or only those behind the gateway."""
+
+    what: str
+    everybodys: bool
+
+
 class Outages:
     """The outages there are, and those that are over and were not asked for yet. Times are monotonic seconds."""
 
@@ -20,8 +30,9 @@ class Outages:
         self._since: dict[str, float] = {}
         self._due: list[tuple[str, float]] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._since)
+    def hold(self, *, by_gateway: bool) -> bool:
+        """Whether something is down that beats have to come through, for those who come by the gateway or not."""
+        return any(by_gateway or part != GATEWAY for part in self._since)
 
     def began(self, part: str, at: float) -> None:
         """A part of ours is down; said again while it is, that changes nothing."""
@@ -37,8 +48,11 @@ class Outages:
         """One was noticed when it was over."""
         self._due.append((part, seconds))
 
-    def due(self, shortest: float) -> str | None:
+    def due(self, shortest: float) -> Over | None:
         """Say what is over and was long enough for a pardon, once; None where there is nothing."""
         due, self._due = self._due, []
-        long = [f"{part} was down for {seconds:.1f} s" for part, seconds in due if seconds >= shortest]
-        return " and ".join(long) or None
+        long = [(part, seconds) for part, seconds in due if seconds >= shortest]
+        if not long:
+            return None
+        what = " and ".join(f"{part} was down for {seconds:.1f} s" for part, seconds in long)
+        return Over(what, any(part != GATEWAY for part, _ in long))

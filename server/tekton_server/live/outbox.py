@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from datetime import UTC, datetime
+from collections.abc import Callable
 
 import msgspec
 
@@ -71,9 +71,10 @@ Outgoing = Welcome | Ack | Lost | GoAway | InstanceCommand | Ping
 
 
 class Outbox:
-    """One stream's messages to its client."""
+    """One stream's messages to its client. `late` tells whether the deadline of a command has passed."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: Callable[[InstanceCommand], bool]) -> None:
+        self._late = late
         self._lost: dict[str, Lost] = {}
         self._welcome: Welcome | None = None
         self._commands: dict[str, InstanceCommand] = {}
@@ -142,7 +143,7 @@ class Outbox:
             return welcome
         while self._commands:
             command = self._commands.pop(next(iter(self._commands)))
-            if command.deadline > datetime.now(UTC):
+            if not self._late(command):
                 return command
         if self._acks:
             return self._acks.popleft()

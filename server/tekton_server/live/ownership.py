@@ -6,7 +6,6 @@ records it; every row that is read later is either what this server thinks alrea
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from uuid import UUID
 
@@ -14,7 +13,7 @@ import msgspec
 
 from tekton_server.live import grace
 from tekton_server.live.beat_flush import BeatFlush
-from tekton_server.live.lease import Clock, Lease
+from tekton_server.live.lease import Clock, Lease, Wall
 from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.leases import FlushedBeat, StoredLease
 
@@ -38,6 +37,7 @@ class Ownership:
         beats: BeatFlush,
         heard: Callable[[Lease], None],
         clock: Clock,
+        wall: Wall,
     ) -> None:
         self.server_id = server_id
         self.others: frozenset[UUID] = frozenset()
@@ -49,12 +49,13 @@ class Ownership:
         self._leases = leases
         self._beats = beats
         self._clock = clock
+        self._wall = wall
         self._ids = {server_id: server_id}
         self._confirmed: tuple[frozenset[str], float] = (frozenset(), _NEVER)
 
     def claim(self, lease: Lease) -> int:
         """Take a lease for a new stream: the epoch grows over servers and restarts too, since it follows the time."""
-        lease.session_epoch = max(lease.session_epoch + 1, time.time_ns() // 1_000_000)
+        lease.session_epoch = max(lease.session_epoch + 1, int(self._wall().timestamp() * 1000))
         lease.mine, lease.owner = True, self.server_id
         lease.claimed_seconds = self._clock()
         self._beats.beat(lease)
@@ -75,7 +76,7 @@ class Ownership:
     def disown(self) -> None:
         """This server was given up meanwhile: whose its leases are is what their rows say, once those are read."""
         for lease in self._leases.values():
-            lease.mine, lease.owner = False, None
+            lease.mine, lease.owner, lease.version = False, None, 0
 
     def orphans(self, patience: float) -> list[Lease]:
         """Find the leases that nobody seems to have stored, `patience` seconds after their grant."""

@@ -12,10 +12,11 @@ from tekton.core.errors import StaleSessionError, TektonError
 from tekton.core.ids import Token, lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import View
-from tekton_server.domain import busy
+from tekton_server.domain import judged
 from tekton_server.domain.commands import ReportState, ReviveInstance, StateReported
-from tekton_server.domain.decide import CLAIMED
+from tekton_server.domain.decide import CLAIMED, revivable
 from tekton_server.domain.instances import not_found, stale
+from tekton_server.domain.overlay import Overlay, Tombstones
 from tekton_server.live.beats import BeatEvent
 from tekton_server.live.lease import Lease
 from tekton_server.live.leases import LeaseTable
@@ -26,6 +27,8 @@ from tekton_server.live.writer import Writer
 Recording = asyncio.Future[StateReported] | asyncio.Future[None]
 # How many Hellos may ask the database at once; the others wait, and those whose leases are in memory need not.
 LOOKUPS = 32
+# How many claims are looked at before others have their turn.
+_IN_A_ROW = 500
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -34,6 +37,8 @@ class Claim(msgspec.Struct, frozen=True):
     component_id: str
     instance_uuid: str
     fencing_token: Token | None
+    session_epoch: int = 0
+    """Of the session it speaks through; 0 where it has none."""
 
 
 class Pulse(msgspec.Struct, frozen=True):
@@ -53,10 +58,18 @@ class Pulse(msgspec.Struct, frozen=True):
 class Pulses:
     """Beats on the leases of this server."""
 
-    def __init__(self, view: View, writer: Writer, leases: LeaseTable, confirm: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        view: View,
+        writer: Writer,
+        leases: LeaseTable,
+        tombstones: Tombstones,
+        confirm: Callable[[], Awaitable[None]],
+    ) -> None:
         self.view = view
         self.writer = writer
         self.leases = leases
+        self._tombstones = tombstones
         self._confirm = confirm
         self._scales = Scales(view, writer, leases.timing.busy_after)
         self._lookups = asyncio.Semaphore(LOOKUPS)
@@ -81,16 +94,16 @@ class Pulses:
         The database is asked once for all that are missing, and all that can come back do so in one commit.
         """
         await self._outlast_judgement(claims)
-        missing = [claim for claim in claims if claim.instance_uuid not in self.leases]
-        revived: dict[str, TektonError | None] = {}
+        missing = {at: claim for at, claim in enumerate(claims) if claim.instance_uuid not in self.leases}
+        refused: dict[int, TektonError] = {}
         if missing:
             try:
                 async with self._lookups:
                     await self._confirm()
-                    revived = await self._revive([c for c in missing if c.instance_uuid not in self.leases], state)
+                    refused = await self._revive(missing, state)
             except TektonError as error:
-                revived = {claim.instance_uuid: error for claim in missing}
-        return [revived.get(claim.instance_uuid) or self._held(claim) for claim in claims]
+                refused = dict.fromkeys(missing, error)
+        return [refused.get(at) or self._held(claim) for at, claim in enumerate(claims)]
 
     def heard(self, claims: Sequence[Claim]) -> None:
         """Count a Hello that is sent away for now as a sign of life: it must not cost the leases."""
@@ -110,27 +123,51 @@ class Pulses:
         if judging:
             await asyncio.wait(judging)
 
-    async def _revive(self, claims: Sequence[Claim], state: ComponentState | None) -> dict[str, TektonError | None]:
-        attempts = {
-            claim.instance_uuid: self.writer.submit_nowait(
-                ReviveInstance(
-                    component_id=claim.component_id,
-                    instance_uuid=claim.instance_uuid,
-                    fencing_token=claim.fencing_token,
-                    state=state,
-                )
-            )
-            for claim in claims
-        }
+    async def _revive(self, claims: Mapping[int, Claim], state: ComponentState | None) -> dict[int, TektonError]:
+        """Bring back what can come back; gives why the others are refused, as the view that was confirmed has it."""
+        refused: dict[int, TektonError] = {}
+        attempts: dict[int, asyncio.Future[Any]] = {}
+        for number, (at, claim) in enumerate(claims.items(), 1):
+            try:
+                attempts |= {at: one} if (one := self._revival(claim, state)) is not None else {}
+            except TektonError as error:
+                refused[at] = error
+            if not number % _IN_A_ROW:
+                await asyncio.sleep(0)
         answers = await asyncio.gather(*attempts.values(), return_exceptions=True)
-        return {uuid: _error(answer) for uuid, answer in zip(attempts, answers, strict=True)}
+        errors = {at: _error(answer) for at, answer in zip(attempts, answers, strict=True)}
+        return refused | {at: error for at, error in errors.items() if error is not None}
+
+    def _revival(self, claim: Claim, state: ComponentState | None) -> asyncio.Future[Any] | None:
+        """Ask for the return of one instance; None where it holds a lease.
+
+        Raises:
+            TektonError: it does not return, or that cannot be written now.
+        """
+        view = Overlay(self.view, self._tombstones)
+        instance = revivable(view, claim.component_id, claim.instance_uuid, claim.fencing_token)
+        self.check_epoch(claim.instance_uuid, claim.session_epoch)
+        if instance.leased:
+            return None
+        return self.writer.submit_nowait(
+            ReviveInstance(
+                component_id=claim.component_id,
+                instance_uuid=claim.instance_uuid,
+                fencing_token=claim.fencing_token,
+                state=state,
+            )
+        )
 
     def _held(self, claim: Claim) -> Lease | TektonError:
         lease = self.leases.get(claim.instance_uuid)
         if lease is None or lookup_key(lease.component_id) != lookup_key(claim.component_id):
             return not_found(claim.component_id)
         if claim.fencing_token not in (None, Token(self.view.history_id, lease.granted)):
-            return self.stale(lease, "the fencing token belongs to another grant; register again")
+            return self._stale(lease.instance_uuid, "the fencing token belongs to another grant; register again")
+        try:
+            self.check_epoch(lease.instance_uuid, claim.session_epoch)
+        except StaleSessionError as error:
+            return error
         return lease
 
     def renew(self, lease: Lease, pulse: Pulse) -> Recording | None:
@@ -158,7 +195,7 @@ class Pulses:
         if state is None or state.value == lease.claimed:
             return None
         instance = self.view.instance(lease.instance_uuid)
-        recorded = instance is not None and instance.state is state and not busy.blocked(instance)
+        recorded = instance is not None and instance.state is state and not judged.degraded(instance)
         if recorded and not lease.claims_in_flight:
             lease.claimed = state.value
             return None
@@ -196,18 +233,16 @@ class Pulses:
         return f"the recorded state is {recorded}; {pulse.state} was refused or overruled before"
 
     def check_epoch(self, instance_uuid: str, epoch: int) -> None:
-        """Refuse a caller whose session is older than the one that carries the lease; 0 is a caller without one.
+        """Refuse a caller whose session is older than the last that carried the lease; 0 is a caller without one.
 
         Raises:
             StaleSessionError: it is.
         """
-        lease = self.leases.get(instance_uuid)
-        if lease is not None and 0 < epoch < lease.session_epoch:
-            raise self.stale(lease, "a newer session carries this lease")
+        if 0 < epoch < self.leases.last_epoch(instance_uuid):
+            raise self._stale(instance_uuid, "a newer session carries this lease, or carried it last")
 
-    def stale(self, lease: Lease, why: str) -> StaleSessionError:
-        """Make the error for a caller who does not hold the lease any more."""
-        return stale(self.view.instances[lease.instance_uuid], why)
+    def _stale(self, instance_uuid: str, why: str) -> StaleSessionError:
+        return stale(self.view.instances[instance_uuid], why)
 
     def _event(self, lease: Lease) -> BeatEvent:
         return BeatEvent(lease.component_id, lease.instance_uuid, lease.beat_at, self.recorded(lease), lease.figures)

@@ -22,17 +22,23 @@ from tekton_server.live.admission import Admission
 from tekton_server.live.beats import BeatFeed
 from tekton_server.live.commands import CommandDesk
 from tekton_server.live.fanout import Hub
+from tekton_server.live.fleet import Fleet
 from tekton_server.live.follower import Follower
 from tekton_server.live.freshness import Freshness
+from tekton_server.live.healing.healer import Healer, Healing
+from tekton_server.live.healing.launches import Launches
+from tekton_server.live.healing.steady import Steady
 from tekton_server.live.housekeeping import Housekeeping, Retention
 from tekton_server.live.lease import Timing
 from tekton_server.live.leases import LeaseTable
+from tekton_server.live.lifecycle import Lifecycle
 from tekton_server.live.membership import Membership, server_lease
 from tekton_server.live.metrics import Batches
 from tekton_server.live.neighbours import Neighbours
 from tekton_server.live.pace import BEATS_PER_SECOND
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
+from tekton_server.live.readiness import Readiness
 from tekton_server.live.routing.desk import RoutingDesk
 from tekton_server.live.routing.terms import DEFAULT as ROUTING
 from tekton_server.live.routing.terms import RoutingTerms
@@ -42,7 +48,6 @@ from tekton_server.live.switches import Switches
 from tekton_server.live.takeover import Takeover
 from tekton_server.live.writer import HistoryDivergedError
 from tekton_server.storage.database import Database
-from tekton_server.storage.errors import StorageUnavailableError
 from tekton_server.storage.leases import LeaseStore
 from tekton_server.storage.notices import Notices
 from tekton_server.storage.retention import forget_old
@@ -101,8 +106,8 @@ class LiveRegistry:
         self.membership = Membership(servers, self.leases, self.takeover, clock, address=address, alone=alone)
         self.neighbours = Neighbours(stored, self.leases, self.takeover, loaded.horizon)
         self.follower = Follower(Notices(database, lambda: self._session.backend), self.view, self.writer)
-        self._freshness = Freshness(self._refresh)
-        self.pulses = Pulses(self.view, self.writer, self.leases, self.confirm)
+        self._freshness = Freshness(self._refresh, CONFIRM_WITHIN)
+        self.pulses = Pulses(self.view, self.writer, self.leases, self.tombstones, self.confirm)
         self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
         self.admission = Admission(lambda: self.leases.timing, self.leases.now)
         self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
@@ -112,7 +117,19 @@ class LiveRegistry:
             confirm=self.confirm,
         )  # fmt: skip
         self.switches = Switches(SwitchStore(engine), self.leases.judge.preservation)
+        self.lifecycle = Lifecycle(
+            self.view, self.writer, self.leases, str(self.server_id), self.confirm, self.membership.met.wait
+        )
+        readiness = Readiness(self.view, self.lifecycle.bells, self.lifecycle.site.extensions, self.leases.now)
+        self.fleet = Fleet(self.view, self.lifecycle, readiness, self.confirm)
+        self.healer: Healer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def heal(self, terms: Healing) -> None:
+        """Have what fails of the launches of this server started again, before it starts."""
+        hands = Launches(self.lifecycle.site, self.lifecycle, self.store.last_changes)
+        clock = Steady(self.leases.now, self.lifecycle.site.now)
+        self.healer = Healer(self.view, self.writer, hands, terms, lambda: self.leases.judge.trouble, clock)
 
     @classmethod
     async def open(
@@ -166,9 +183,12 @@ class LiveRegistry:
             "takeover": self.takeover.run(),
             "neighbours": self.neighbours.run(),
             "follower": self.follower.run(),
+            "launches": self.lifecycle.run(),
             "what was learnt of models": self.routing.learning.run(),
             "budgets": self.routing.budgets.run(),
         }
+        if self.healer is not None:
+            jobs["healing"] = self.healer.run()
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=name)
             task.add_done_callback(lambda done: _report(done, on_failure))
@@ -188,10 +208,7 @@ class LiveRegistry:
         Raises:
             StorageUnavailableError: the database cannot be asked.
         """
-        try:
-            await asyncio.wait_for(self._freshness.confirm(), CONFIRM_WITHIN)
-        except TimeoutError:
-            raise StorageUnavailableError("the database does not answer; try again") from None
+        await self._freshness.confirm()
 
     async def reach(self, token: Token) -> None:
         """Return once the view has reached a revision that a caller has seen elsewhere.
@@ -209,6 +226,7 @@ class LiveRegistry:
 
     def end_watches(self, reconnect_after: float) -> None:
         """End streams in good order: watchers are told the end, heartbeat clients to come back later."""
+        self.fleet.close()
         self.hub.close()
         self.feed.close()
         self.commands.close()
@@ -216,6 +234,8 @@ class LiveRegistry:
 
     async def stop(self) -> None:
         """Stop the background tasks, storing the last beats, leave the leases to others, and close the connections."""
+        self.fleet.close()
+        await self.fleet.closed()
         await self._freshness.close()
         for task in self._tasks:
             task.cancel()
@@ -230,6 +250,9 @@ class LiveRegistry:
             _tell(change)
         self.leases.on_commit(commit, ours)
         self.commands.on_commit(commit)
+        self.lifecycle.on_commit(commit, ours)
+        if self.healer is not None:
+            self.healer.on_commit(commit)
         self.housekeeping.on_commit(commit)
         self.routing.on_commit(commit)
         self.hub.publish(commit)

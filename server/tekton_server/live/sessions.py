@@ -23,17 +23,18 @@ _ENDED_BY = {"superseded": "SUPERSEDED", "replaced": "SUPERSEDED", EXPIRED: "EXP
 
 
 class Session(LeaseHolder):
-    """One stream. `outbox` holds what the stream's writer sends."""
+    """One stream. `outbox` holds what the stream's writer sends. `by_gateway`: it comes through our own gateway."""
 
-    def __init__(self, pulses: Pulses, desk: CommandDesk) -> None:
+    def __init__(self, pulses: Pulses, desk: CommandDesk, *, by_gateway: bool = True) -> None:
         self._pulses = pulses
+        self._by_gateway = by_gateway
         self._leases: dict[int, Lease] = {}
         self._handles: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self._highest = 0
         self._pings = itertools.count(1)
         self._presence = Presence()
-        self.outbox = Outbox()
+        self.outbox = Outbox(desk.is_late)
         self.commands = CommandTelling(desk, self.outbox, self._held)
         self.terms = pulses.leases.timing
         """What the client was told last."""
@@ -41,6 +42,7 @@ class Session(LeaseHolder):
         """When the client last said something, in monotonic seconds."""
         self.pinged = False
         self.given_up = False
+        self._closed = False
 
     def heard(self) -> None:
         """The client said something, whatever it was."""
@@ -68,12 +70,16 @@ class Session(LeaseHolder):
         epoch = 0
         for lost in malformed:
             self.outbox.lost(lost)
-        for claim, found in zip(claims, await self._pulses.find(claims), strict=True):
+        answers = await self._pulses.find(claims)
+        if self._closed:
+            # Whoever asked is gone, and a stream that is gone carries nothing.
+            return
+        for claim, found in zip(claims, answers, strict=True):
             if isinstance(found, TektonError):
                 self.outbox.lost(_refused(claim, found))
                 continue
             epoch = max(epoch, self._take(found))
-            found.sequence = 0
+            found.sequence, found.by_gateway = 0, self._by_gateway
             self._pulses.renew(found, Pulse())
             grants[found.instance_uuid] = Granted(
                 found.instance_uuid, self._handle(found), self._pulses.recorded(found)
@@ -195,10 +201,11 @@ class Session(LeaseHolder):
 
     def close(self) -> None:
         """The stream is gone: evidence, not death. Its leases are suspect until they beat again or time out."""
+        self._closed = True
         for lease in self._leases.values():
             if lease.session is self:
                 lease.session = None
-                lease.suspect = True
+                lease.suspect, lease.by_gateway = True, self._by_gateway
 
     def _lease(self, handle: int) -> Lease | None:
         lease = self._leases.get(handle)

@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from tekton_server.domain.commands import Command, ExpireLease
 from tekton_server.domain.overlay import Tombstones
 from tekton_server.live.batch import Batch, Pending
 from tekton_server.live.folding import Folding, HistoryDivergedError
+from tekton_server.live.lease import Clock, Wall, utc
 from tekton_server.storage.errors import DataRefusedError, StorageFullError, StorageUnavailableError
 from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.requests import Request
@@ -64,8 +66,13 @@ class Writer:
         tombstones: Tombstones,
         *,
         last_batch: UUID | None = None,
+        clock: Clock = time.monotonic,
+        wall: Wall = utc,
     ) -> None:
         self._session = session
+        self._clock = clock
+        self._wall = wall
+        self._ahead = timedelta(0)
         self._view = view
         self._folding = Folding(session, view, on_commit, on_batch, last_batch)
         self._tombstones = tombstones
@@ -77,11 +84,15 @@ class Writer:
         self._attempt_since: float | None = None
         self._closed = False
 
+    def now(self) -> datetime:
+        """Give the time of day by the database's clock, which decides: as far as it was told with the last write."""
+        return self._wall() - self._ahead
+
     @property
     def down_since(self) -> float | None:
         """Since when (monotonic seconds) the database does not answer; None while it does."""
         if self._down_since is None and self._attempt_since is not None:
-            stuck = time.monotonic() - self._attempt_since > STUCK_AFTER
+            stuck = self._clock() - self._attempt_since > STUCK_AFTER
             return self._attempt_since if stuck else None
         return self._down_since
 
@@ -94,7 +105,7 @@ class Writer:
 
     def _out_of_patience(self) -> bool:
         since = self.down_since
-        return since is not None and time.monotonic() - since > OUTAGE_PATIENCE
+        return since is not None and self._clock() - since > OUTAGE_PATIENCE
 
     @property
     def waiting(self) -> int:
@@ -189,7 +200,7 @@ class Writer:
         await self._enqueue(Pending(None))
 
     async def _attempt(self, batch: list[Pending]) -> bool:
-        self._attempt_since = time.monotonic()
+        self._attempt_since = self._clock()
         try:
             await self._write(batch)
         except StorageUnavailableError as error:
@@ -199,7 +210,7 @@ class Writer:
                 what = "the disk of the database is full" if full else "database unavailable"
                 log.warning("%s: %s", what, error.__cause__ or error)
             self._full |= full
-            self._down_since = self._down_since or time.monotonic()
+            self._down_since = self._down_since or self._clock()
             _refuse(batch, error)
             return False
         except DataRefusedError as error:
@@ -212,7 +223,7 @@ class Writer:
         finally:
             self._attempt_since = None
         if self._down_since is not None:
-            log.info("database available again after %.1f s", time.monotonic() - self._down_since)
+            log.info("database available again after %.1f s", self._clock() - self._down_since)
             self._down_since, self._full = None, False
         return True
 
@@ -221,6 +232,7 @@ class Writer:
             await self._follow(pending)
             return
         head = await self._session.begin()
+        self._ahead = self._wall() - head.now
         await self._folding.catch_up(head)
         expiring = [item.command.instance_uuid for item in pending if isinstance(item.command, ExpireLease)]
         if expiring and self.recheck is not None:
@@ -247,13 +259,15 @@ class Writer:
 
     async def _follow(self, pending: list[Pending]) -> None:
         """Fold what other servers committed, without the journal's lock: nobody waits for a server that only reads."""
-        await self._folding.catch_up(await self._session.head())
+        head = await self._session.head()
+        self._ahead = self._wall() - head.now
+        await self._folding.catch_up(head)
         for item in pending:
             item.resolve(None)
 
     async def _settle(self, pending: list[Pending], batch: Batch) -> None:
         """Find out what became of a commit whose answer was lost. Callers wait as long as their own patience lasts."""
-        self._down_since = self._down_since or time.monotonic()
+        self._down_since = self._down_since or self._clock()
         log.warning("the outcome of batch %s is unknown; asking the database", batch.batch_id)
         attempt = 0
         while (committed := await self._was_committed(batch)) is None:

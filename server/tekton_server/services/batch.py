@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from tekton.core.errors import TektonError, UnavailableError, ValidationError
-from tekton.v1 import errors_pb2
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.domain import limits
 from tekton_server.domain.commands import Registered
 from tekton_server.live.lease import Timing
 from tekton_server.live.writer import Writer
-from tekton_server.services import convert, read
-
-# A thousand refusals stay below the 4 MB that gRPC clients take by default.
-_MOST_MESSAGE = 512
-_MOST_DETAILS = 2048
+from tekton_server.services import convert, read, refusal
 
 Answer = Registered | TektonError
 _Result = registry_pb.BatchRegisterComponentsResponse.Result
@@ -100,13 +94,4 @@ def response(
 
 
 def _refused(component_id: str, error: TektonError) -> _Result:
-    small = len(json.dumps(error.details)) <= _MOST_DETAILS
-    details = error.details if small else {"truncated": True}
-    body = errors_pb2.Error(
-        message=error.message[:_MOST_MESSAGE],
-        code=error.number,
-        reason=errors_pb2.ErrorReason.Value.Value(error.reason),
-        component=error.component,
-        details=convert.struct(details),
-    )
-    return _Result(success=False, component_id=component_id[:64], error=body)
+    return _Result(success=False, component_id=component_id[:64], error=refusal.told(error))

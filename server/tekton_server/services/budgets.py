@@ -6,7 +6,7 @@ import math
 
 from tekton.core.errors import ValidationError
 from tekton.core.ids import is_uuid, new_uuid
-from tekton.core.records import Budget, BudgetTerms, CostPeriod
+from tekton.core.model_records import Budget, BudgetTerms, CostPeriod
 from tekton.v1 import routing_service_pb2 as pb
 from tekton_server.domain import limits
 from tekton_server.domain.commands import RemoveBudget, SetBudget

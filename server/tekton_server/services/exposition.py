@@ -5,6 +5,7 @@ Labels are bounded: RPCs of the contract, gRPC status codes, kinds of watch, par
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -18,6 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from tekton.core.view import LaunchPhase
 from tekton_server.build import BUILD
 from tekton_server.live.metrics import Calls, Histogram, OwnProcess, Telemetry
 from tekton_server.live.registry import LiveRegistry
@@ -51,6 +53,7 @@ class _Figures(Collector):
         yield from _registry(self._live)
         yield from _leases(self._live)
         yield from _evictions(self._live)
+        yield from _launches(self._live)
         yield from _journal(self._live)
         yield from _routing(self._live)
         yield from _process(self._telemetry.process)
@@ -120,6 +123,20 @@ def _evictions(live: LiveRegistry) -> Iterator[Metric]:
     spared = "Leases whose time was over, that were kept and came back."
     yield CounterMetricFamily("tekton_evictions_spared", spared, evictions.spared)
     yield _gauge("tekton_evictions_waiting", "Leases whose time is over and that are kept.", len(evictions))
+
+
+def _launches(live: LiveRegistry) -> Iterator[Metric]:
+    phases = GaugeMetricFamily("tekton_launches", "Components that Tekton launches, by phase.", labels=("phase",))
+    counts = Counter(launch.phase for launch in live.view.launches.values())
+    for phase in LaunchPhase:
+        phases.add_metric((phase.value,), counts[phase])
+    yield phases
+    healer = live.healer
+    made = "Restarts of components that healing made, at whichever server."
+    yield CounterMetricFamily("tekton_launch_restarts", made, healer.restarts if healer else 0)
+    waiting = "Components that wait to be started again."
+    yield _gauge("tekton_healing_waiting", waiting, healer.waiting if healer else 0)
+    yield _gauge("tekton_healing_held", "1 while healing is held back.", bool(healer and healer.trouble))
 
 
 def _journal(live: LiveRegistry) -> Iterator[Metric]:

@@ -20,6 +20,7 @@ from tekton_server.live.pulses import Claim, Pulse, Pulses
 from tekton_server.live.sessions import Session
 from tekton_server.services import convert, instance_commands, read, reply, sse
 from tekton_server.services.base import Context, Servicer, patience
+from tekton_server.services.caller import by_gateway
 from tekton_server.services.frames import frame
 
 KEEP_ALIVE = 15.0
@@ -42,7 +43,7 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
             self.live.pulses.heard(_claims(first)[0])
             yield frame(later, self.live)
             return
-        session = Session(self.live.pulses, self.live.commands)
+        session = Session(self.live.pulses, self.live.commands, by_gateway=by_gateway(context))
         self.live.sessions.add(session)
         reader = asyncio.create_task(self._read(session, first, request_iterator), name="heartbeat reader")
         reader.add_done_callback(lambda _: session.outbox.end())
@@ -84,7 +85,8 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
         """Count one beat."""
         pulse, pulses = read.pulse(request), self.live.pulses
         lease = await pulses.lease(read.claim(request), pulse.state)
-        pulses.check_epoch(request.instance_uuid, request.session_epoch)
+        if lease.session is None:
+            lease.by_gateway = by_gateway(context)
         state_error = await _recorded(pulses, lease, pulse, patience(context))
         return pb.SendHeartbeatResponse(
             success=True,
@@ -160,7 +162,9 @@ def _wanted(request: pb.WatchHeartbeatsRequest) -> str:
 
 async def _first(requests: AsyncIterator[pb.ConnectRequest]) -> pb.Hello:
     try:
-        first = await asyncio.wait_for(anext(aiter(requests), None), HELLO_WITHIN)
+        # Not `wait_for`: on Python 3.11 that swallows a cancellation that comes together with the message.
+        async with asyncio.timeout(HELLO_WITHIN):
+            first = await anext(aiter(requests), None)
     except TimeoutError:
         first = None
     if first is None or first.WhichOneof("message") != "hello":
@@ -174,8 +178,9 @@ async def _recorded(pulses: Pulses, lease: Lease, pulse: Pulse, within: float) -
         recording = pulses.renew(lease, pulse)
         if recording is None:
             return pulses.refusal(lease, pulse)
-        if await asyncio.wait_for(asyncio.shield(recording), within) is None:
-            return pulses.refusal(lease, pulse)
+        async with asyncio.timeout(within):
+            if await asyncio.shield(recording) is None:
+                return pulses.refusal(lease, pulse)
     except TektonError as error:
         return error.message
     except TimeoutError:

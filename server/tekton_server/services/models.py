@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from tekton.core.errors import ValidationError
 from tekton.core.ids import is_uuid
-from tekton.core.records import ModelFacts, RegisteredModel
+from tekton.core.model_records import ModelFacts, RegisteredModel
 from tekton.v1 import routing_service_pb2 as pb
 from tekton_server.domain import limits
 from tekton_server.domain.commands import ModelRegistered, RegisterModel, RemoveModel

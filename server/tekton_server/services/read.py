@@ -98,6 +98,7 @@ def report(request: lifecycle_pb.UpdateComponentStateRequest) -> ReportState:
         fencing_token=fencing_token(request.fencing_token),
         reason=request.reason or "reported",
         metadata=struct("metadata", request.metadata),
+        extend_startup=request.extend_startup_seconds,
     )
 
 
@@ -105,7 +106,10 @@ def claim(
     request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.LeaseClaim | heartbeat_pb.WatchCommandsRequest,
 ) -> Claim:
     """Read whose lease it is."""
-    return Claim(request.component_id, instance_uuid(request.instance_uuid), fencing_token(request.fencing_token))
+    epoch = request.session_epoch if isinstance(request, heartbeat_pb.SendHeartbeatRequest) else 0
+    return Claim(
+        request.component_id, instance_uuid(request.instance_uuid), fencing_token(request.fencing_token), epoch
+    )
 
 
 def pulse(request: heartbeat_pb.SendHeartbeatRequest | heartbeat_pb.Beat) -> Pulse:

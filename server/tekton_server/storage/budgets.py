@@ -17,7 +17,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tekton.core.ids import lookup_key
-from tekton.core.records import BudgetTerms
+from tekton.core.model_records import BudgetTerms
 from tekton_server.domain.routing.budgets import Held, Want
 from tekton_server.storage.engine import driven
 

@@ -18,7 +18,7 @@ from tekton_server.storage.engine import connect, writer_settings
 from tekton_server.storage.errors import translated
 from tekton_server.storage.leases import Judged, read_judged
 from tekton_server.storage.requests import REMEMBERED, Answered, RequestKey
-from tekton_server.storage.tables import budgets, commands, components, instances, models
+from tekton_server.storage.tables import budgets, commands, components, instances, launches, models
 
 CHANNEL = "tekton_journal"
 # Any fixed number that no other program uses in this database: "tekton" and 2 in ASCII.
@@ -59,16 +59,18 @@ WITH appended AS (
     SET body_hash = excluded.body_hash, reply = excluded.reply, recorded_at = excluded.recorded_at
 ), put_commands AS ({_upsert(commands, "command_id", 9)}
 ), cut_commands AS (DELETE FROM commands WHERE command_id = ANY($10::uuid[])
+), put_launches AS ({_upsert(launches, "key", 11)}
+), cut_launches AS (DELETE FROM launches WHERE key = ANY($12::text[])
 )
 SELECT pg_notify('{CHANNEL}', $8::text)
 """
 # Models and budgets change seldom, and every part of a statement costs each batch some microseconds.
 _APPEND_ROUTING = _APPEND.replace(
     "\nSELECT pg_notify",
-    f""", put_models AS ({_upsert(models, "model_id", 11)}
-), cut_models AS (DELETE FROM models WHERE model_id = ANY($12::text[])
-), put_budgets AS ({_upsert(budgets, "key", 13)}
-), cut_budgets AS (DELETE FROM budgets WHERE key = ANY($14::text[])
+    f""", put_models AS ({_upsert(models, "model_id", 13)}
+), cut_models AS (DELETE FROM models WHERE model_id = ANY($14::text[])
+), put_budgets AS ({_upsert(budgets, "key", 15)}
+), cut_budgets AS (DELETE FROM budgets WHERE key = ANY($16::text[])
 )
 SELECT pg_notify""",
 )
@@ -181,6 +183,8 @@ class JournalSession:
                 str(commits[-1].revision) if commits else "",
                 rows.command_rows(last.commands),
                 [UUID(key) for key, value in last.commands.items() if value is None],
+                rows.launch_rows(last.launches),
+                [key for key, value in last.launches.items() if value is None],
                 *routing,
             )
             if failpoints.ACTIVE:

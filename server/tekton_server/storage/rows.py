@@ -13,9 +13,9 @@ import msgspec
 
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
-from tekton.core.records import Budget, BudgetTerms, CommandKind, CommandState, ModelFacts, RegisteredModel
+from tekton.core.model_records import Budget, BudgetTerms, ModelFacts, RegisteredModel
+from tekton.core.records import BudgetChange, CommandKind, CommandState, ModelChange
 from tekton.core.view import (
-    BudgetChange,
     Cause,
     Change,
     CommandChange,
@@ -25,7 +25,10 @@ from tekton.core.view import (
     Instance,
     InstanceChange,
     InstanceCommand,
-    ModelChange,
+    Launch,
+    LaunchChange,
+    LaunchDesired,
+    LaunchPhase,
 )
 from tekton_server.storage.requests import Answered, RequestKey
 
@@ -39,6 +42,7 @@ _decode_cause = msgspec.json.Decoder(Cause).decode
 _decode_definition = msgspec.json.Decoder(Definition).decode
 _decode_instance = msgspec.json.Decoder(Instance).decode
 _decode_command = msgspec.json.Decoder(InstanceCommand).decode
+_decode_launch = msgspec.json.Decoder(Launch).decode
 _decode_model = msgspec.json.Decoder(RegisteredModel).decode
 _decode_facts = msgspec.json.Decoder(ModelFacts).decode
 _decode_budget = msgspec.json.Decoder(Budget).decode
@@ -47,6 +51,7 @@ _KINDS: dict[type[Change], str] = {
     DefinitionChange: "component",
     InstanceChange: "instance",
     CommandChange: "command",
+    LaunchChange: "launch",
     ModelChange: "model",
     BudgetChange: "budget",
 }
@@ -78,13 +83,14 @@ class LastValues(NamedTuple):
     definitions: dict[str, Definition | None]
     instances: dict[str, Instance | None]
     commands: dict[str, InstanceCommand | None]
+    launches: dict[str, Launch | None]
     models: dict[str, RegisteredModel | None]
     budgets: dict[str, Budget | None]
 
 
 def last_values(commits: Iterable[Commit]) -> LastValues:
     """Keep the last values of what the commits touch."""
-    last = LastValues({}, {}, {}, {}, {})
+    last = LastValues({}, {}, {}, {}, {}, {})
     for commit in commits:
         for change in commit.changes:
             if isinstance(change, DefinitionChange):
@@ -95,8 +101,10 @@ def last_values(commits: Iterable[Commit]) -> LastValues:
                 last.models[change.key] = change.new
             elif isinstance(change, BudgetChange):
                 last.budgets[change.key] = change.new
-            else:
+            elif isinstance(change, CommandChange):
                 last.commands[change.key] = change.new
+            else:
+                last.launches[lookup_key(change.key)] = change.new
     return last
 
 
@@ -130,6 +138,11 @@ def instance_rows(instances: Mapping[str, Instance | None]) -> str:
 def command_rows(commands: Mapping[str, InstanceCommand | None]) -> str:
     """Encode commands as the JSON that fills the commands table."""
     return _encode([command for command in commands.values() if command]).decode()
+
+
+def launch_rows(launches: Mapping[str, Launch | None]) -> str:
+    """Encode launches as the JSON that fills the launches table."""
+    return _encode([{"key": k, **msgspec.structs.asdict(one)} for k, one in launches.items() if one]).decode()
 
 
 def model_rows(models: Mapping[str, RegisteredModel | None]) -> str:
@@ -203,6 +216,20 @@ class Reader:
             revision=row["revision"],
         )
 
+    def launch(self, row: Mapping[str, Any]) -> Launch:
+        """Read a row of the launches table."""
+        fields = {name: row[name] for name in Launch.__struct_fields__}
+        return Launch(
+            **fields
+            | {
+                "instance_uuid": str(row["instance_uuid"]),
+                "server_id": str(row["server_id"]),
+                "desired": LaunchDesired(row["desired"]),
+                "phase": LaunchPhase(row["phase"]),
+                "restarts": tuple(row["restarts"]),
+            }
+        )
+
     @staticmethod
     def model(row: Mapping[str, Any]) -> RegisteredModel:
         """Read a row of the models table."""
@@ -248,6 +275,8 @@ def _change(row: Mapping[str, Any]) -> Change:
         return DefinitionChange(
             _decode_definition(old) if old else None, _decode_definition(new) if new else None, cause
         )
+    if row["kind"] == "launch":
+        return LaunchChange(_decode_launch(old) if old else None, _decode_launch(new) if new else None, cause)
     if row["kind"] == "model":
         return ModelChange(_decode_model(old) if old else None, _decode_model(new) if new else None, cause)
     if row["kind"] == "budget":

@@ -57,7 +57,9 @@ journal = Table(
     Column("batch_id", Uuid, nullable=False),
     _time("recorded_at"),
     CheckConstraint("revision > 0", name="journal_revision_check"),
-    CheckConstraint("kind IN ('component', 'instance', 'command', 'model', 'budget')", name="journal_kind_check"),
+    CheckConstraint(
+        "kind IN ('component', 'instance', 'command', 'launch', 'model', 'budget')", name="journal_kind_check"
+    ),
 )
 # For the history of a component, in storage.transitions: also of instances that are forgotten.
 Index(
@@ -182,6 +184,33 @@ commands = Table(
     Column("revision", BigInteger, nullable=False),
     CheckConstraint("kind IN ('stop', 'restart', 'reload', 'probe')", name="commands_kind_check"),
     CheckConstraint("state IN ('pending', 'accepted', 'refused', 'expired')", name="commands_state_check"),
+)
+
+launches = Table(
+    "launches",
+    metadata,
+    # The components that Tekton launches: the last values of the journal's kind "launch".
+    Column("key", Text, primary_key=True),
+    Column("component_id", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("instance_uuid", Uuid, nullable=False),
+    Column("server_id", Uuid, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("desired", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("restart_count", Integer, nullable=False),
+    Column("restarts", ARRAY(DateTime(timezone=True)), nullable=False),
+    _time("next_attempt_at", nullable=True),
+    Column("last_exit", Text, nullable=False),
+    _time("stop_by", nullable=True),
+    Column("force", Boolean, nullable=False),
+    _time("since"),
+    Column("revision", BigInteger, nullable=False),
+    CheckConstraint("desired IN ('running', 'stopped')", name="launches_desired_check"),
+    CheckConstraint(
+        "phase IN ('claimed', 'running', 'stopping', 'backoff', 'gave_up', 'ended')", name="launches_phase_check"
+    ),
 )
 
 switches = Table(

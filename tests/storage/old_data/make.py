@@ -67,6 +67,11 @@ async def live(tekton: ControlPlane) -> dict[str, Any]:
         (await http.delete(f"{COMPONENTS}/gone")).raise_for_status()
         patch = {"component_name": "Kept, and renamed", "capabilities": ["search"]}
         (await http.patch(f"{COMPONENTS}/kept", json=patch)).raise_for_status()
+        order = {"kind": "reload", "instance_uuid": kept, "deadline_seconds": 1}
+        posted = (await http.post(f"{COMPONENTS}/kept/commands", json=order)).raise_for_status().json()
+        answer = {"instance_uuid": kept, "accepted": True}
+        path = f"{COMPONENTS}/kept/commands/{posted['commands'][0]['command_id']}/acknowledge"
+        (await http.post(path, json=answer)).raise_for_status()
         repeated = (await http.post(COMPONENTS, json=REPEATED)).raise_for_status().json()["instance_uuid"]
         async with asyncio.timeout(10):
             while (await http.get(f"{COMPONENTS}/lost")).json()["status"] != "failed":
@@ -81,6 +86,7 @@ async def live(tekton: ControlPlane) -> dict[str, Any]:
             "superseded": old,
             "buried": gone,
             "metadata": rich["metadata"],
+            "command": posted["commands"][0]["command_id"],
         }
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from tekton.core.ids import is_loopback, lookup_key
+from tekton.core.ids import is_loopback
 from tekton.core.lifecycle import ComponentState
+from tekton.core.model_records import Budget, RegisteredModel
 
 
 class Definition(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -118,70 +119,56 @@ class InstanceCommand(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.state is CommandState.PENDING
 
 
-class ModelFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """What is said of a model; None is left to the layer below (a registration stands above the configuration, that
-    above what is shipped).
+class LaunchDesired(StrEnum):
+    """What the last operator wanted of a launch; `stopped` wins over every restart policy."""
 
-    `tier` grows with ability. The context window and the output limit are in tokens, prices in US dollars for a million
-    tokens. `component_id` is who serves it, `endpoint` a URL of its own, else `path` is where it is at the component.
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class LaunchPhase(StrEnum):
+    """How far a launch has come. In the first three its process runs, or is about to."""
+
+    CLAIMED = "claimed"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    BACKOFF = "backoff"
+    GAVE_UP = "gave_up"
+    ENDED = "ended"
+
+
+class Launch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The claim under which Tekton runs a component: one for each component, by the lookup key of its id.
+
+    `epoch` grows by one with each launch, and `instance_uuid` is which instance that one registers as. `server_id` is
+    the server that follows the process, `host` the machine that it runs on and `place` the data directory there, whose
+    servers alone can find it again. `restart_count` counts automatic restarts since an operator's start or since it was
+    healthy for a period, `restarts` those within the policy's interval. `last_exit` says how it ended last. While it is
+    stopping, signals follow from `stop_by` on, and `force` is whether it is killed then. Times are UTC, `since` is that
+    of the phase, and `revision` that of the last change.
     """
 
-    provider: str | None = None
-    capabilities: tuple[str, ...] | None = None
-    tier: int | None = None
-    context_window: int | None = None
-    max_output_tokens: int | None = None
-    input_price: float | None = None
-    output_price: float | None = None
-    component_id: str | None = None
-    endpoint: str | None = None
-    path: str | None = None
-    enabled: bool | None = None
-    description: str | None = None
-
-
-class RegisteredModel(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A model as it was registered at run time; `revision` is that of its last change."""
-
-    model_id: str
-    facts: ModelFacts
-    created_at: datetime
+    component_id: str
+    epoch: int
+    instance_uuid: str
+    server_id: str
+    host: str
+    place: str = ""
+    desired: LaunchDesired = LaunchDesired.RUNNING
+    phase: LaunchPhase = LaunchPhase.CLAIMED
+    restart_count: int = 0
+    restarts: tuple[datetime, ...] = ()
+    next_attempt_at: datetime | None = None
+    last_exit: str = ""
+    stop_by: datetime | None = None
+    force: bool = False
+    since: datetime
     revision: int
-
-
-class CostPeriod(StrEnum):
-    """Over which time the money of a budget goes, by the calendar in UTC."""
-
-    HOUR = "hour"
-    DAY = "day"
-    MONTH = "month"
-
-
-class BudgetTerms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a component may take of a model; empty ids are all of them together, None is no limit.
-
-    Tokens count for a minute from the end of the request that took them; `cost_limit` is in US dollars.
-    """
-
-    component_id: str = ""
-    model_id: str = ""
-    tokens_per_minute: int | None = None
-    max_in_flight: int | None = None
-    cost_limit: float | None = None
-    cost_period: CostPeriod = CostPeriod.DAY
 
     @property
-    def key(self) -> str:
-        """What tells budgets apart; neither id has a space in it."""
-        return f"{lookup_key(self.component_id)} {self.model_id}"
-
-
-class Budget(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A budget as it was set at run time; `revision` is that of its last change."""
-
-    terms: BudgetTerms
-    set_at: datetime
-    revision: int
+    def active(self) -> bool:
+        """Whether its process runs, or is about to."""
+        return self.phase in (LaunchPhase.CLAIMED, LaunchPhase.RUNNING, LaunchPhase.STOPPING)
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -246,6 +233,25 @@ class CommandChange(msgspec.Struct, frozen=True, gc=False):
         return record.component_id if record else ""
 
 
+class LaunchChange(msgspec.Struct, frozen=True, gc=False):
+    """A launch was put (`new`) or forgotten (`new` is None)."""
+
+    old: Launch | None
+    new: Launch | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """The id of the component that is launched."""
+        record = self.new or self.old
+        return record.component_id if record else ""
+
+    @property
+    def component_id(self) -> str:
+        """The component that is launched."""
+        return self.key
+
+
 class ModelChange(msgspec.Struct, frozen=True, gc=False):
     """A model was registered (`new`) or its registration removed (`new` is None)."""
 
@@ -275,12 +281,12 @@ class BudgetChange(msgspec.Struct, frozen=True, gc=False):
 
 
 RegistryChange = DefinitionChange | InstanceChange
-"""What watchers of the registry are told: commands are nobody's business but their instance's."""
+"""What watchers of the registry are told: commands are their instance's business, launches their server's."""
 
 RoutingChange = ModelChange | BudgetChange
 """What only the routing of tasks wants to know."""
 
-Change = RegistryChange | CommandChange | RoutingChange
+Change = RegistryChange | CommandChange | LaunchChange | RoutingChange
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):

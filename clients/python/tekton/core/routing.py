@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from tekton.core.records import Budget, ModelChange, RegisteredModel, RoutingChange
+from tekton.core.model_records import Budget, RegisteredModel
+from tekton.core.records import ModelChange, RoutingChange
 
 _R = TypeVar("_R")
 

@@ -15,7 +15,6 @@ from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.records import (
     Address,
-    BudgetChange,
     Cause,
     Change,
     CommandChange,
@@ -25,7 +24,10 @@ from tekton.core.records import (
     Instance,
     InstanceChange,
     InstanceCommand,
-    ModelChange,
+    Launch,
+    LaunchChange,
+    LaunchDesired,
+    LaunchPhase,
     RegistryChange,
     RoutingChange,
     address_of,
@@ -34,7 +36,6 @@ from tekton.core.routing import RoutingRecords
 
 __all__ = [
     "Address",
-    "BudgetChange",
     "Cause",
     "Change",
     "CommandChange",
@@ -45,9 +46,11 @@ __all__ = [
     "Instance",
     "InstanceChange",
     "InstanceCommand",
-    "ModelChange",
+    "Launch",
+    "LaunchChange",
+    "LaunchDesired",
+    "LaunchPhase",
     "RegistryChange",
-    "RoutingChange",
     "View",
     "address_of",
     "aggregate",
@@ -172,10 +175,10 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 class View:
     """All components as of `revision` of the history `history_id`.
 
-    `components`, `instances`, `commands` and `routing` hold what the journal holds (the view of a watcher has neither
-    of the last two: they are no watched kinds). `built_in` are components that are always there: looking up and listing
-    shows one where the journal holds none of that id; decisions and folds do not see them. `rewired` grows with every
-    change of who there is and what they need.
+    `components`, `instances`, `commands`, `launches` (by lookup key) and `routing` hold what the journal holds (the
+    view of a watcher has only the first two: the others are no watched kinds). `built_in` are components that are
+    always there: looking up and listing shows one where the journal holds none of that id; decisions and folds do not
+    see them. `rewired` grows with every change of who there is and what they need.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -185,6 +188,7 @@ class View:
         self.instances: dict[str, Instance] = {}
         self.built_in: dict[str, Component] = {}
         self.commands = Commands()
+        self.launches: dict[str, Launch] = {}
         self.routing = RoutingRecords()
         self.rewired = 0
         self._by_capability: dict[str, dict[str, None]] = {}
@@ -206,8 +210,12 @@ class View:
             self._apply_instance(change)
         elif isinstance(change, RoutingChange):
             self.routing.apply(change)
-        else:
+        elif isinstance(change, CommandChange):
             self.commands.apply(change)
+        elif change.new is not None:
+            self.launches[lookup_key(change.key)] = change.new
+        else:
+            self.launches.pop(lookup_key(change.key), None)
 
     def get(self, component_id: str) -> Component | None:
         """Find a component by id; "-" and "_" are equal."""
@@ -222,6 +230,10 @@ class View:
     def instance(self, instance_uuid: str) -> Instance | None:
         """Find an instance by its uuid, in the journal."""
         return self.instances.get(instance_uuid)
+
+    def launch(self, component_id: str) -> Launch | None:
+        """Find the launch of a component."""
+        return self.launches.get(lookup_key(component_id))
 
     def instances_of(self, component_id: str) -> list[Instance]:
         """List a component's instances in order of registration, as the journal has them."""

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from tekton.core.errors import NoRouteError, RegistrationError, ValidationError
 from tekton.core.ids import COMPONENT_ID
-from tekton.core.records import Budget, BudgetTerms
-from tekton.core.view import BudgetChange, Cause
+from tekton.core.model_records import Budget, BudgetTerms
+from tekton.core.records import BudgetChange
+from tekton.core.view import Cause
 from tekton_server.domain import limits
 from tekton_server.domain.commands import Decision, RemoveBudget, SetBudget
 from tekton_server.domain.overlay import Overlay

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tekton.core.errors import RegistrationError, ResourceConstraintError, ValidationError
 from tekton.core.ids import lookup_key
-from tekton.core.records import Budget, BudgetTerms
+from tekton.core.model_records import Budget, BudgetTerms
 from tekton_server.domain import limits
 from tekton_server.domain.routing.model import broken_id
 from tekton_server.domain.validation import Violation, refuse, violation

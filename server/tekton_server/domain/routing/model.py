@@ -11,7 +11,7 @@ import msgspec
 
 from tekton.core.errors import NoRouteError, RegistrationError, ValidationError
 from tekton.core.ids import COMPONENT_ID
-from tekton.core.records import ModelFacts
+from tekton.core.model_records import ModelFacts
 from tekton.core.text import refused_character
 from tekton_server.domain import limits
 from tekton_server.domain.validation import Violation, refuse, violation

@@ -7,8 +7,9 @@ from datetime import datetime
 import msgspec
 
 from tekton.core.errors import ConflictError, NoRouteError, RegistrationError, ValidationError
-from tekton.core.records import RegisteredModel
-from tekton.core.view import Cause, ModelChange
+from tekton.core.model_records import RegisteredModel
+from tekton.core.records import ModelChange
+from tekton.core.view import Cause
 from tekton_server.domain import limits
 from tekton_server.domain.commands import Decision, ModelRegistered, RegisterModel, RemoveModel
 from tekton_server.domain.overlay import Overlay

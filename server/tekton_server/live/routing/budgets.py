@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tekton.core.errors import RateLimitedError, RequestMismatchError, StaleSessionError, TektonError
 from tekton.core.ids import lookup_key
-from tekton.core.records import BudgetTerms
+from tekton.core.model_records import BudgetTerms
 from tekton.core.view import View
 from tekton_server.domain.routing.budgets import Held, Want, concerning, effective, shortage
 from tekton_server.live.standing import over_and_over

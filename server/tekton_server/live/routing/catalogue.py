@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
-from tekton.core.records import ModelFacts
-from tekton.core.view import Commit, ModelChange, View
+from tekton.core.model_records import ModelFacts
+from tekton.core.records import ModelChange
+from tekton.core.view import Commit, View
 from tekton_server.domain.routing.model import CatalogueModel, completed, overlaid
 from tekton_server.live.routing.shipped import shipped
 from tekton_server.live.routing.terms import RoutingTerms

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tekton.core.records import ModelFacts
+from tekton.core.model_records import ModelFacts
 
 
 class Shipped(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tekton.core.records import BudgetTerms, ModelFacts
+from tekton.core.model_records import BudgetTerms, ModelFacts
 
 
 class RoutingTerms(msgspec.Struct, frozen=True, kw_only=True):

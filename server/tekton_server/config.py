@@ -196,6 +196,14 @@ class _Given(NamedTuple):
     value: Any
     origin: str
     where: str = ""
+    file: JsonFile | None = None
+
+    def inside(self, name: str, path: tuple[str | int, ...]) -> str:
+        """Name a part of it, as its author knows that: with its place, where it is from a file."""
+        shown = name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+        if self.file is None:
+            return shown
+        return f"{self.file.at(self.file.places.of((*_path(name), *path)))}: {shown}"
 
 
 def load(
@@ -334,7 +342,7 @@ def _from_file(named: str | None, warn: Warn) -> dict[str, _Given]:
     found: dict[str, _Given] = {}
     for name, value in _flat(section):
         place = file.at(file.places.of(_path(name)))
-        found[name] = _Given(value, f"{place}: {name}", place)
+        found[name] = _Given(value, f"{place}: {name}", place, file)
     return found
 
 
@@ -428,8 +436,7 @@ def _convert(name: str, given: _Given, kind: Any) -> Any:
 def _refuse(name: str, given: _Given, kind: Any = None) -> NoReturn:
     if name in _JUDGED and isinstance(given.value, list):
         problem = next(judge(given.value, kind))
-        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.path)
-        raise ConfigError(f"{path.lstrip('.')} of {given.origin} {problem.sentence}") from None
+        raise ConfigError(f"{given.inside(name, problem.path)} {problem.sentence}") from None
     shown = "" if name in _SECRET else f", not {shown_value(given.value)}"
     raise ConfigError(f"{given.origin} must be {_WANTED[name]}{shown}") from None
 
@@ -447,12 +454,9 @@ def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
         _ = settings.networks
     except ValueError:
         _refuse("trusted_proxies", given["trusted_proxies"])
-    for name, problem in (
-        *models_wrong(settings.models, on_shipped=settings.routing.shipped_catalogue),
-        *budgets_wrong(settings.budgets),
-    ):
-        origin = given[name].origin if name in given else name
-        raise ConfigError(f"{origin}: {problem}")
+    wrong = models_wrong(settings.models, on_shipped=settings.routing.shipped_catalogue)
+    for name, at, sentence in (*wrong, *budgets_wrong(settings.budgets)):
+        raise ConfigError(f"{given[name].inside(name, (at,))} {sentence}")
     components = settings.components
     if components.heartbeat_interval >= components.heartbeat_timeout:
         raise ConfigError("components.heartbeat_interval must be less than components.heartbeat_timeout")

@@ -71,8 +71,8 @@ def _terms(entry: BudgetEntry) -> BudgetTerms:
     return BudgetTerms(**{**given, "cost_period": CostPeriod(entry.cost_period)})
 
 
-def models_wrong(entries: Sequence[ModelEntry], *, on_shipped: bool) -> Iterator[tuple[str, str]]:
-    """Tell what is wrong with models, each with the name of the setting; they stand on the shipped ones or on none."""
+def models_wrong(entries: Sequence[ModelEntry], *, on_shipped: bool) -> Iterator[tuple[str, int, str]]:
+    """Tell what is wrong with models, by setting and place; they stand on the shipped ones, or on none."""
     if not entries:
         return
     # Here, because `tekton --help` needs the table of settings and not the rules.
@@ -83,16 +83,16 @@ def models_wrong(entries: Sequence[ModelEntry], *, on_shipped: bool) -> Iterator
     below = shipped().models if on_shipped else {}
     for at, entry in enumerate(entries):
         if entry.id in seen:
-            yield "models", f"[{at}] is the model {entry.id} once more; keep one of them"
+            yield "models", at, f"is the model {entry.id} once more; keep one of them"
         seen.add(entry.id)
         try:
             check_registration(entry.id, _facts(entry), below.get(entry.id, ModelFacts()))
         except TektonError as error:
-            yield "models", f"[{at}] {error.message}"
+            yield "models", at, f"is wrong: {error.message}"
 
 
-def budgets_wrong(entries: Sequence[BudgetEntry]) -> Iterator[tuple[str, str]]:
-    """Tell what is wrong with budgets, each with the name of the setting."""
+def budgets_wrong(entries: Sequence[BudgetEntry]) -> Iterator[tuple[str, int, str]]:
+    """Tell what is wrong with budgets, each with the setting and its place there."""
     if not entries:
         return
     from tekton_server.domain.routing.budget_terms import check_terms
@@ -100,9 +100,9 @@ def budgets_wrong(entries: Sequence[BudgetEntry]) -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
     for at, terms in enumerate(map(_terms, entries)):
         if terms.key in seen:
-            yield "budgets", f"[{at}] is for the same component and model as another; keep one of them"
+            yield "budgets", at, "is for the same component and model as another; keep one of them"
         seen.add(terms.key)
         try:
             check_terms(terms)
         except TektonError as error:
-            yield "budgets", f"[{at}] {error.message}"
+            yield "budgets", at, f"is wrong: {error.message}"

@@ -324,4 +324,4 @@ def test_ten_thousand_models_are_routed_over() -> None:
     found = [model(f"m{at}", at, context_window=8000 + at) for at in range(10_000)]
     decision = decided(text_task(), found)
     assert order(decision)[0] == "m9999" and len(decision.best) == 9
-    assert len(explain(decision)) == 10_000
+    assert len(explain(decision)) == 1000 and len(explain(decision, 20_000)) == 10_000

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import unquote
 
-from tekton.core.errors import ValidationError
+from tekton.core.errors import TooLargeError, ValidationError
 from tekton.core.ids import is_uuid
 from tekton.core.model_records import ModelFacts, RegisteredModel
 from tekton.v1 import routing_service_pb2 as pb
@@ -27,8 +27,6 @@ from tekton_server.live.routing.servers import endpoint
 from tekton_server.services import convert
 
 STATUSES = {standing: pb.ModelStatus.Value.Value(standing.value) for standing in Standing}
-# What an explanation shows at most: every model of a large catalogue is more than anybody reads.
-_SHOWN = 1000
 _NOTHING = 0.01
 
 
@@ -122,6 +120,32 @@ def _observations(sums: Sums) -> pb.ModelObservations:
         input_tokens=round(sums.input_tokens / sums.calls, 1),
         output_tokens=round(sums.output_tokens / sums.calls, 1),
         cost=round(sums.cost / sums.calls, 9),
+    )
+
+
+def capabilities(catalogue: Sequence[CatalogueModel], known: Mapping[str, str]) -> pb.ListCapabilitiesResponse:
+    """Tell what models can do: the known capabilities in their order with what they mean, then the others.
+
+    Raises:
+        TooLargeError: it is more than one reply holds.
+    """
+    able: dict[str, list[str]] = {}
+    size = 0
+    for one in catalogue:
+        for capability in one.capabilities if one.enabled else ():
+            able.setdefault(capability, []).append(one.model_id)
+            size += len(one.model_id) + 2
+    if size > limits.GRAPH_BYTES:
+        raise TooLargeError(
+            "the models of all capabilities are more than one reply holds; list the models of one with "
+            "/api/tekton/models?capability=",
+            details={"limit_bytes": limits.GRAPH_BYTES},
+        )
+    names = [name for name in known if name in able] + sorted(name for name in able if name not in known)
+    return pb.ListCapabilitiesResponse(
+        capabilities=[
+            pb.Capability(id=name, description=known.get(name, ""), supported_models=able[name]) for name in names
+        ]
     )
 
 
@@ -263,8 +287,8 @@ def explained(found: Explanation) -> pb.ExplainRouteResponse:
         selected_model=found.selected,
         flagged=found.flagged,
         weights=WEIGHTS._asdict(),
-        candidates=map(_candidate, found.models[:_SHOWN]),
-        total=len(found.models),
+        candidates=map(_candidate, found.models),
+        total=found.total,
     )
 
 

@@ -91,17 +91,7 @@ class RoutingServicer(Servicer, routing_grpc.RoutingServiceServicer):
         self, request: pb.ListCapabilitiesRequest, context: Context
     ) -> pb.ListCapabilitiesResponse:
         """List what models can do."""
-        able: dict[str, list[str]] = {}
-        for model in self._desk.catalogue.models:
-            for capability in model.capabilities if model.enabled else ():
-                able.setdefault(capability, []).append(model.model_id)
-        known = shipped().capabilities
-        names = [name for name in known if name in able] + sorted(name for name in able if name not in known)
-        return pb.ListCapabilitiesResponse(
-            capabilities=[
-                pb.Capability(id=name, description=known.get(name, ""), supported_models=able[name]) for name in names
-            ]
-        )
+        return models.capabilities(self._desk.catalogue.models, shipped().capabilities)
 
     async def RouteTask(self, request: pb.RouteTaskRequest, context: Context) -> pb.RouteTaskResponse:
         """Choose a model."""

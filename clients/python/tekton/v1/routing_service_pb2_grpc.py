@@ -146,7 +146,7 @@ class RoutingServiceServicer:
 
     def ListCapabilities(self, request, context):
         """ListCapabilities lists what models of the catalogue can do, and which of them can.
-        Errors: none.
+        Errors: too_large when that is more than one reply holds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

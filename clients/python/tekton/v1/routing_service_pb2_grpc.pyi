@@ -56,7 +56,7 @@ class RoutingServiceStub:
     """
     ListCapabilities: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.ListCapabilitiesRequest, _routing_service_pb2.ListCapabilitiesResponse]
     """ListCapabilities lists what models of the catalogue can do, and which of them can.
-    Errors: none.
+    Errors: too_large when that is more than one reply holds.
     """
     RouteTask: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.RouteTaskRequest, _routing_service_pb2.RouteTaskResponse]
     """RouteTask chooses the model for a task, and names those to turn to if it fails. Nobody is asked for it: it decides
@@ -127,7 +127,7 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """
     ListCapabilities: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.ListCapabilitiesRequest, _routing_service_pb2.ListCapabilitiesResponse]  # type: ignore[assignment]
     """ListCapabilities lists what models of the catalogue can do, and which of them can.
-    Errors: none.
+    Errors: too_large when that is more than one reply holds.
     """
     RouteTask: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.RouteTaskRequest, _routing_service_pb2.RouteTaskResponse]  # type: ignore[assignment]
     """RouteTask chooses the model for a task, and names those to turn to if it fails. Nobody is asked for it: it decides
@@ -225,7 +225,7 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_routing_service_pb2.ListCapabilitiesResponse, _abc.Awaitable[_routing_service_pb2.ListCapabilitiesResponse]]:
         """ListCapabilities lists what models of the catalogue can do, and which of them can.
-        Errors: none.
+        Errors: too_large when that is more than one reply holds.
         """
 
     @_abc_1.abstractmethod

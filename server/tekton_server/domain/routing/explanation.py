@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 
 import msgspec
 
@@ -16,6 +17,8 @@ from tekton_server.domain.routing.model import CatalogueModel
 from tekton_server.domain.routing.score import Score, parts, total
 from tekton_server.domain.routing.task import Task
 
+SHOWN = 1000
+"""How many models an explanation tells of: every one of a large catalogue is more than anybody reads."""
 # How many models a refusal names.
 _NAMED = 5
 
@@ -68,7 +71,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """A whole decision, to be shown or kept."""
+    """A decision to be shown or kept: those that would do, and as many of the others as anybody reads, of `total`."""
 
     decision_id: str
     decided_at: datetime
@@ -76,17 +79,19 @@ class Explanation(msgspec.Struct, frozen=True):
     selected: str
     flagged: bool
     models: tuple[Told, ...]
+    total: int
 
 
-def explain(decision: Decision) -> list[Told]:
-    """Explain: those that would do in their order, then the others in the order of the catalogue."""
+def explain(decision: Decision, most: int = SHOWN) -> list[Told]:
+    """Explain: those that would do in their order, then the others in the order of the catalogue; so many at most."""
     candidates = [one for group in decision.usable for one in ordered(decision.task, group)]
     if decision.flagged:
         candidates = list(decision.best)
-    ranked = [_taken(decision, one, rank) for rank, one in enumerate(candidates, 1)]
-    known = {one.model_id for one in ranked}
+    ranked = [_taken(decision, one, rank) for rank, one in enumerate(candidates[:most], 1)]
+    known = {one.model.model_id for one in candidates}
     absent = {model.model_id: serving.why for model, serving, _ in decision.absent}
-    return ranked + [_dropped(decision, one, absent) for one in decision.models if one.model_id not in known]
+    others = (one for one in decision.models if one.model_id not in known)
+    return ranked + [_dropped(decision, one, absent) for one in islice(others, most - len(ranked))]
 
 
 def _taken(decision: Decision, one: Candidate, rank: int) -> Told:
@@ -117,7 +122,7 @@ def _dropped(decision: Decision, model: CatalogueModel, absent: Mapping[str, str
     task = decision.task
     rule = misfit(task, model)
     if rule is not None:
-        why = _sentence(rule, task, model)
+        why = _MISFITS[rule][1](task, model)
     elif not model.enabled:
         rule, why = Rule.DISABLED, "it is disabled"
     elif model.model_id in absent:
@@ -131,41 +136,73 @@ def _rule_out(decision: Decision, model: CatalogueModel) -> Rule:
     return Rule.PROBING if decision.out[model.model_id].probing else Rule.COOLING_DOWN
 
 
+Misfit = Callable[[Task, CatalogueModel], bool]
+Sentence = Callable[[Task, CatalogueModel], str]
+
+
+def _cost(task: Task, model: CatalogueModel) -> float | None:
+    return model.cost(task.context_length, task.output_tokens)
+
+
+def _window(task: Task) -> int:
+    return task.context_length + task.output_tokens
+
+
+def _wrong_provider(task: Task, model: CatalogueModel) -> bool:
+    unwanted = bool(task.providers) and model.provider not in task.providers
+    return unwanted or model.provider in task.exclude_providers
+
+
+def _lacking(task: Task, model: CatalogueModel) -> str:
+    return ", ".join(one for one in task.capabilities if one not in model.offers)
+
+
+# The rules of `decision.fitting` in the order in which they are told, each with its sentence about a model.
+_MISFITS: Mapping[Rule, tuple[Misfit, Sentence]] = {
+    Rule.EXCLUDED: (
+        lambda task, one: one.model_id in task.exclude_models,
+        lambda task, one: "it is excluded by its id",
+    ),
+    Rule.PROVIDER: (
+        _wrong_provider,
+        lambda task, one: f"its provider {one.provider} is excluded or not among those wanted",
+    ),
+    Rule.CAPABILITIES: (
+        lambda task, one: not one.offers.issuperset(task.capabilities),
+        lambda task, one: f"it does not offer {_lacking(task, one)}",
+    ),
+    Rule.MIN_TIER: (
+        lambda task, one: one.tier < task.min_tier,
+        lambda task, one: f"its tier {one.tier} is below {task.min_tier}",
+    ),
+    Rule.COMPLEXITY: (
+        lambda task, one: one.tier < least_tier(task),
+        lambda task, one: (
+            f"its tier {one.tier} is below {task.tier}, which the complexity calls for, and no fallback is wanted"
+        ),
+    ),
+    Rule.CONTEXT_WINDOW: (
+        lambda task, one: one.context_window < _window(task),
+        lambda task, one: f"its context window of {one.context_window} tokens is less than the {_window(task)} needed",
+    ),
+    Rule.OUTPUT_LIMIT: (
+        lambda task, one: one.max_output_tokens < task.output_tokens,
+        lambda task, one: f"it gives {one.max_output_tokens} tokens at most, and {task.output_tokens} are wanted",
+    ),
+    Rule.PRICE_UNKNOWN: (
+        lambda task, one: task.max_cost is not None and _cost(task, one) is None,
+        lambda task, one: "nobody knows what it costs, and there is a ceiling",
+    ),
+    Rule.MAX_COST: (
+        lambda task, one: task.max_cost is not None and (_cost(task, one) or 0.0) > task.max_cost,
+        lambda task, one: f"it would cost {_cost(task, one) or 0.0:.6f} dollars, over {task.max_cost or 0.0:.6f}",
+    ),
+}
+
+
 def misfit(task: Task, model: CatalogueModel) -> Rule | None:
     """Tell the first hard rule by which a model does not fit; None where it fits, as `decision.fitting` has it."""
-    cost = model.cost(task.context_length, task.output_tokens)
-    least = least_tier(task)
-    rules: Mapping[Rule, bool] = {
-        Rule.EXCLUDED: model.model_id in task.exclude_models,
-        Rule.PROVIDER: model.provider in task.exclude_providers
-        or (bool(task.providers) and model.provider not in task.providers),
-        Rule.CAPABILITIES: not model.offers.issuperset(task.capabilities),
-        Rule.MIN_TIER: model.tier < task.min_tier,
-        Rule.COMPLEXITY: model.tier < least,
-        Rule.CONTEXT_WINDOW: model.context_window < task.context_length + task.output_tokens,
-        Rule.OUTPUT_LIMIT: model.max_output_tokens < task.output_tokens,
-        Rule.PRICE_UNKNOWN: task.max_cost is not None and cost is None,
-        Rule.MAX_COST: task.max_cost is not None and cost is not None and cost > task.max_cost,
-    }
-    return next((rule for rule, broken in rules.items() if broken), None)
-
-
-def _sentence(rule: Rule, task: Task, model: CatalogueModel) -> str:
-    lacking = ", ".join(one for one in task.capabilities if one not in model.offers)
-    window = task.context_length + task.output_tokens
-    cost = model.cost(task.context_length, task.output_tokens) or 0.0
-    return {
-        Rule.EXCLUDED: "it is excluded by its id",
-        Rule.PROVIDER: f"its provider {model.provider} is excluded or not among those wanted",
-        Rule.CAPABILITIES: f"it does not offer {lacking}",
-        Rule.MIN_TIER: f"its tier {model.tier} is below {task.min_tier}",
-        Rule.COMPLEXITY: f"its tier {model.tier} is below {task.tier}, which the complexity calls for, "
-        "and no fallback is wanted",
-        Rule.CONTEXT_WINDOW: f"its context window of {model.context_window} tokens is less than the {window} needed",
-        Rule.OUTPUT_LIMIT: f"it gives {model.max_output_tokens} tokens at most, and {task.output_tokens} are wanted",
-        Rule.PRICE_UNKNOWN: "nobody knows what it costs, and there is a ceiling",
-        Rule.MAX_COST: f"it would cost {cost:.6f} dollars, over {task.max_cost or 0.0:.6f}",
-    }[rule]
+    return next((rule for rule, (broken, _) in _MISFITS.items() if broken(task, model)), None)
 
 
 def refusal(decision: Decision) -> TektonError:

@@ -46,9 +46,8 @@ class Decided:
     def explanation(self) -> Explanation:
         """Explain it."""
         told, decision = explain(self.decision), self.decision
-        return Explanation(
-            self.decision_id, self.decided_at, decision.task, self.model_id, decision.flagged, tuple(told)
-        )
+        whose = (self.decision_id, self.decided_at, decision.task, self.model_id, decision.flagged)
+        return Explanation(*whose, tuple(told), len(decision.models))
 
     def report(self, model_id: str) -> bool:
         """Whether an outcome is the first of this model, so that it counts."""

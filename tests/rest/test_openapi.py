@@ -58,7 +58,8 @@ async def document(http: httpx.AsyncClient) -> dict[str, Any]:
 def operation(document: dict[str, Any], verb: str, path: str) -> dict[str, Any]:
     """Find the operation that serves a path."""
     for template, verbs in document["paths"].items():
-        pattern = re.sub(r"\\\{[^}]+\\\}", "[^/:]+", re.escape(template))
+        # An id of a model has slashes and colons of its own.
+        pattern = re.sub(r"\\\{[^}]+\\\}", "[^/:]+", re.escape(template).replace(r"\{model_id\}", ".+"))
         if re.fullmatch(pattern, path.partition("?")[0]) and verb.lower() in verbs:
             found: dict[str, Any] = verbs[verb.lower()]
             return found

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from tekton.core.backoff import full_jitter
 from tekton.core.errors import NoLaunchSpecError, TektonError, TektonTimeoutError, UnavailableError
 from tekton.core.ids import lookup_key, new_uuid
-from tekton.core.records import CommandKind
+from tekton.core.records import CommandKind, RoutingChange
 from tekton.core.view import Commit, DefinitionChange, Instance, Launch, LaunchChange, LaunchDesired, LaunchPhase, View
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.instances import not_found
@@ -91,7 +91,7 @@ class Lifecycle(Starter):
             if isinstance(change, LaunchChange):
                 self._keepers.follow(change.component_id)
             # Next to nobody waits, and most commits are of components that nobody launched.
-            if (self._bells or self._keepers) and not isinstance(change, DefinitionChange):
+            if (self._bells or self._keepers) and not isinstance(change, DefinitionChange | RoutingChange):
                 key = lookup_key(change.component_id)
                 self._keepers.changed(key)
                 self._bells.ring(key)

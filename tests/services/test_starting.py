@@ -21,7 +21,7 @@ from tekton.v1 import lifecycle_service_pb2 as pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tests.services.test_command_delivery import answer
 from tests.services.test_heartbeat_service import connected, heard
-from tests.support.client import Stubs, refused, stubs
+from tests.support.client import Stubs, refused, registration, stubs
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.launched import files_of, kill_all, launch, left, write_fleet
 from tests.support.postgres import Cluster
@@ -47,7 +47,7 @@ async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
     """A control plane with a fleet to launch."""
     home = tmp_path_factory.mktemp("fleet")
     try:
-        fleet = write_fleet(home / "f", FLEET)
+        fleet = write_fleet(home / "f", FLEET, dependencies={"plain": ["notes"], "above": ["notes"]})
         async with control_plane(cluster.new_database(), home / "d", timeout=5.0, fleet=fleet) as running:
             yield running
     finally:
@@ -484,3 +484,31 @@ async def test_a_stop_names_an_instance_of_the_component(api: Stubs, tekton: Con
     assert launch_of(tekton, "notes").phase == "running"
     stopped = await stop(api, "notes", instance_uuid=second)
     assert [one.instance_uuid for one in stopped.instances] == [second]
+
+
+async def test_what_the_files_say_that_a_component_needs_stands_beside_what_it_says_itself(
+    tekton: ControlPlane, api: Stubs
+) -> None:
+    """However it registers and is changed, launched by Tekton or not; the graph, explain and healing go by that."""
+
+    async def needs(component_id: str) -> list[str]:
+        found = await api.registry.GetComponent(registry_pb.GetComponentRequest(component_id=component_id))
+        return list(found.dependencies)
+
+    given = registration("above", dependencies=["hermes"])
+    granted = await api.registry.RegisterComponent(given)
+    assert await needs("above") == ["about", "notes", "hermes"]
+    given.instance_uuid = granted.instance_uuid
+    assert (await api.registry.RegisterComponent(given)).instance_uuid == granted.instance_uuid
+
+    patch = registry_pb.UpdateComponentRequest(component_id="above")
+    patch.patch.update({"dependencies": []})
+    assert list((await api.registry.UpdateComponent(patch)).dependencies) == ["about", "notes"]
+
+    batch = registry_pb.BatchRegisterComponentsRequest(components=[registration("plain")])
+    await api.registry.BatchRegisterComponents(batch)
+    assert await needs("plain") == ["notes"]
+    graph = await api.lifecycle.GetComponentDependencies(pb.GetComponentDependenciesRequest(component_id="notes"))
+    assert {"plain", "above"} <= set(graph.dependent_components)
+    for one in ("above", "plain"):
+        await api.registry.DeregisterComponent(registry_pb.DeregisterComponentRequest(component_id=one))

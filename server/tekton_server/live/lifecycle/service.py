@@ -57,6 +57,11 @@ class Lifecycle(Starter):
         """Give it what it launches with, before it runs."""
         self.site.means = means
 
+    def configured_needs(self, component_id: str) -> tuple[str, ...]:
+        """Give what the files of this server say that a component needs; nothing where they do not speak of it."""
+        means = self.site.means
+        return means.needs.get(lookup_key(component_id), ()) if means is not None and component_id else ()
+
     async def run(self) -> None:
         """Take over what runs, and follow launches until cancelled."""
         try:

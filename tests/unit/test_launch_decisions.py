@@ -27,7 +27,7 @@ from tekton_server.domain.launch_commands import (
     StopAsked,
     StopLaunch,
 )
-from tekton_server.domain.launch_spec import LaunchSpec
+from tekton_server.domain.launch_spec import LaunchSpec, Restart
 from tests.unit.paper import Paper, a_registration, a_report, uuid_of
 
 BOTH = frozenset({"one", "two"})
@@ -151,6 +151,15 @@ def test_a_process_that_ends_before_it_registered_is_a_failed_instance(began: bo
     paper.do(an_end(launch_of(paper), began=began))
     assert (paper.instance().state, paper.instance().reason) == (ComponentState.FAILED, reason)
     assert paper.view.get("athena").status is ComponentState.FAILED  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("began", "phase"), [(True, LaunchPhase.BACKOFF), (False, LaunchPhase.ENDED)])
+def test_one_that_began_and_ended_before_that_was_recorded_is_healed(began: bool, phase: LaunchPhase) -> None:
+    """Its server was killed in between, so nobody was told; one that could not begin is the caller's business."""
+    paper = Paper()
+    paper.do(a_claim())
+    paper.do(an_end(launch_of(paper), began=began, restart=Restart()))
+    assert launch_of(paper).phase is phase
 
 
 def test_a_stop_tells_the_instance_and_sets_a_deadline(running: Paper) -> None:

@@ -183,8 +183,8 @@ def _after(view: Overlay, launch: Launch, command: EndLaunch, now: datetime) -> 
             **common,
         )
     asked = _asked_to(view, command.instance_uuid)
-    # Whoever asked for the start was told that it did not begin, and why.
-    told = launch.phase is LaunchPhase.CLAIMED and not launch.restart_count
+    # Whoever asked for the start was told that it did not begin, and why; not where its server ended before it could.
+    told = launch.phase is LaunchPhase.CLAIMED and not launch.restart_count and not command.began
     if command.restart is None or told or asked is CommandKind.STOP:
         return msgspec.structs.replace(launch, phase=LaunchPhase.ENDED, **common)
     clean = command.clean and asked is not CommandKind.RESTART

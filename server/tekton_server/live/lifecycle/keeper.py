@@ -92,20 +92,27 @@ class Keeper:
                 )
             starting = self._launcher.launch(component.spec, identity(launch))
             self._launched = await self._unless_changed(starting, launch)
-        except StartupError as error:
-            if error.details.get("cause") not in _THERE:
+        except TektonTimeoutError as error:
+            return await self._not_begun(launch, error)
+        except (NoLaunchSpecError, StartupError) as error:
+            if error.details.get("cause") not in _THERE and not await self._ran(launch):
                 return await self._not_begun(launch, error)
             # It was under way when an earlier server ended.
             if await self._held(launch) is None:
                 return None
-        except (NoLaunchSpecError, TektonTimeoutError) as error:
-            return await self._not_begun(launch, error)
         if self._launched is not None:
             log.info("%s (%s) is launched", launch.component_id, launch.instance_uuid)
             if failpoints.ACTIVE:
                 await failpoints.reach("launch.begun")
             await self._site.record(BeginLaunch(component_id=launch.component_id, epoch=launch.epoch))
         return None
+
+    async def _ran(self, launch: Launch) -> bool:
+        """Tell whether an earlier server has begun it, by a specification that is not to be had any more."""
+        if await self._launcher.adopt(identity(launch)) is not None:
+            return True
+        status = await self._launcher.ended(identity(launch))
+        return status is not None and status.error is None and not status.lost
 
     async def _unless_changed(self, starting: Coroutine[Any, Any, Launched], launch: Launch) -> Launched | None:
         """Launch, and leave nothing behind where the claim is no more before the program has begun."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -203,6 +204,19 @@ def test_a_restart_is_claimed_again_in_the_commit_of_the_end(running: Paper) -> 
     running.do(a_stop())
     running.do(an_end(launch_of(running)))
     assert (launch_of(running).epoch, launch_of(running).phase) == (2, LaunchPhase.ENDED)
+
+
+def test_a_restart_of_one_launch_leaves_alone_what_an_operator_said_since(running: Paper) -> None:
+    """Whoever heals a dependent must not start again what was stopped, nor what was started again already."""
+    restart = a_stop(desired=LaunchDesired.RUNNING, kind=CommandKind.RESTART, epoch=1)
+    running.do(a_stop())
+    assert running.changes_nothing(restart) == StopAsked(None, ())
+    running.do(an_end(launch_of(running)))
+    running.changes_nothing(restart)
+    running.do(a_claim(2))
+    running.do(BeginLaunch(component_id="athena", epoch=2))
+    running.changes_nothing(restart)
+    assert running.do(msgspec.structs.replace(restart, epoch=2)).launch.phase is LaunchPhase.STOPPING
 
 
 def test_a_stop_of_what_nobody_launched_is_a_command_alone() -> None:

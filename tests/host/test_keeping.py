@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +19,7 @@ from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.launch_commands import BeginLaunch, ClaimLaunch
 from tekton_server.domain.launch_spec import LaunchSpec, Secret
 from tekton_server.live.launching import Launched
+from tekton_server.live.lifecycle.adoption import take_over
 from tekton_server.live.lifecycle.keeper import Keepers
 from tekton_server.live.lifecycle.site import Means, Site, identity
 from tests.host.fleet import OURSELVES, Fleet, until
@@ -55,9 +58,10 @@ class Server:
         self.configured[lookup_key(component_id)] = one
         return one
 
-    def claimed(self, component: FleetComponent) -> Launch:
+    def claimed(self, component: FleetComponent, by: str = "one") -> Launch:
         """Claim a component, and no more."""
-        command = ClaimLaunch(component=component, instance_uuid=new_uuid(), holder=self.site.holder)
+        holder = msgspec.structs.replace(self.site.holder, server_id=by)
+        command = ClaimLaunch(component=component, instance_uuid=new_uuid(), holder=holder)
         launch: Launch = self.paper.do(command).launch
         self.fleet.known.append(identity(launch))
         return launch
@@ -111,3 +115,26 @@ async def test_what_could_not_be_started_and_never_ran_has_not_begun(server: Ser
     server.keepers.begin(server.fleet.launcher)
     launch = await server.reaches(LaunchPhase.ENDED)
     assert launch.last_exit.startswith("it did not begin:") and "nobody-has-it" in launch.last_exit
+
+
+async def test_a_stray_that_takes_its_time_to_end_keeps_only_its_own_component_waiting(server: Server) -> None:
+    """The registry was restored from before it, and its program has five minutes to stop: nobody else waits for it."""
+    server.configure("other")
+    lost = server.fleet.identity(epoch=9)
+    script = "trap : TERM; echo deaf; while :; do sleep 0.05; done"
+    stray = await server.fleet.launch("sh", "-c", script, identity=lost, stop_timeout=300.0)
+    await server.fleet.said(stray, "deaf")
+    claimed = server.claimed(server.configure(), by="its predecessor")
+    server.fleet.launcher.close()
+    server.keepers.begin(server.fleet.launcher)
+    means = server.site.means
+    assert means is not None
+    async with asyncio.timeout(5):
+        await take_over(server.site, means, server.keepers.drop)
+        other = server.claimed(server.configured["other"])
+        server.keepers.follow("other")
+        await server.reaches(LaunchPhase.RUNNING, "other")
+    assert server.launch().phase is LaunchPhase.CLAIMED and len(await server.fleet.launcher.alive()) == 2
+    os.kill(stray.pid, signal.SIGKILL)
+    await server.reaches(LaunchPhase.RUNNING)
+    assert set(await server.fleet.launcher.alive()) == {identity(other), identity(claimed)}

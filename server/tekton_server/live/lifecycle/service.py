@@ -75,9 +75,9 @@ class Lifecycle(Starter):
         while True:
             try:
                 await self._confirm()
-                await take_over(self.site, means)
+                await take_over(self.site, means, self._keepers.drop)
                 return await declare(self.site, means)
-            except TektonError as error:
+            except (TektonError, OSError) as error:
                 log.warning("what runs already cannot be taken over yet: %s", error)
                 await asyncio.sleep(full_jitter(attempt, base=0.2, ceiling=5.0))
                 attempt += 1

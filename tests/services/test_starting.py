@@ -13,12 +13,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tekton.core.errors import ConflictError
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Instance, Launch
 from tekton.v1 import component_pb2
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as pb
 from tekton.v1 import registry_service_pb2 as registry_pb
+from tekton_server.live.healing.launches import Launches
 from tests.services.test_command_delivery import answer
 from tests.services.test_heartbeat_service import connected, heard
 from tests.support.client import Stubs, refused, registration, stubs
@@ -371,6 +373,25 @@ async def test_what_tekton_did_not_launch_is_asked_to_restart(api: Stubs) -> Non
         with refused("conflict"):
             await asyncio.wait_for(restarting, 5)
     await api.registry.DeregisterComponent(registry_pb.DeregisterComponentRequest(component_id="stranger"))
+
+
+async def test_healing_restarts_nothing_that_an_operator_has_stopped_or_restarted(
+    api: Stubs, tekton: ControlPlane
+) -> None:
+    """What it decided before is of a launch that is no more."""
+    live = tekton.app.live
+    healing = Launches(live.lifecycle.site, live.lifecycle, live.store.last_changes)
+    await start(api, "notes")
+    launch = launch_of(tekton, "notes")
+    await stop(api, "notes")
+    for _ in range(2):
+        before = launch_of(tekton, "notes")
+        with pytest.raises(ConflictError):
+            await healing.restart(launch)
+        assert launch_of(tekton, "notes") == before
+        await start(api, "notes")
+    await healing.restart(launch_of(tekton, "notes"))
+    assert launch_of(tekton, "notes").epoch == launch.epoch + 2
 
 
 async def test_two_starts_at_once_start_one(api: Stubs, tekton: ControlPlane) -> None:

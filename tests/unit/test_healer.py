@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import LaunchPhase
+from tekton.core.view import LaunchDesired, LaunchPhase
 from tekton_server.domain.commands import JudgeDependencies, ReviveInstance
 from tekton_server.domain.dependents import WITH_AGAIN
 from tekton_server.domain.launch_commands import Holder, StopLaunch
@@ -346,3 +346,31 @@ async def test_the_last_word_of_a_dependent_itself_stands(ward: Ward) -> None:
     ward.crash("base")
     await ward.run(1)
     assert ward.state("upper") == "degraded"
+
+
+async def test_who_was_stopped_by_an_operator_meanwhile_is_not_started_again_with_what_it_needs(ward: Ward) -> None:
+    """Its restart is decided, and then somebody stops it: a wish to have it stopped wins over all healing."""
+    ward.add("base", dependents="restart")
+    ward.add("upper", "base")
+    ward.before_end = lambda: ward.do(StopLaunch(component_id="upper", holder=ward.holder, seed=ward.new_uuid()))
+    ward.crash("base")
+    await ward.run(30)
+    assert ("restart", "upper") in ward.asked and ward.state("base") == "ready"
+    assert (ward.launch("upper").desired, ward.launch("upper").epoch) == (LaunchDesired.STOPPED, 1)
+
+
+async def test_what_the_machine_refuses_ends_no_healing(ward: Ward) -> None:
+    """A full disk, say, while one that hangs is to be stopped: it is tried again, and the others are healed."""
+    ward.add("hanging")
+    ward.add("other")
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    ward.before_end = full
+    ward.hang("hanging")
+    ward.crash("other")
+    await ward.run(3)
+    assert ward.state("other") == "ready" and ward.state("hanging") == "failed"
+    await ward.run(20)
+    assert ward.asked.count(("end", "hanging")) == 2 and ward.state("hanging") == "ready"

@@ -188,6 +188,9 @@ class Healer:
             await self._job(key, launch, wait)
         except TektonError as error:
             log.warning("%s was not healed: %s", launch.component_id, error)
+        except Exception:
+            # The machine's fault or ours: it is tried again, and all others are healed meanwhile.
+            log.exception("%s was not healed", launch.component_id)
         finally:
             self._ledger.release(key)
             self._at_work.discard(key)
@@ -205,7 +208,7 @@ class Healer:
         if wait.job is Job.END:
             await self._hands.end(launch, wait.why)
         else:
-            await self._hands.restart(launch.component_id)
+            await self._hands.restart(launch)
         self._ledger.settle(key)
 
     def _hold(self, trouble: str) -> None:

@@ -69,6 +69,6 @@ class Launches(Hands):
         last = (await self._last_changes({instance.instance_uuid: instance.revision})).get(instance.instance_uuid)
         return (asked_for(InstanceChange(None, instance, last.cause)) or 0.0) if last is not None else 0.0
 
-    async def restart(self, component_id: str) -> object:
+    async def restart(self, launch: Launch) -> object:
         """See Hands."""
-        return await self._starter.restart(component_id, force=True)
+        return await self._starter.restart(launch.component_id, force=True, epoch=launch.epoch)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from tekton.core.backoff import full_jitter
-from tekton.core.errors import NoLaunchSpecError, TektonError, TektonTimeoutError, UnavailableError
+from tekton.core.errors import ConflictError, NoLaunchSpecError, TektonError, TektonTimeoutError, UnavailableError
 from tekton.core.ids import lookup_key, new_uuid
 from tekton.core.records import CommandKind, RoutingChange
 from tekton.core.view import Commit, DefinitionChange, Instance, Launch, LaunchChange, LaunchDesired, LaunchPhase, View
@@ -57,6 +57,11 @@ class Lifecycle(Starter):
         """Give it what it launches with, before it runs."""
         self.site.means = means
 
+    def configured_needs(self, component_id: str) -> tuple[str, ...]:
+        """Give what the files of this server say that a component needs; nothing where they do not speak of it."""
+        means = self.site.means
+        return means.needs.get(lookup_key(component_id), ()) if means is not None and component_id else ()
+
     async def run(self) -> None:
         """Take over what runs, and follow launches until cancelled."""
         try:
@@ -75,9 +80,9 @@ class Lifecycle(Starter):
         while True:
             try:
                 await self._confirm()
-                await take_over(self.site, means)
+                await take_over(self.site, means, self._keepers.drop)
                 return await declare(self.site, means)
-            except TektonError as error:
+            except (TektonError, OSError) as error:
                 log.warning("what runs already cannot be taken over yet: %s", error)
                 await asyncio.sleep(full_jitter(attempt, base=0.2, ceiling=5.0))
                 attempt += 1
@@ -226,7 +231,13 @@ class Lifecycle(Starter):
         return lambda: True if endings.gone(self.site, instance) or endings.refusal(self.site, instance) else None
 
     async def restart(
-        self, component_id: str, *, instance_uuid: str | None = None, force: bool = False, timeout: float | None = None
+        self,
+        component_id: str,
+        *,
+        instance_uuid: str | None = None,
+        force: bool = False,
+        timeout: float | None = None,
+        epoch: int | None = None,
     ) -> Started:
         """See live.starting.Starter."""
         await self._settle()
@@ -236,7 +247,7 @@ class Lifecycle(Starter):
             raise NoLaunchSpecError(
                 f"{component_id} could not be started again: components.json does not have it any more", component_id
             )
-        if await self._unheard_of(component_id):
+        if epoch is None and await self._unheard_of(component_id):
             return await self.start(component_id)
         asked: StopAsked = await self._writer.submit(
             StopLaunch(
@@ -249,12 +260,15 @@ class Lifecycle(Starter):
                 seconds=seconds,
                 force=force,
                 reason="restart_requested",
+                epoch=epoch,
             )
         )
         if asked.launch is not None:
             return await self._restarted(asked.launch, seconds)
         if asked.others:
             return await self._asked_to_restart(component_id, asked.others, seconds)
+        if epoch is not None:
+            raise ConflictError(f"{component_id} was stopped or started again meanwhile, and is left alone")
         return await self.start(component_id)
 
     async def _restarted(self, launch: Launch, seconds: float) -> Started:

@@ -16,8 +16,8 @@ import pytest_asyncio
 from tekton.core.ids import lookup_key, new_uuid
 from tekton.core.view import Launch, LaunchPhase
 from tekton_server.domain.fleet import FleetComponent
-from tekton_server.domain.launch_commands import BeginLaunch, ClaimLaunch
-from tekton_server.domain.launch_spec import LaunchSpec, Secret
+from tekton_server.domain.launch_commands import ClaimLaunch
+from tekton_server.domain.launch_spec import LaunchSpec
 from tekton_server.live.launching import Launched
 from tekton_server.live.lifecycle.adoption import take_over
 from tekton_server.live.lifecycle.keeper import Keepers

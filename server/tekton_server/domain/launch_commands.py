@@ -65,8 +65,8 @@ class StopLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """Have a component, or one instance of it, stop, or stop and start again (`desired` running). Answers StopAsked.
 
     Instances that can be told are given the command `kind`; `seed` is a uuid that no other command has. `seconds` is
-    how long they have until signals follow, and `force` whether they are killed then. With `epoch` nothing is done unless
-    the launch of that epoch runs and is wanted running.
+    how long they have until signals follow, and `force` whether they are killed then. With `epoch` nothing is done
+    unless the launch of that epoch runs and is wanted running.
     """
 
     component_id: str

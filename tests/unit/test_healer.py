@@ -374,3 +374,20 @@ async def test_what_the_machine_refuses_ends_no_healing(ward: Ward) -> None:
     assert ward.state("other") == "ready" and ward.state("hanging") == "failed"
     await ward.run(20)
     assert ward.asked.count(("end", "hanging")) == 2 and ward.state("hanging") == "ready"
+
+
+async def test_one_that_registers_as_another_component_is_late(ward: Ward) -> None:
+    """What it is ready as is not what was started."""
+    ward.add("a")
+    ward.up_after = 1000.0
+    ward.crash("a")
+    await ward.run(3)
+    ward.begun("a")
+    number = int(ward.launch("a").instance_uuid.replace("-", ""), 16)
+    ward.do(a_registration("b", number, host="10.9.9.9"))
+    ward.do(a_report(ComponentState.READY, "b", number))
+    await ward.run(1)
+    assert ward.watched("a")
+    ward.healer._overdue("a", ward.launch("a"))
+    await ward.run(1)
+    assert ward.asked[-1] == ("end", "a")

@@ -125,7 +125,7 @@ class LaunchFiles:
         return found is not None and found.over
 
     def write_over(self, stragglers: int) -> None:
-        """Record the end of everything for a shim that was killed itself, and how its leader ended if it had got so far."""
+        """Record the end of everything for a shim that was killed itself, and how its leader ended where known."""
         found = _read(self._named("exit"), _Exit)
         lost = _Exit(at=time.time(), code=None, signal=None, stopped=False, killed=False, stragglers=0, over=True)
         known = msgspec.structs.replace(found or lost, over=True)

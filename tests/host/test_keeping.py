@@ -16,8 +16,8 @@ import pytest_asyncio
 from tekton.core.ids import lookup_key, new_uuid
 from tekton.core.view import Launch, LaunchPhase
 from tekton_server.domain.fleet import FleetComponent
-from tekton_server.domain.launch_commands import ClaimLaunch
-from tekton_server.domain.launch_spec import LaunchSpec
+from tekton_server.domain.launch_commands import BeginLaunch, ClaimLaunch, EndLaunch
+from tekton_server.domain.launch_spec import LaunchSpec, Restart
 from tekton_server.live.launching import Launched
 from tekton_server.live.lifecycle.adoption import take_over
 from tekton_server.live.lifecycle.keeper import Keepers
@@ -138,3 +138,18 @@ async def test_a_stray_that_takes_its_time_to_end_keeps_only_its_own_component_w
     os.kill(stray.pid, signal.SIGKILL)
     await server.reaches(LaunchPhase.RUNNING)
     assert set(await server.fleet.launcher.alive()) == {identity(other), identity(claimed)}
+
+
+@pytest.mark.parametrize("phase", [LaunchPhase.RUNNING, LaunchPhase.BACKOFF])
+async def test_what_a_data_directory_was_copied_with_is_over_in_the_copy(server: Server, phase: LaunchPhase) -> None:
+    """Neither what ran there nor what was to be started again: who looks would wait for it for ever."""
+    launch = server.claimed(server.configure(), by="the original")
+    server.paper.do(BeginLaunch(component_id="notes", epoch=1))
+    if phase is LaunchPhase.BACKOFF:
+        given: dict[str, Any] = {"epoch": 1, "exit": "exit code 3", "next_uuid": new_uuid(), "restart": Restart()}
+        server.paper.do(EndLaunch(component_id="notes", instance_uuid=launch.instance_uuid, **given))
+    assert server.launch().phase is phase
+    means = Means(server.fleet.launcher, server.configured, "here", "the copy", alone=True)
+    server.site.means = means
+    await take_over(server.site, means, server.keepers.drop)
+    assert (server.launch().phase, server.launch().next_attempt_at) == (LaunchPhase.ENDED, None)

@@ -220,6 +220,17 @@ async def test_one_that_is_not_ready_in_time_is_a_timeout_and_runs_on(
     assert launch_of(tekton, "slow").phase == "running"
 
 
+async def test_one_that_registers_as_another_component_is_not_ready(http: httpx.AsyncClient, api: Stubs) -> None:
+    """Its uuid serves, and whoever needs the component still has nobody to call."""
+    await start(api, "slow")
+    uuid = (await start(api, "slow")).instance_uuid
+    await joined(api, "somebody", uuid)
+    refusal = await http.post(f"{COMPONENTS}/slow/start", json={"wait": True})
+    assert (refusal.status_code, refusal.json()["error"]["code"]) == (504, 1006)
+    await stop(api, "slow", force=True, timeout=0)
+    await api.registry.DeregisterComponent(registry_pb.DeregisterComponentRequest(component_id="somebody"))
+
+
 async def test_a_component_may_take_longer_if_it_says_so(api: Stubs, tekton: ControlPlane) -> None:
     """With a report of its state: how many more seconds its start will take."""
     waiting = asyncio.ensure_future(start(api, "slow", wait=True))

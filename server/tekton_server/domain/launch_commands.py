@@ -94,6 +94,13 @@ class AdoptLaunch(msgspec.Struct, frozen=True, kw_only=True):
     holder: Holder
 
 
+class DropLaunch(msgspec.Struct, frozen=True, kw_only=True):
+    """A launch in back-off, of that epoch, is over: who would have started it again is gone. Answers None."""
+
+    component_id: str
+    epoch: int
+
+
 class SettleLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """A launch that was started again has been well for its whole period. Answers None."""
 
@@ -117,7 +124,15 @@ class ForgetLaunches(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LaunchCommand = (
-    ClaimLaunch | BeginLaunch | EndLaunch | StopLaunch | AdoptLaunch | SettleLaunch | DeclareComponents | ForgetLaunches
+    ClaimLaunch
+    | BeginLaunch
+    | EndLaunch
+    | StopLaunch
+    | AdoptLaunch
+    | DropLaunch
+    | SettleLaunch
+    | DeclareComponents
+    | ForgetLaunches
 )
 
 

@@ -8,6 +8,7 @@ from tekton.core.ids import lookup_key, new_uuid
 from tekton.core.view import InstanceChange, Launch
 from tekton_server.domain.launch_commands import ClaimLaunch
 from tekton_server.domain.launch_spec import LaunchSpec
+from tekton_server.domain.launches import instance_of
 from tekton_server.domain.startup import asked_for
 from tekton_server.live.healing.hands import Hands
 from tekton_server.live.lifecycle.site import Site, identity
@@ -63,7 +64,7 @@ class Launches(Hands):
 
     async def asked_for(self, launch: Launch) -> float:
         """See Hands."""
-        instance = self._site.view.instance(launch.instance_uuid)
+        instance = instance_of(self._site.view, launch)
         if instance is None:
             return 0.0
         last = (await self._last_changes({instance.instance_uuid: instance.revision})).get(instance.instance_uuid)

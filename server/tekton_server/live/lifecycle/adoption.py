@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tekton.core.ids import lookup_key, new_uuid
 from tekton.core.view import Launch, LaunchPhase
-from tekton_server.domain.launch_commands import AdoptLaunch, DeclareComponents, StopLaunch
+from tekton_server.domain.launch_commands import AdoptLaunch, DeclareComponents, DropLaunch, StopLaunch
 from tekton_server.live.launching import ExitStatus, Launched, LaunchIdentity
 from tekton_server.live.lifecycle.site import Means, Site, identity
 
@@ -54,8 +54,10 @@ async def _launch(site: Site, means: Means, launch: Launch, running: dict[str, L
     here = launch.place == means.place
     runs = launch.active and launch.instance_uuid in running
     if not here and not runs:
-        if means.alone and (launch.active or launch.phase is LaunchPhase.BACKOFF):
+        if means.alone and launch.active:
             await site.ended(launch, ExitStatus(at=site.now()))
+        elif means.alone:
+            await site.record(DropLaunch(component_id=launch.component_id, epoch=launch.epoch))
         return
     if not launch.active and launch.phase is not LaunchPhase.BACKOFF:
         return

@@ -120,6 +120,7 @@ async def test_ctrl_c_ends_the_display_and_the_start_goes_on(tekton: ControlPlan
 async def test_a_restart_stops_and_starts_and_a_stop_goes_the_other_way_round(
     tekton: ControlPlane, tmp_path: Path
 ) -> None:
+    assert (await run(tekton, tmp_path, "start", "top")).code == 0
     before = launches(tekton, "mid"), launches(tekton, "low")
     done = await run(tekton, tmp_path, "restart", "mid", "--timeout", "0")
     assert done.code == 0 and re.search(r"stopped +mid(.|\n)*ready +mid", done.out), done.out

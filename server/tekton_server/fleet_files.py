@@ -139,6 +139,10 @@ class Fleet:
             if entry.launch is not None
         }
 
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """Give what each component needs that the files speak of, by lookup key."""
+        return {lookup_key(name): self.depends_on(name) for name in (*self.components, *self.dependencies)}
+
     def depends_on(self, component_id: str) -> tuple[str, ...]:
         """Give what a component waits for, whichever of the files says so, each once."""
         key = lookup_key(component_id)

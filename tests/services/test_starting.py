@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -24,13 +25,13 @@ from tekton_server.domain.launch_commands import ForgetLaunches
 from tekton_server.live.healing.launches import Launches
 from tests.services.test_command_delivery import answer
 from tests.services.test_heartbeat_service import connected, heard
-from tests.support.client import Stubs, refused, stubs
+from tests.support.client import Stubs, refused, registration, stubs
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.launched import files_of, kill_all, launch, left, write_fleet
 from tests.support.postgres import Cluster
 
 COMPONENTS = "/api/tekton/components"
-DEAF = "trap '' TERM; echo deaf; while :; do sleep 0.05; done"
+DEAF = "trap 'echo signalled' TERM; echo deaf; while :; do sleep 0.05; done"
 FLEET = {
     "notes": launch(),
     "other-notes": launch(),
@@ -50,7 +51,7 @@ async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
     """A control plane with a fleet to launch."""
     home = tmp_path_factory.mktemp("fleet")
     try:
-        fleet = write_fleet(home / "f", FLEET)
+        fleet = write_fleet(home / "f", FLEET, dependencies={"plain": ["notes"], "above": ["notes"]})
         async with control_plane(cluster.new_database(), home / "d", timeout=5.0, fleet=fleet) as running:
             yield running
     finally:
@@ -274,16 +275,19 @@ async def test_a_process_that_ends_fails_its_instance_at_once(api: Stubs, tekton
 
 
 async def test_a_stop_is_told_first_and_waits_for_work_in_hand(api: Stubs, tekton: ControlPlane) -> None:
-    """The process is not signalled before the deadline where the component has accepted."""
+    """The process is not signalled before the deadline where the component has accepted, and then it is."""
     uuid = (await start(api, "deaf")).instance_uuid
     granted = await joined(api, "deaf", uuid)
+    await said(tekton, "deaf", "deaf")
     async with connected(api, granted) as (stream, _):
-        stopping = asyncio.ensure_future(stop(api, "deaf", timeout=20))
+        began = time.monotonic()
+        stopping = asyncio.ensure_future(stop(api, "deaf", timeout=0.8))
         told = await heard(stream, "command")
         assert told.kind == component_pb2.Command.KIND_STOP
         await stream.write(answer(told))
-        done, _ = await asyncio.wait([stopping], timeout=0.5)
-        assert not done and launch_of(tekton, "deaf").phase == "stopping"
+        await said(tekton, "deaf", "signalled")
+        assert time.monotonic() - began >= 0.8
+        assert not stopping.done() and launch_of(tekton, "deaf").phase == "stopping"
         kill(tekton, "deaf")
         stopped = await asyncio.wait_for(stopping, 5)
     assert [(one.instance_uuid, one.launched) for one in stopped.instances] == [(uuid, True)]
@@ -454,6 +458,23 @@ async def test_a_start_and_a_stop_at_once_end_in_one_of_their_orders(api: Stubs,
         await stop(api, "notes")
 
 
+async def test_a_start_of_what_has_said_goodbye_is_a_restart(api: Stubs, tekton: ControlPlane) -> None:
+    """Its process is given a moment to end. One that failed and runs on is told."""
+    first = (await start(api, "notes")).instance_uuid
+    granted = await joined(api, "notes", first)
+    async with connected(api, granted):
+        report = pb.UpdateComponentStateRequest(component_id="notes", instance_uuid=first, state="failed")
+        await api.lifecycle.UpdateComponentState(report)
+    assert "it has failed" in (await start(api, "notes")).message
+    ended = registry_pb.DeregisterComponentRequest(component_id="notes", instance_uuid=first)
+    await api.registry.DeregisterComponent(ended)
+    starting = asyncio.ensure_future(start(api, "notes"))
+    await phase(tekton, "notes", "stopping")
+    kill(tekton, "notes")
+    again = await starting
+    assert again.instance_uuid != first and not again.already_running
+
+
 async def test_a_start_waits_for_the_stop_under_way(api: Stubs, tekton: ControlPlane) -> None:
     """And starts another instance then."""
     uuid = (await start(api, "deaf")).instance_uuid
@@ -512,3 +533,31 @@ async def test_a_stop_names_an_instance_of_the_component(api: Stubs, tekton: Con
     assert launch_of(tekton, "notes").phase == "running"
     stopped = await stop(api, "notes", instance_uuid=second)
     assert [one.instance_uuid for one in stopped.instances] == [second]
+
+
+async def test_what_the_files_say_that_a_component_needs_stands_beside_what_it_says_itself(
+    tekton: ControlPlane, api: Stubs
+) -> None:
+    """However it registers and is changed, launched by Tekton or not; the graph, explain and healing go by that."""
+
+    async def needs(component_id: str) -> list[str]:
+        found = await api.registry.GetComponent(registry_pb.GetComponentRequest(component_id=component_id))
+        return list(found.dependencies)
+
+    given = registration("above", dependencies=["hermes"])
+    granted = await api.registry.RegisterComponent(given)
+    assert await needs("above") == ["about", "notes", "hermes"]
+    given.instance_uuid = granted.instance_uuid
+    assert (await api.registry.RegisterComponent(given)).instance_uuid == granted.instance_uuid
+
+    patch = registry_pb.UpdateComponentRequest(component_id="above")
+    patch.patch.update({"dependencies": []})
+    assert list((await api.registry.UpdateComponent(patch)).dependencies) == ["about", "notes"]
+
+    batch = registry_pb.BatchRegisterComponentsRequest(components=[registration("plain")])
+    await api.registry.BatchRegisterComponents(batch)
+    assert await needs("plain") == ["notes"]
+    graph = await api.lifecycle.GetComponentDependencies(pb.GetComponentDependenciesRequest(component_id="notes"))
+    assert {"plain", "above"} <= set(graph.dependent_components)
+    for one in ("above", "plain"):
+        await api.registry.DeregisterComponent(registry_pb.DeregisterComponentRequest(component_id=one))

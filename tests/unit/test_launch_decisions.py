@@ -23,6 +23,7 @@ from tekton_server.domain.launch_commands import (
     BeginLaunch,
     Claimed,
     ClaimLaunch,
+    DeclareComponents,
     EndLaunch,
     Holder,
     StopAsked,
@@ -354,3 +355,17 @@ class OneCopy(RuleBasedStateMachine):
 
 TestOneCopy = OneCopy.TestCase
 TestOneCopy.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+def test_what_the_operator_adds_to_the_needs_of_a_component_that_runs_is_seen(running: Paper) -> None:
+    """Its own definition stays as it said it; a second time changes nothing."""
+    before = running.view.definition("athena")
+    assert before is not None
+    added = msgspec.structs.replace(ATHENA, component_name="Another", dependencies=("ergon",))
+    running.do(DeclareComponents(components=(added,)))
+    after = running.view.definition("athena")
+    assert after is not None
+    assert after.dependencies == ("ergon", *before.dependencies)
+    assert after.component_name == before.component_name
+    running.do(DeclareComponents(components=(added,)))
+    assert running.view.definition("athena") == after

@@ -21,6 +21,7 @@ from tekton.core.view import (
 )
 from tekton_server.domain import built_in, healing
 from tekton_server.domain.commands import Decision
+from tekton_server.domain.fleet import needs_together
 from tekton_server.domain.launch_commands import (
     AdoptLaunch,
     BeginLaunch,
@@ -192,14 +193,22 @@ def _found(view: Overlay, command: AdoptLaunch, now: datetime) -> Decision:
 
 
 def declare(view: Overlay, command: DeclareComponents, now: datetime) -> Decision:
-    """Make the definitions of components that were never there, and renew those whose file has changed since."""
+    """Make the definitions of components that were never there, and renew those whose file has changed since.
+
+    What has said itself what it is stays so; what its operator says that it needs is added.
+    """
     changes: list[Change] = []
     for component in command.components:
         component_id = component.component_id
-        if lookup_key(component_id) in built_in.KEYS or view.launch(component_id) or view.count_instances(component_id):
-            continue
         known = view.definition(component_id)
-        made = component.definition(known.created_at if known else now, known.revision if known else view.revision)
+        there = view.launch(component_id) or view.count_instances(component_id)
+        if lookup_key(component_id) in built_in.KEYS or (there and known is None):
+            continue
+        if there and known is not None:
+            needs = needs_together(component.dependencies, known.dependencies)
+            made = msgspec.structs.replace(known, dependencies=needs)
+        else:
+            made = component.definition(known.created_at if known else now, known.revision if known else view.revision)
         if made != known:
             made = msgspec.structs.replace(made, revision=view.revision)
             changes.append(DefinitionChange(known, made, Cause("configured")))

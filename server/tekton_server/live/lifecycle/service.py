@@ -10,7 +10,7 @@ from functools import partial
 from tekton.core.backoff import full_jitter
 from tekton.core.errors import ConflictError, NoLaunchSpecError, TektonError, TektonTimeoutError, UnavailableError
 from tekton.core.ids import lookup_key, new_uuid
-from tekton.core.records import CommandKind
+from tekton.core.records import CommandKind, RoutingChange
 from tekton.core.view import Commit, DefinitionChange, Instance, Launch, LaunchChange, LaunchDesired, LaunchPhase, View
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.instances import not_found
@@ -60,6 +60,11 @@ class Lifecycle(Starter):
         """Give it what it launches with, before it runs."""
         self.site.means = means
 
+    def configured_needs(self, component_id: str) -> tuple[str, ...]:
+        """Give what the files of this server say that a component needs; nothing where they do not speak of it."""
+        means = self.site.means
+        return means.needs.get(lookup_key(component_id), ()) if means is not None and component_id else ()
+
     async def run(self) -> None:
         """Take over what runs, and follow launches until cancelled."""
         try:
@@ -106,7 +111,7 @@ class Lifecycle(Starter):
             elif isinstance(change, DefinitionChange) and change.new is None and change.cause.reason == RETENTION:
                 self._forgotten.set()
             # Next to nobody waits, and most commits are of components that nobody launched.
-            if (self._bells or self._keepers) and not isinstance(change, DefinitionChange):
+            if (self._bells or self._keepers) and not isinstance(change, DefinitionChange | RoutingChange):
                 key = lookup_key(change.component_id)
                 self._keepers.changed(key)
                 self._bells.ring(key)
@@ -139,6 +144,9 @@ class Lifecycle(Starter):
                 return endings.already(component_id, claimed.running.instance_uuid)
             launch = claimed.launch
             assert launch is not None
+            if endings.said_goodbye(self.site, launch):
+                # It has ended its work and not its process; that is on its way, or hangs.
+                return await self.restart(component_id)
             if launch.phase is not LaunchPhase.STOPPING:
                 return await self._begun(launch, already=not claimed.made)
             await self._bells.until(component_id, lambda launch=launch: self._stopped(launch), left)  # type: ignore[misc]
@@ -179,7 +187,7 @@ class Lifecycle(Starter):
         if present.phase is LaunchPhase.CLAIMED and present.epoch > launch.epoch:
             return await self._begun(present, already=already)
         if present.phase is LaunchPhase.RUNNING:
-            return endings.started(present, already=already)
+            return endings.started(self.site, present, already=already)
         raise await endings.not_started(self.site, launch, present)
 
     async def ready(self, component_id: str, instance_uuid: str) -> None:

@@ -29,6 +29,7 @@ _REMEMBERED = 256
 class Means(msgspec.Struct, frozen=True):
     """With what this server launches. `fleet` is by lookup key; `place` is the data directory, known for ever.
 
+    `needs` is what each component of the files needs, by lookup key, also of those that are not launched here.
     `alone`: no other server can be using this database. `orphans` is what becomes of what outlived its server, and
     `heals` whether what fails is started again.
     """
@@ -37,6 +38,7 @@ class Means(msgspec.Struct, frozen=True):
     fleet: Mapping[str, FleetComponent]
     host: str
     place: str
+    needs: Mapping[str, tuple[str, ...]] = {}
     alone: bool = False
     orphans: Literal["adopt", "stop"] = "adopt"
     heals: bool = True

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from tekton.core.errors import ConflictError
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Instance, Launch
+from tekton.core.view import Commit, Instance, Launch
 from tekton.v1 import component_pb2
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as pb
@@ -420,6 +420,14 @@ async def test_what_can_be_started_is_seen_also_after_its_last_run_is_forgotten(
         while live.view.launch("other-notes") is not None or live.view.get("other-notes") is None:
             await asyncio.sleep(0.01)
     assert (await start(api, "other-notes")).message == "Component starting"
+
+
+async def test_a_commit_that_is_heard_of_late_sets_no_clock_back(tekton: ControlPlane) -> None:
+    """Its answer was lost, and it took a minute to find out: a stop has no minute more for that."""
+    live = tekton.app.live
+    before = live.lifecycle.site.now()
+    live.lifecycle.on_commit(Commit(live.view.revision, before - timedelta(minutes=1), ()))
+    assert live.lifecycle.site.now() >= before
 
 
 async def test_two_starts_at_once_start_one(api: Stubs, tekton: ControlPlane) -> None:

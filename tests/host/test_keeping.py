@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,6 +46,10 @@ class Server:
             self.keepers.follow(key)
             self.keepers.changed(lookup_key(key))
         return reply
+
+    def now(self) -> datetime:
+        """Give the time of the journal."""
+        return self.paper.now
 
     def configure(self, component_id: str = "notes", *command: str, **spec: Any) -> FleetComponent:
         """Put a component into its components.json."""

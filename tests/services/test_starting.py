@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -15,11 +16,12 @@ import pytest_asyncio
 
 from tekton.core.errors import ConflictError
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Instance, Launch
+from tekton.core.view import Commit, Instance, Launch
 from tekton.v1 import component_pb2
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as pb
 from tekton.v1 import registry_service_pb2 as registry_pb
+from tekton_server.domain.launch_commands import ForgetLaunches
 from tekton_server.live.healing.launches import Launches
 from tests.services.test_command_delivery import answer
 from tests.services.test_heartbeat_service import connected, heard
@@ -403,6 +405,29 @@ async def test_healing_restarts_nothing_that_an_operator_has_stopped_or_restarte
         await start(api, "notes")
     await healing.restart(launch_of(tekton, "notes"))
     assert launch_of(tekton, "notes").epoch == launch.epoch + 2
+
+
+async def test_what_can_be_started_is_seen_also_after_its_last_run_is_forgotten(
+    api: Stubs, tekton: ControlPlane
+) -> None:
+    """It stood still for longer than ended components are kept, and components.json has it still."""
+    await start(api, "other-notes")
+    await stop(api, "other-notes")
+    live = tekton.app.live
+    later = live.writer.now() + timedelta(hours=1)
+    await live.writer.submit(ForgetLaunches(component_ids=("other-notes",), before=later))
+    async with asyncio.timeout(5):
+        while live.view.launch("other-notes") is not None or live.view.get("other-notes") is None:
+            await asyncio.sleep(0.01)
+    assert (await start(api, "other-notes")).message == "Component starting"
+
+
+async def test_a_commit_that_is_heard_of_late_sets_no_clock_back(tekton: ControlPlane) -> None:
+    """Its answer was lost, and it took a minute to find out: a stop has no minute more for that."""
+    live = tekton.app.live
+    before = live.lifecycle.site.now()
+    live.lifecycle.on_commit(Commit(live.view.revision, before - timedelta(minutes=1), ()))
+    assert live.lifecycle.site.now() >= before
 
 
 async def test_two_starts_at_once_start_one(api: Stubs, tekton: ControlPlane) -> None:

@@ -36,7 +36,9 @@ from tekton_server.domain.launch_commands import (
 from tekton_server.domain.overlay import Overlay
 
 _ON_ITS_WAY = (ComponentState.FAILED, ComponentState.STOPPING, ComponentState.STOPPED)
-_RETENTION = Cause("retention")
+RETENTION = "retention"
+"""The reason of what is forgotten because it ended long ago."""
+_RETENTION = Cause(RETENTION)
 
 
 def claim(view: Overlay, command: ClaimLaunch, now: datetime) -> Decision:

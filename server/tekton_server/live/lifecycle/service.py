@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from tekton.core.backoff import full_jitter
 from tekton.core.errors import ConflictError, NoLaunchSpecError, TektonError, TektonTimeoutError, UnavailableError
@@ -14,6 +15,7 @@ from tekton.core.view import Commit, DefinitionChange, Instance, Launch, LaunchC
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.instances import not_found
 from tekton_server.domain.launch_commands import Claimed, ClaimLaunch, StopAsked, StopLaunch
+from tekton_server.domain.launches import RETENTION
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.lifecycle import endings, patience, readiness
 from tekton_server.live.lifecycle.adoption import declare, take_over
@@ -52,6 +54,7 @@ class Lifecycle(Starter):
         self.bells = self._bells = Bells()
         self._keepers = Keepers(self.site)
         self._settled = asyncio.Event()
+        self._forgotten = asyncio.Event()
 
     def equip(self, means: Means) -> None:
         """Give it what it launches with, before it runs."""
@@ -67,34 +70,46 @@ class Lifecycle(Starter):
         try:
             await self._met()
             means = self.site.means
-            if means is not None:
-                self._keepers.begin(means.launcher)
-                await self._take_over(means)
-            self._settled.set()
-            await asyncio.Event().wait()
+            if means is None:
+                self._settled.set()
+                await asyncio.Event().wait()
+            else:
+                await self._launch(means)
         finally:
             await self._keepers.close()
 
+    async def _launch(self, means: Means) -> None:
+        self._keepers.begin(means.launcher)
+        await self._until_done(partial(self._take_over, means), "what runs already cannot be taken over yet")
+        self._settled.set()
+        while True:
+            # Then again for what is forgotten because it has not run for long: it can be started still.
+            await self._until_done(partial(declare, self.site, means), "what can be started cannot be shown yet")
+            await self._forgotten.wait()
+            self._forgotten.clear()
+
     async def _take_over(self, means: Means) -> None:
+        await self._confirm()
+        await take_over(self.site, means, self._keepers.drop)
+
+    async def _until_done(self, job: Callable[[], Awaitable[None]], failing: str) -> None:
         attempt = 0
         while True:
             try:
-                await self._confirm()
-                await take_over(self.site, means, self._keepers.drop)
-                return await declare(self.site, means)
+                return await job()
             except (TektonError, OSError) as error:
-                log.warning("what runs already cannot be taken over yet: %s", error)
+                log.warning("%s: %s", failing, error)
                 await asyncio.sleep(full_jitter(attempt, base=0.2, ceiling=5.0))
                 attempt += 1
 
-    def on_commit(self, commit: Commit, ours: bool) -> None:
+    def on_commit(self, commit: Commit) -> None:
         """Follow the journal."""
-        if ours:
-            self.site.recorded(commit.recorded_at)
         self.site.extensions.on_commit(commit)
         for change in commit.changes:
             if isinstance(change, LaunchChange):
                 self._keepers.follow(change.component_id)
+            elif isinstance(change, DefinitionChange) and change.new is None and change.cause.reason == RETENTION:
+                self._forgotten.set()
             # Next to nobody waits, and most commits are of components that nobody launched.
             if (self._bells or self._keepers) and not isinstance(change, DefinitionChange | RoutingChange):
                 key = lookup_key(change.component_id)

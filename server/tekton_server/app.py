@@ -119,8 +119,9 @@ class Tekton:
         # The embedded one is behind a lock that no other process can hold.
         alone = self.settings.database_url is None
         self.live = await LiveRegistry.open(
-            engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone
-        )
+            engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone,
+            routing=self.settings.routing_terms,
+        )  # fmt: skip
         if not self._embedded:
             _settle_memory()
         self.live.build_in(self._shown, self.settings.port)

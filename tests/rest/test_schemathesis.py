@@ -16,9 +16,24 @@ from tekton_gateway import contract
 from tests.support.control_plane import ControlPlane
 
 # Streams do not end: their tests are those of the events.
-OPERATIONS = sorted(pair for method in contract.methods() if not method.streams for pair in method.rest)
+OPERATIONS = sorted(
+    (verb, contract.VARIABLE.sub(r"{\1}", path))
+    for method in contract.methods()
+    if not method.streams
+    for verb, path in method.rest
+)
+
+
+def no_fault(context: Any, response: Any, case: schemathesis.Case[Any]) -> bool | None:
+    """A server error is a fault, but for the documented one: no component here serves the models that fit a task."""
+    if response.status_code == 503 and b'"model_unavailable"' in response.content:
+        return None
+    found: bool | None = checks.not_a_server_error(context, response, case)
+    return found
+
+
 CHECKS: list[Any] = [
-    checks.not_a_server_error,
+    no_fault,
     checks.status_code_conformance,
     checks.content_type_conformance,
     checks.response_schema_conformance,

@@ -162,6 +162,21 @@ async def test_a_restarted_server_goes_on_with_what_runs(url: URL, here: Path, f
         assert dead is not None and (dead.state, dead.reason) == (ComponentState.FAILED, "process_exited")
 
 
+@pytest.mark.parametrize("deaf", [False, True], ids=["it stops", "it is killed"])
+async def test_what_outlived_its_server_is_stopped_where_that_is_configured(
+    url: URL, here: Path, fleet: Fleet, deaf: bool
+) -> None:
+    """With the time that its specification gives, and by force."""
+    name = "deaf" if deaf else "notes"
+    async with server(url, here, fleet) as live:
+        await live.lifecycle.start(name)
+    async with server(url, here, fleet, orphans="stop") as live:
+        await until(lambda: launch_of(live, name).phase is LaunchPhase.ENDED)
+        assert launch_of(live, name).last_exit == ("ended by SIGKILL" if deaf else "ended by SIGTERM")
+        assert left(here) == []
+        assert not (await live.lifecycle.start(name)).already
+
+
 def kill(data: Path, component_id: str = "notes") -> None:
     """Kill the process of a component."""
     status = files_of(data, component_id)[0].status()
@@ -232,6 +247,21 @@ async def test_a_claim_of_another_host_is_left_alone_until_somebody_starts_the_c
             await until(lambda: alive(here) == [])
             assert launch_of(back).instance_uuid == second.instance_uuid
         assert alive(there) == [second.instance_uuid]
+
+
+async def test_a_server_whose_claim_is_taken_stops_its_copy(url: URL, here: Path, fleet: Fleet) -> None:
+    """It was thought dead, and lives: its process is superseded, and the other's is none of its business."""
+    async with server(url, here, fleet) as live:
+        await live.lifecycle.start("notes")
+        other = str(new_uuid())
+        claim = ClaimLaunch(
+            component=fleet.launchable()["notes"],
+            instance_uuid=new_uuid(),
+            holder=Holder(other, "there", new_uuid(), frozenset({other})),
+        )
+        taken = (await live.writer.submit(claim)).launch
+        await until(lambda: left(here) == [])
+        assert launch_of(live) == taken
 
 
 async def test_a_claim_whose_instance_holds_a_lease_is_not_taken(

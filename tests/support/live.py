@@ -80,6 +80,8 @@ async def assert_whole(live: LiveRegistry, registered: int) -> None:
     for view in (folded, stored):
         assert view.instances == live.view.instances
         assert list(view.commands) == list(live.view.commands)
+        assert view.routing.models == live.view.routing.models
+        assert view.routing.budgets == live.view.routing.budgets
         assert view.launches == live.view.launches
         assert {k: c.definition for k, c in view.components.items()} == {
             k: c.definition for k, c in live.view.components.items()

@@ -72,7 +72,8 @@ class Scene:
 
     async def _gateway(self, there: bool) -> None:
         """The gateways of all servers go, and with them every stream through them; or they are back."""
-        self.truth.gateway_gone = not there
+        self.truth.gateway_gone = None if there else self.truth.now
+        self.truth.disturbed()
         for server in self.living:
             server.leases.judge.part("gateway", there)
         for beater in () if there else self.beaters:
@@ -97,7 +98,7 @@ class Scene:
     @property
     def reachable(self) -> list[PaperServer]:
         """The servers that can be reached through a gateway."""
-        return [] if self.truth.gateway_gone else self.living
+        return self.living if self.truth.gateway_gone is None else []
 
     @property
     def open_streams(self) -> list[Stream]:
@@ -142,8 +143,9 @@ class Scene:
             await server.call(server.writer.submit(command))
         await self._wait(0.0)
 
-    async def _beat_for_ever(self, known: Known) -> None:
-        self.beaters.append(Beater(self.truth, known, lambda: self.reachable, not self.ahead))
+    async def _beat_for_ever(self, known: Known, *, calls: bool) -> None:
+        beater = Beater(self.truth, known, lambda: self.reachable, calls=calls, strict=not self.ahead)
+        self.beaters.append(beater)
         await self._wait(0.01)
 
     async def _connect(self, server: PaperServer, right: list[int], wrong: list[int]) -> None:
@@ -183,7 +185,8 @@ class Scene:
         if fence == "old epoch" and lease is not None and lease.session_epoch > 1:
             return known.granted, lease.session_epoch - 1, False
         everywhere = self.truth.now - max(known.moved, self.truth.disturbed_until) > 2 * KNOWN
-        if fence == "old epoch" and lease is None and known.reason == EXPIRED and known.epoch > 1 and everywhere:
+        failed = lease is None and known.reason == EXPIRED
+        if fence == "old epoch" and failed and known.epoch > 1 and known.stored and everywhere:
             return known.granted, known.epoch - 1, False
         return (None if fence == "none" else known.granted), 0, True
 

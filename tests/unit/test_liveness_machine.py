@@ -29,6 +29,7 @@ servers = st.integers(0, 1)
 picks = st.integers(0, 50)
 states = st.sampled_from(["", "", "ready", "degraded", "starting", "stopping"])
 fences = st.sampled_from(FENCES)
+lives = st.sampled_from(["", "by a stream", "by calls"])
 
 
 class Liveness(Scene, RuleBasedStateMachine):
@@ -41,7 +42,7 @@ class Liveness(Scene, RuleBasedStateMachine):
             self._start(number)
         self.run(self._wait(KNOWN))
         for port in COMPONENTS:
-            self.register(port % 2, port, port == 1)
+            self.register(port % 2, port, "by a stream" if port == 1 else "")
         self.connect(0, [1, 2], [])
 
     def teardown(self) -> None:
@@ -55,8 +56,8 @@ class Liveness(Scene, RuleBasedStateMachine):
 
     # Clients.
 
-    @rule(number=servers, port=st.sampled_from(list(COMPONENTS)), lives=st.booleans())
-    def register(self, number: int, port: int, lives: bool) -> None:
+    @rule(number=servers, port=st.sampled_from(list(COMPONENTS)), lives=lives)
+    def register(self, number: int, port: int, lives: str) -> None:
         """A new instance; at an address that is held it supersedes."""
         server = self._server(number)
         self.registered += 1
@@ -67,7 +68,7 @@ class Liveness(Scene, RuleBasedStateMachine):
         )  # fmt: skip
         self.run(self._submit(server, command))
         if lives and uuid in self.truth.known:
-            self.run(self._beat_for_ever(self.truth.known[uuid]))
+            self.run(self._beat_for_ever(self.truth.known[uuid], calls=lives == "by calls"))
 
     @rule(number=servers, right=st.lists(picks, max_size=3), wrong=st.lists(picks, max_size=1))
     def connect(self, number: int, right: list[int], wrong: list[int]) -> None:
@@ -182,6 +183,9 @@ class Liveness(Scene, RuleBasedStateMachine):
         if what == "still":
             # The process of the servers is stopped.
             self.loop.skip(seconds)
+            self.run(self._wait(1.0))
+            # Once more, before anybody has proved that he is well.
+            self.loop.skip(seconds)
             self.truth.disturbed(DRAINED)
         elif what == "killed":
             self._kill(number)
@@ -270,4 +274,4 @@ def _quiet() -> Any:
 
 
 TestLiveness = Liveness.TestCase
-TestLiveness.settings = settings(max_examples=40, stateful_step_count=40)
+TestLiveness.settings = settings(max_examples=30, stateful_step_count=40)

@@ -18,11 +18,13 @@ from tekton.core.errors import TektonError, TektonTimeoutError, UnavailableError
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 from tekton.v1.registry_service_pb2_grpc import RegistryServiceStub
+from tekton.v1.routing_service_pb2_grpc import RoutingServiceStub
 
 if TYPE_CHECKING:
     from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceAsyncStub
     from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceAsyncStub
     from tekton.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from tekton.v1.routing_service_pb2_grpc import RoutingServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class Stubs:
         self.registry: RegistryServiceAsyncStub = RegistryServiceStub(channel)
         self.lifecycle: LifecycleServiceAsyncStub = LifecycleServiceStub(channel)
         self.heartbeat: HeartbeatServiceAsyncStub = HeartbeatServiceStub(channel)
+        self.routing: RoutingServiceAsyncStub = RoutingServiceStub(channel)
 
 
 class Calls:

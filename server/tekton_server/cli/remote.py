@@ -196,8 +196,8 @@ def _ended(run: Callable[[], ExitCode]) -> ExitCode:
 
 
 def sentence(error: TektonError) -> str:
-    """Give what went wrong in one sentence, and who says so where it is not Tekton."""
-    by = "" if error.component == CORE_COMPONENT else f" (says {error.component})"
+    """Give what went wrong in one sentence, and who says so where it is not Tekton, nor named in it."""
+    by = "" if error.component == CORE_COMPONENT or error.component in error.message else f" (says {error.component})"
     return f"{error.message}{by}"
 
 

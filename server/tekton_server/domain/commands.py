@@ -9,6 +9,7 @@ import msgspec
 
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
+from tekton.core.model_records import Budget, BudgetTerms, ModelFacts, RegisteredModel
 from tekton.core.records import CommandKind
 from tekton.core.view import Change, Definition, Instance, InstanceCommand
 from tekton_server.domain.launch_commands import LaunchCommand
@@ -171,6 +172,39 @@ class ForgetCommands(msgspec.Struct, frozen=True, kw_only=True):
     before: datetime
 
 
+class RegisterModel(msgspec.Struct, frozen=True, kw_only=True):
+    """Register a model, or say something else of one. Answers ModelRegistered.
+
+    `below` is what the layers below say of it, as the server that was asked has them. `expected_revision` is compared
+    with the registration's revision, 0 meaning that there is none.
+    """
+
+    model_id: str
+    facts: ModelFacts
+    below: ModelFacts = ModelFacts()
+    expected_revision: int | None = None
+
+
+class RemoveModel(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove a model's registration; what the layers below say of it stands again. Answers None."""
+
+    model_id: str
+    expected_revision: int | None = None
+
+
+class SetBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """Set a budget, in the place of one for the same component and model. Answers the Budget as it then is."""
+
+    terms: BudgetTerms
+
+
+class RemoveBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove a budget. Answers None."""
+
+    component_id: str
+    model_id: str
+
+
 Command = (
     RegisterComponent
     | UpdateComponent
@@ -187,6 +221,10 @@ Command = (
     | ExpireCommands
     | ForgetCommands
     | LaunchCommand
+    | RegisterModel
+    | RemoveModel
+    | SetBudget
+    | RemoveBudget
 )
 
 
@@ -195,6 +233,14 @@ class Registered(msgspec.Struct, frozen=True):
 
     instance: Instance
     created: bool
+
+
+class ModelRegistered(msgspec.Struct, frozen=True):
+    """The registration as it then is, and whether this call made or changed it."""
+
+    model: RegisteredModel
+    created: bool
+    changed: bool
 
 
 class StateReported(msgspec.Struct, frozen=True):
@@ -211,6 +257,10 @@ _REPLIES: dict[type[Command], Any] = {
     RemoveComponent: None,
     ReportState: StateReported,
     PostCommand: tuple[InstanceCommand, ...],
+    RegisterModel: ModelRegistered,
+    RemoveModel: None,
+    SetBudget: Budget,
+    RemoveBudget: None,
 }
 
 
@@ -226,6 +276,8 @@ def decode_reply(command: Command, text: str) -> Any:
 
 def replayed(reply: Any) -> Any:
     """Give a remembered reply as it is given again: nothing was created this time."""
+    if isinstance(reply, ModelRegistered):
+        return ModelRegistered(reply.model, created=False, changed=False)
     return Registered(reply.instance, created=False) if isinstance(reply, Registered) else reply
 
 

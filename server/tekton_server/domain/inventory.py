@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tekton.core.ids import lookup_key
@@ -86,17 +86,19 @@ def launched(view: View, component_id: str) -> bool:
     return launch is not None and (launch.active or launch.phase is LaunchPhase.BACKOFF)
 
 
-def named(fleet: Inventory, component_ids: Sequence[str]) -> Iterator[tuple[str, Known]]:
-    """Look components up, each once; gives their keys too.
+def named(fleet: Inventory, component_ids: Sequence[str]) -> dict[str, Known]:
+    """Look components up, each once.
 
     Raises:
         ComponentNotFoundError: there is none of an id.
     """
-    for key, given in {lookup_key(one): one for one in reversed(component_ids)}.items():
+    found: dict[str, Known] = {}
+    for one in component_ids:
+        key = lookup_key(one)
         if key not in fleet:
-            raise not_found(given)
-    for key in dict.fromkeys(map(lookup_key, component_ids)):
-        yield key, fleet[key]
+            raise not_found(one)
+        found[key] = fleet[key]
+    return found
 
 
 def in_order(fleet: Inventory, keys: Iterable[str]) -> list[Known]:

@@ -8,7 +8,17 @@ import msgspec
 
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Cause, Change, DefinitionChange, Instance, Launch, LaunchChange, LaunchDesired, LaunchPhase
+from tekton.core.view import (
+    Cause,
+    Change,
+    DefinitionChange,
+    Instance,
+    Launch,
+    LaunchChange,
+    LaunchDesired,
+    LaunchPhase,
+    View,
+)
 from tekton_server.domain import built_in, healing
 from tekton_server.domain.commands import Decision
 from tekton_server.domain.fleet import needs_together
@@ -18,6 +28,7 @@ from tekton_server.domain.launch_commands import (
     Claimed,
     ClaimLaunch,
     DeclareComponents,
+    DropLaunch,
     ForgetLaunches,
     Holder,
     SettleLaunch,
@@ -62,6 +73,13 @@ def _still_due(launch: Launch | None, epoch: int) -> bool:
 def carried(launch: Launch, holder: Holder) -> bool:
     """Tell whether there is a server that does what the launch says: the one that claimed it, or its successor."""
     return launch.server_id in holder.standing or (launch.place != "" and launch.place == holder.place)
+
+
+def instance_of(view: View | Overlay, launch: Launch) -> Instance | None:
+    """Find the instance of a launch; one that has registered as another component is none of it."""
+    instance = view.instance(launch.instance_uuid)
+    ours = instance is not None and lookup_key(instance.component_id) == lookup_key(launch.component_id)
+    return instance if ours else None
 
 
 def leased(view: Overlay, launch: Launch) -> bool:
@@ -138,6 +156,17 @@ def adopt(view: Overlay, command: AdoptLaunch, now: datetime) -> Decision:
         launch, server_id=holder.server_id, host=holder.host, place=holder.place, revision=view.revision
     )
     return Decision((LaunchChange(launch, adopted, Cause("adopted")),), adopted)
+
+
+def drop(view: Overlay, command: DropLaunch, now: datetime) -> Decision:
+    """End a back-off that nobody keeps any more."""
+    launch = view.launch(command.component_id)
+    if launch is None or launch.epoch != command.epoch or launch.phase is not LaunchPhase.BACKOFF:
+        return Decision((), None)
+    over = msgspec.structs.replace(
+        launch, phase=LaunchPhase.ENDED, next_attempt_at=None, since=now, revision=view.revision
+    )
+    return Decision((LaunchChange(launch, over, Cause("ended")),), None)
 
 
 def _found(view: Overlay, command: AdoptLaunch, now: datetime) -> Decision:

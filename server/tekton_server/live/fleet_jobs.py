@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from tekton.core.backoff import full_jitter
-from tekton.core.errors import DependencyError, StartupError, TektonError, UnavailableError
+from tekton.core.errors import DependencyError, RateLimitedError, StartupError, TektonError, UnavailableError
 from tekton.core.ids import lookup_key
 from tekton.core.view import View
 from tekton_server.domain.inventory import launched, needs_of, serving
@@ -134,6 +134,6 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
     for attempt in range(_TRIES - 1):
         try:
             return await ask()
-        except UnavailableError:
+        except (UnavailableError, RateLimitedError):
             await asyncio.sleep(full_jitter(attempt, base=_PAUSE, ceiling=_LONGEST_PAUSE))
     return await ask()

@@ -43,12 +43,12 @@ class LeaseTable:
         self._clock = clock
         self._wall = wall
         self._leases: dict[str, Lease] = {}
-        self.beats = BeatFlush(store, lambda *told: self.ownership.stored(*told), clock)
-        self.ownership = Ownership(store.server_id, self._leases, self.beats, self._heard, clock, wall)
-        writer.recheck = self.ownership.recheck
-        self.judge = Judge(self._leases, writer, self.ownership, self._pace, clock)
         # Last beats of instances that are still shown and hold no lease any more, and the session of each.
         self._ended: dict[str, Beat] = {}
+        self.beats = BeatFlush(store, lambda *told: self.ownership.stored(*told), clock)
+        self.ownership = Ownership(store.server_id, self._leases, self._ended, self.beats, self._heard, clock, wall)
+        writer.recheck = self.ownership.recheck
+        self.judge = Judge(self._leases, writer, self.ownership, self._pace, clock)
 
     def __len__(self) -> int:
         return len(self._leases)

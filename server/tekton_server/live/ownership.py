@@ -16,6 +16,7 @@ from tekton_server.live.beat_flush import BeatFlush
 from tekton_server.live.lease import Clock, Lease, Wall
 from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.leases import FlushedBeat, StoredLease
+from tekton_server.storage.state import Beat
 
 _figures = msgspec.json.Decoder(dict[str, float]).decode
 _NEVER = float("-inf")
@@ -28,12 +29,14 @@ class Ownership:
     """The leases of a table by owner.
 
     `heard` is called with each that another server has heard, and `shown` where that is a newer beat to be seen.
+    `ended` holds the last beats of those that are over.
     """
 
     def __init__(
         self,
         server_id: UUID,
         leases: Mapping[str, Lease],
+        ended: dict[str, Beat],
         beats: BeatFlush,
         heard: Callable[[Lease], None],
         clock: Clock,
@@ -47,6 +50,7 @@ class Ownership:
         self.shown: Callable[[Lease], None] = lambda lease: None
         self._heard = heard
         self._leases = leases
+        self._ended = ended
         self._beats = beats
         self._clock = clock
         self._wall = wall
@@ -64,7 +68,7 @@ class Ownership:
     def adopt(self, lease: Lease) -> None:
         """Judge a lease from now on. It gets one full timeout here: how long it was silent elsewhere is not known."""
         lease.mine, lease.owner = True, self.server_id
-        lease.beat_seconds = self._clock()
+        lease.adopted = self._clock()
 
     def pardon(self) -> None:
         """Give a full timeout to leases without a stream: a server is gone, and with it what it had not stored yet."""
@@ -108,11 +112,19 @@ class Ownership:
         """
         for row in rows:
             lease = self._leases.get(row.instance_uuid)
-            if lease is not None and (taken or row.version >= lease.version):
+            if lease is None:
+                self._remember(row)
+            elif taken or row.version >= lease.version:
                 if row.version > lease.version and row.written_by != self.server_id:
                     self._hear(lease, row)
                 lease.version = row.version
                 self._follow(lease, row)
+
+    def _remember(self, row: StoredLease) -> None:
+        """A lease that is over had its last session elsewhere: what that fenced is fenced here too."""
+        ended = self._ended.get(row.instance_uuid)
+        if ended is not None and row.session_epoch > ended.session_epoch:
+            self._ended[row.instance_uuid] = ended._replace(session_epoch=row.session_epoch)
 
     def _hear(self, lease: Lease, row: StoredLease) -> None:
         """Another server wrote the row, so it has heard a beat; when, the clocks of two machines cannot tell."""

@@ -39,6 +39,9 @@ from tekton_server.live.pace import BEATS_PER_SECOND
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
 from tekton_server.live.readiness import Readiness
+from tekton_server.live.routing.desk import RoutingDesk
+from tekton_server.live.routing.terms import DEFAULT as ROUTING
+from tekton_server.live.routing.terms import RoutingTerms
 from tekton_server.live.sessions import SessionRegistry
 from tekton_server.live.silence import Silence
 from tekton_server.live.switches import Switches
@@ -77,6 +80,7 @@ class LiveRegistry:
         *,
         address: str,
         alone: bool,
+        routing: RoutingTerms = ROUTING,
     ) -> None:
         self.server_id = uuid4()
         self.view: View = loaded.view
@@ -107,6 +111,11 @@ class LiveRegistry:
         self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
         self.admission = Admission(lambda: self.leases.timing, self.leases.now)
         self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
+        self.routing = RoutingDesk(
+            self.view, routing, engine, self.leases.now,
+            suspect=lambda one: self.leases.stamp(one).suspect, several=lambda: bool(self.leases.ownership.others),
+            confirm=self.confirm,
+        )  # fmt: skip
         self.switches = Switches(SwitchStore(engine), self.leases.judge.preservation)
         self.lifecycle = Lifecycle(
             self.view, self.writer, self.leases, str(self.server_id), self.confirm, self.membership.met.wait
@@ -134,6 +143,7 @@ class LiveRegistry:
         *,
         address: str = "",
         alone: bool = False,
+        routing: RoutingTerms = ROUTING,
     ) -> LiveRegistry:
         """Load the store, wire everything up, and join the servers on the database.
 
@@ -148,9 +158,10 @@ class LiveRegistry:
         last_batch = head.batch_id if head.revision == loaded.view.revision else None
         live = cls(
             loaded, store, engine, database, timing, retention, last_batch, parts, beats_per_second,
-            address=address, alone=alone,
+            address=address, alone=alone, routing=routing,
         )  # fmt: skip
         await live.membership.join()
+        await live.routing.learning.load()
         return live
 
     def build_in(self, host: str, port: int) -> None:
@@ -173,6 +184,8 @@ class LiveRegistry:
             "neighbours": self.neighbours.run(),
             "follower": self.follower.run(),
             "launches": self.lifecycle.run(),
+            "what was learnt of models": self.routing.learning.run(),
+            "budgets": self.routing.budgets.run(),
         }
         if self.healer is not None:
             jobs["healing"] = self.healer.run()
@@ -241,6 +254,7 @@ class LiveRegistry:
         if self.healer is not None:
             self.healer.on_commit(commit)
         self.housekeeping.on_commit(commit)
+        self.routing.on_commit(commit)
         self.hub.publish(commit)
         self.batches.commit()
 

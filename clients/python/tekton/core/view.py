@@ -29,8 +29,10 @@ from tekton.core.records import (
     LaunchDesired,
     LaunchPhase,
     RegistryChange,
+    RoutingChange,
     address_of,
 )
+from tekton.core.routing import RoutingRecords
 
 __all__ = [
     "Address",
@@ -173,10 +175,10 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 class View:
     """All components as of `revision` of the history `history_id`.
 
-    `components`, `instances`, `commands` and `launches`, by lookup key, hold what the journal holds (the view of a
-    watcher has neither commands nor launches: they are no watched kinds). `built_in` are components that are always
-    there: looking up and listing shows one where the journal holds none of that id; decisions and folds do not see
-    them. `rewired` grows with every change of who there is and what they need.
+    `components`, `instances`, `commands`, `launches` (by lookup key) and `routing` hold what the journal holds (the
+    view of a watcher has only the first two: the others are no watched kinds). `built_in` are components that are
+    always there: looking up and listing shows one where the journal holds none of that id; decisions and folds do not
+    see them. `rewired` grows with every change of who there is and what they need.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -187,6 +189,7 @@ class View:
         self.built_in: dict[str, Component] = {}
         self.commands = Commands()
         self.launches: dict[str, Launch] = {}
+        self.routing = RoutingRecords()
         self.rewired = 0
         self._by_capability: dict[str, dict[str, None]] = {}
         self._by_type: dict[str, dict[str, None]] = {}
@@ -205,6 +208,8 @@ class View:
             self._apply_definition(change)
         elif isinstance(change, InstanceChange):
             self._apply_instance(change)
+        elif isinstance(change, RoutingChange):
+            self.routing.apply(change)
         elif isinstance(change, CommandChange):
             self.commands.apply(change)
         elif change.new is not None:

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from tekton.core.backoff import full_jitter
-from tekton.core.errors import NoLaunchSpecError, TektonError, TektonTimeoutError, UnavailableError
+from tekton.core.errors import ConflictError, NoLaunchSpecError, TektonError, TektonTimeoutError, UnavailableError
 from tekton.core.ids import lookup_key, new_uuid
-from tekton.core.records import CommandKind
+from tekton.core.records import CommandKind, RoutingChange
 from tekton.core.view import Commit, DefinitionChange, Instance, Launch, LaunchChange, LaunchDesired, LaunchPhase, View
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.instances import not_found
@@ -80,9 +80,9 @@ class Lifecycle(Starter):
         while True:
             try:
                 await self._confirm()
-                await take_over(self.site, means)
+                await take_over(self.site, means, self._keepers.drop)
                 return await declare(self.site, means)
-            except TektonError as error:
+            except (TektonError, OSError) as error:
                 log.warning("what runs already cannot be taken over yet: %s", error)
                 await asyncio.sleep(full_jitter(attempt, base=0.2, ceiling=5.0))
                 attempt += 1
@@ -96,7 +96,7 @@ class Lifecycle(Starter):
             if isinstance(change, LaunchChange):
                 self._keepers.follow(change.component_id)
             # Next to nobody waits, and most commits are of components that nobody launched.
-            if (self._bells or self._keepers) and not isinstance(change, DefinitionChange):
+            if (self._bells or self._keepers) and not isinstance(change, DefinitionChange | RoutingChange):
                 key = lookup_key(change.component_id)
                 self._keepers.changed(key)
                 self._bells.ring(key)
@@ -129,6 +129,9 @@ class Lifecycle(Starter):
                 return endings.already(component_id, claimed.running.instance_uuid)
             launch = claimed.launch
             assert launch is not None
+            if endings.said_goodbye(self.site, launch):
+                # It has ended its work and not its process; that is on its way, or hangs.
+                return await self.restart(component_id)
             if launch.phase is not LaunchPhase.STOPPING:
                 return await self._begun(launch, already=not claimed.made)
             await self._bells.until(component_id, lambda launch=launch: self._stopped(launch), left)  # type: ignore[misc]
@@ -169,7 +172,7 @@ class Lifecycle(Starter):
         if present.phase is LaunchPhase.CLAIMED and present.epoch > launch.epoch:
             return await self._begun(present, already=already)
         if present.phase is LaunchPhase.RUNNING:
-            return endings.started(present, already=already)
+            return endings.started(self.site, present, already=already)
         raise await endings.not_started(self.site, launch, present)
 
     async def ready(self, component_id: str, instance_uuid: str) -> None:
@@ -228,7 +231,13 @@ class Lifecycle(Starter):
         return lambda: True if endings.gone(self.site, instance) or endings.refusal(self.site, instance) else None
 
     async def restart(
-        self, component_id: str, *, instance_uuid: str | None = None, force: bool = False, timeout: float | None = None
+        self,
+        component_id: str,
+        *,
+        instance_uuid: str | None = None,
+        force: bool = False,
+        timeout: float | None = None,
+        epoch: int | None = None,
     ) -> Started:
         """See live.starting.Starter."""
         await self._settle()
@@ -238,7 +247,7 @@ class Lifecycle(Starter):
             raise NoLaunchSpecError(
                 f"{component_id} could not be started again: components.json does not have it any more", component_id
             )
-        if await self._unheard_of(component_id):
+        if epoch is None and await self._unheard_of(component_id):
             return await self.start(component_id)
         asked: StopAsked = await self._writer.submit(
             StopLaunch(
@@ -251,12 +260,15 @@ class Lifecycle(Starter):
                 seconds=seconds,
                 force=force,
                 reason="restart_requested",
+                epoch=epoch,
             )
         )
         if asked.launch is not None:
             return await self._restarted(asked.launch, seconds)
         if asked.others:
             return await self._asked_to_restart(component_id, asked.others, seconds)
+        if epoch is not None:
+            raise ConflictError(f"{component_id} was stopped or started again meanwhile, and is left alone")
         return await self.start(component_id)
 
     async def _restarted(self, launch: Launch, seconds: float) -> Started:

@@ -92,7 +92,7 @@ def launch_of(live: LiveRegistry, component_id: str = "notes") -> Launch:
 
 
 async def test_what_can_be_started_is_seen_before_anybody_starts_it(url: URL, here: Path, tmp_path: Path) -> None:
-    """As its file says, also where that changes, until there is an instance or a launch; once, and nothing built in."""
+    """As its file says, also where that changes, until there is a launch; then only what it needs is added to it."""
     fleet = write_fleet(tmp_path / "f", FLEET | {"hermes": launch()})
     async with server(url, here, fleet) as live:
         await until(lambda: len(live.view.components) == 3)
@@ -100,10 +100,12 @@ async def test_what_can_be_started_is_seen_before_anybody_starts_it(url: URL, he
         assert [one.status for one in live.view.components.values()] == [ComponentState.UNKNOWN] * 3
         await live.lifecycle.start("notes")
         before = live.view.revision
-    changed = write_fleet(tmp_path / "f", {name: {**one, "dependencies": ["more"]} for name, one in FLEET.items()})
+    said = {"dependencies": ["more"], "component_name": "Other"}
+    changed = write_fleet(tmp_path / "f", {name: one | said for name, one in FLEET.items()})
     async with server(url, here, changed) as live:
-        await until(lambda: live.view.components["deaf"].definition.dependencies == ("more",))
-        assert live.view.components["notes"].definition.dependencies == ()
+        await until(lambda: live.view.components["deaf"].definition.component_name == "Other")
+        known = live.view.components["notes"].definition
+        assert (known.dependencies, known.component_name) == (("more",), fleet.launchable()["notes"].component_name)
         told = live.view.revision
         assert told > before
     async with server(url, here, changed) as live:

@@ -208,7 +208,7 @@ async def test_one_that_puts_itself_into_the_background_is_no_success(api: Stubs
     """What it leaves is stopped, and told."""
     with refused("startup_failed") as failure:
         await start(api, "forking", wait=True)
-    assert "left 1 processes behind" in failure.message
+    assert "left a process behind" in failure.message
     assert left(tekton.settings.data_path) == []
 
 

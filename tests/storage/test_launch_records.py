@@ -358,7 +358,7 @@ async def test_a_start_that_a_stop_overtakes_says_so(
 
 
 async def test_old_launches_are_forgotten_with_their_components(url: URL, here: Path, fleet: Fleet) -> None:
-    """Once nothing else of them is there; what runs stays with its component, and what can be started is shown again."""
+    """Once nothing else of them is there; what can be started is shown again, and what runs stays as it is."""
 
     def anew(component_id: str, after: int) -> bool:
         found = live.view.get(component_id)

@@ -118,9 +118,17 @@ class LaunchFiles:
         fresh.replace(self._named("stop"))
 
     def write_lost(self) -> None:
-        """Record that nobody knows how it ended, for a shim that was killed itself."""
+        """Record that nobody knows how it ended, for a shim that was killed itself.
+
+        Raises:
+            OSError: there is no room.
+        """
         known = {"code": None, "signal": None, "at": time.time(), "stopped": False, "killed": False, "stragglers": 0}
         files.write_object(str(self._named("exit")), known)
+
+    def lost(self) -> ExitStatus:
+        """Give the same where it cannot be recorded."""
+        return ExitStatus(at=datetime.now(UTC))
 
     def remove(self) -> None:
         """Forget the launch; the lock goes last, so that an interruption is noticed the next time."""

@@ -18,6 +18,9 @@ OTHER_STREAMS = (
 """Streams of the services that gRPC tools expect and the contract does not hold."""
 OTHER_UNARY = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/List")
 
+PATIENT = frozenset(f"/tekton.v1.LifecycleService/{name}Component" for name in ("Start", "Stop", "Restart"))
+"""Unary calls that wait for processes to begin and to end, as long as their callers say."""
+
 CLIENT_ADDRESS = "x-tekton-client"
 """The header by which the server is told the client's IP address, as seen here and not as the client says.
 
@@ -58,13 +61,18 @@ def _stream(path: str) -> Json:
 
 def _unary(path: str, settings: GatewaySettings) -> Json:
     """A unary call has the client's deadline, or ours; it is retried only while nothing of it has been processed."""
+    usual, most = settings.unary_timeout, settings.max_unary_timeout
+    if path in PATIENT:
+        usual = most = settings.patient_timeout
     action = {
         "cluster": clusters.UNARY,
         "timeout": _NO_LIMIT,  # max_stream_duration alone honours grpc-timeout
         "max_stream_duration": {
-            "max_stream_duration": seconds(settings.unary_timeout),
-            "grpc_timeout_header_max": seconds(settings.max_unary_timeout),
+            "max_stream_duration": seconds(usual),
+            "grpc_timeout_header_max": seconds(most),
         },
+        # Nothing is sent meanwhile.
+        **({"idle_timeout": _NO_LIMIT} if path in PATIENT else {}),
         "retry_policy": {
             "retry_on": "connect-failure,refused-stream",
             # Where there are several: until the one that cannot be reached is left out, and any other is tried.

@@ -68,6 +68,8 @@ class GatewaySettings:
     """How long a unary call may take when the client says nothing."""
     max_unary_timeout: float = 300.0
     """The longest deadline (grpc-timeout) of a unary call that is honoured."""
+    patient_timeout: float = 3700.0
+    """The longest that a call takes which waits for processes: a stop may give them an hour."""
     connect_timeout: float = 1.0
     """How long to try to reach the server."""
     request_idle_timeout: float = 30.0

@@ -17,10 +17,12 @@ from sqlalchemy import make_url
 from tekton_gateway import Collector, Envoy, GatewaySettings
 from tekton_server.config import ConfigError, Settings, resolve
 from tekton_server.database import database_of
+from tekton_server.fleet_files import Fleet
 from tekton_server.host.process import ThisProcess
 from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import PHASES, SystemState
+from tekton_server.means import launcher_of, means_of
 from tekton_server.observed import Observed, observed
 from tekton_server.premises import (
     NoAnswerError,
@@ -40,6 +42,7 @@ from tekton_server.storage.engine import create_engine
 from tekton_server.storage.errors import StorageUnavailableError, is_full
 from tekton_server.storage.migrate import migrate
 from tekton_server.supervision import Part, Supervisor
+from tekton_server.whole_fleet import WholeFleet
 
 log = logging.getLogger(__name__)
 
@@ -57,15 +60,30 @@ class PartFailedError(Exception):
 
 
 class Tekton:
-    """One running control plane: database, server and gateway; `bare` is the server alone. Made by `run`."""
+    """One running control plane: database, server and gateway; `bare` is the server alone. Made by `run`.
 
-    def __init__(self, settings: Settings, progress: Progress, *, bare: bool = False) -> None:
+    `embedded` is for a program that is not ours: database and server, on a Unix socket alone.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Progress,
+        *,
+        bare: bool = False,
+        embedded: bool = False,
+        fleet: Fleet | None = None,
+    ) -> None:
         self.settings = settings
+        self._fleet = fleet
         self.state = SystemState()
+        self.socket: Path | None = None
         self._bare = bare
+        self._embedded = embedded
         self._progress = progress
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stack = AsyncExitStack()
+        self._stop_deadline = STOP_DEADLINE
         self._supervisor = Supervisor(self.state, self._fail)
         self._telemetry = Telemetry(Calls(), ThisProcess())
         self._observed = Observed()
@@ -101,24 +119,50 @@ class Tekton:
         # The embedded one is behind a lock that no other process can hold.
         alone = self.settings.database_url is None
         self.live = await LiveRegistry.open(
-            engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone
-        )
-        _settle_memory()
+            engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone,
+            routing=self.settings.routing_terms,
+        )  # fmt: skip
+        if not self._embedded:
+            _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
+        if self._fleet is not None and not self._bare:
+            self._equip(self._fleet, alone=alone)
         self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
         self._on_stop("the registry", self.live.stop)
         self.state.add_check("database", self._database_trouble)
         judge = self.live.leases.judge
         self.state.add_notice("self_preservation", lambda: judge.preservation.trouble)
+        if (healer := self.live.healer) is not None:
+            self.state.add_notice("healing", lambda: healer.notice)
         self.state.watch(judge.part)
+        self.live.fleet.usual_timeout = self.settings.components.startup_timeout
         await self._serve()
         if self._failed.done():
             await self._failed
         self._supervisor.begin()
         # What was loaded could not beat before now.
         self.live.leases.judge.begin()
+        if self.live.healer is not None:
+            self.live.healer.begin()
+        if self._fleet is not None and not self._bare:
+            everything = WholeFleet(self.live.fleet, self.settings.components)
+            self._stop_deadline += everything.stops_within
+            # The first to be stopped: they need everything else for that.
+            self._on_stop("the components", everything.stop)
+            await everything.start(partial(self._step, "startup"), self._failed)
+        await self._verify()
+        if self._failed.done():
+            await self._failed
         self._step("ready", "serving")
         await self.server.set_serving(True)
+
+    def _equip(self, fleet: Fleet, *, alone: bool) -> None:
+        """Give the lifecycle what it launches with."""
+        launcher = launcher_of(self.settings, fleet, self._host)
+        # Below the registry in the stack: first nobody follows what runs, then it is let go.
+        self._stack.callback(launcher.close)
+        self.live.lifecycle.equip(means_of(self.settings, fleet, launcher, alone=alone))
+        self.live.heal(self.settings.healing)
 
     async def _environment(self) -> DataDirectoryLock | None:
         """Take the data directory, where there is one, and see to it that the ports are free."""
@@ -133,7 +177,8 @@ class Tekton:
             lock = DataDirectoryLock(self.settings.data_path)
             lock.acquire()
             self._stack.callback(lock.release)
-            await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
+            if not self._embedded:
+                await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
         return lock
 
     @property
@@ -171,6 +216,7 @@ class Tekton:
         socket = None
         if not self._bare:
             socket = self._stack.enter_context(socket_directory(self.settings.data_path)) / "server.sock"
+            self.socket = socket
             # Lower in the stack than the server: streams hear that they end before the gateway is gone.
             self._on_stop("the gateway", self._close_gateway)
         self._on_stop("the server", self._stop_server)
@@ -178,14 +224,18 @@ class Tekton:
         self.state.add_check("api")
         restart = partial(self._restart_server, socket)
         self._supervise(Part("api", "the server's listener", lambda: self.server.unreachable(), restart))
-        if socket is None:
+        if self._embedded:
+            self._keep_short("postgres.log")
+        elif socket is not None:
+            self._step("startup", "starting the gateway (Envoy)")
+            await self._open_gateway(socket)
+            self.state.add_check("gateway")
+
+    async def _verify(self) -> None:
+        if self.gateway is None:
             self._step("verification", "a call to the server")
             return await self.server.reachable()
-        self._step("startup", "starting the gateway (Envoy)")
-        await self._open_gateway(socket)
-        self.state.add_check("gateway")
         self._step("verification", "a call through the gateway")
-        assert self.gateway is not None
         try:
             await answers(self._host, self.gateway.port)
         except NoAnswerError as error:
@@ -228,7 +278,10 @@ class Tekton:
 
         await start()
         self._supervise(Part("gateway", "the gateway (Envoy)", ended, start))
-        kept, children = self.settings.logs, (logs / "postgres.log", log_path, logs / "access.log")
+        self._keep_short("postgres.log", log_path.name, "access.log")
+
+    def _keep_short(self, *names: str) -> None:
+        kept, children = self.settings.logs, tuple(self.settings.data_path / "logs" / name for name in names)
         task = asyncio.create_task(keep_short(children, kept.max_bytes, kept.keep), name="keep the logs short")
         task.add_done_callback(self._supervisor_ended)
         self._stack.push_async_callback(_cancelled, task)
@@ -284,26 +337,33 @@ class Tekton:
         self._failed.cancel()
         closing = asyncio.create_task(self._stack.aclose(), name="stop")
         try:
-            await asyncio.wait([closing], timeout=STOP_DEADLINE)
+            await asyncio.wait([closing], timeout=self._stop_deadline)
             if not closing.done():
-                log.error("the stop took more than %g s; what is left is ended by force", STOP_DEADLINE)
+                log.error("the stop took more than %g s; what is left is ended by force", self._stop_deadline)
         finally:
             await _forced(closing)
 
 
 @asynccontextmanager
 async def run(
-    settings: Settings, progress: Progress = lambda phase, text: None, *, bare: bool = False
+    settings: Settings,
+    progress: Progress = lambda phase, text: None,
+    *,
+    bare: bool = False,
+    embedded: bool = False,
+    fleet: Fleet | None = None,
 ) -> AsyncIterator[Tekton]:
     """Run a control plane for as long as the context is open; a failure half-way stops what was started.
 
-    `bare` runs the server alone, without gateway and embedded database.
+    `bare` runs the server alone, without gateway and embedded database; it launches nothing. `embedded` runs it with
+    the latter, without gateway and ports, and leaves the process around it as it is. `fleet` is what is launched, and
+    runs on when the control plane ends; without one, what an earlier one has launched is left alone.
 
     Raises:
         ConfigError, EmbeddedPostgresError, GatewayError, ListenError, PartFailedError, SchemaTooNewError, TektonError:
             it cannot start.
     """
-    tekton = Tekton(settings, progress, bare=bare)
+    tekton = Tekton(settings, progress, bare=bare, embedded=embedded, fleet=fleet)
     try:
         try:
             await tekton._start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import json
 import os
 import re
 import socket
@@ -15,12 +14,23 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tekton_server.judging import shown_value
-from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, DatabaseTerms, Logs
+from tekton_server.json_places import JsonFile, NotJsonError, written
+from tekton_server.judging import judge, shown_value
+from tekton_server.routing_entries import (
+    BudgetEntry,
+    ModelEntry,
+    budgets_wrong,
+    effective_budgets,
+    effective_models,
+    models_wrong,
+)
+from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, DatabaseTerms, Logs, Routing
 
 if TYPE_CHECKING:
+    from tekton_server.live.healing.healer import Healing
     from tekton_server.live.housekeeping import Retention
     from tekton_server.live.lease import Timing
+    from tekton_server.live.routing.terms import RoutingTerms
     from tekton_server.storage.database import Terms
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -50,7 +60,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 }
 # What the documents print in tekton.json and nothing here reads.
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
-    "components": ("startup_timeout", "auto_recover"),
+    "components": (),
     "security": ("enable_auth", "jwt_secret", "token_expiry"),
     "monitoring": ("enable_metrics", "metrics_port", "collection_interval"),
 }
@@ -67,10 +77,14 @@ _WANTED: Mapping[str, str] = {
     "log_level": "debug, info, warning or error",
     "log_format": "console or json",
     "otlp_endpoint": "the address of an OpenTelemetry collector that takes OTLP over gRPC, such as http://localhost:4317",
+    "models": "a list of models, each an object with an id",
+    "budgets": "a list of budgets, each an object",
     **WANTED,
 }
 # Their values never appear in a message.
 _SECRET = frozenset({"database_url"})
+# Lists of objects: what is wrong in one is told with its place.
+_JUDGED = frozenset({"models", "budgets"})
 _ANY_CASE = frozenset({"log_level", "log_format", "insecure"})
 # In the environment their items are told apart by commas; as a flag each item is one.
 _LISTS: Mapping[str, str] = {"allowed_hosts": "--allowed-host", "trusted_proxies": "--trusted-proxy"}
@@ -104,6 +118,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     components: Components = Components()
     database: DatabaseTerms = DatabaseTerms()
     logs: Logs = Logs()
+    routing: Routing = Routing()
+    models: tuple[ModelEntry, ...] = ()
+    budgets: tuple[BudgetEntry, ...] = ()
 
     @property
     def data_path(self) -> Path:
@@ -133,11 +150,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Timing(terms.heartbeat_interval, terms.heartbeat_timeout, terms.loop_lag_threshold)
 
     @property
+    def routing_terms(self) -> RoutingTerms:
+        """How tasks are routed, with the configured layers."""
+        from tekton_server.live.routing.terms import RoutingTerms
+
+        given = msgspec.structs.asdict(self.routing)
+        shipped = given.pop("shipped_catalogue")
+        models, budgets = effective_models(self.models), effective_budgets(self.budgets)
+        return RoutingTerms(shipped=shipped, models=models, budgets=budgets, **given)
+
+    @property
     def terms(self) -> Terms:
         """How the database is used."""
         from tekton_server.storage.database import Terms
 
         return Terms(**msgspec.structs.asdict(self.database))
+
+    @property
+    def healing(self) -> Healing:
+        """Whether what fails is started again, and how much of it at once."""
+        from tekton_server.domain.blast_radius import Cap
+        from tekton_server.live.healing.healer import Healing
+
+        terms = self.components
+        cap = Cap(terms.restarts_at_once, terms.restarts_at_once_share, terms.restarts_per_minute)
+        return Healing(terms.auto_recover, cap, terms.heartbeat_timeout)
 
     @property
     def retention(self) -> Retention:
@@ -154,10 +191,19 @@ class TektonFile(msgspec.Struct, frozen=True):
 
 
 class _Given(NamedTuple):
-    """A value as it was found, and the name by which its author knows it."""
+    """A value as it was found, the name by which its author knows it, and where it is, if that is another thing."""
 
     value: Any
     origin: str
+    where: str = ""
+    file: JsonFile | None = None
+
+    def inside(self, name: str, path: tuple[str | int, ...]) -> str:
+        """Name a part of it, as its author knows that: with its place, where it is from a file."""
+        shown = name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+        if self.file is None:
+            return shown
+        return f"{self.file.at(self.file.places.of((*_path(name), *path)))}: {shown}"
 
 
 def load(
@@ -235,7 +281,7 @@ def _origins(
         if given is None:
             yield Origin(full, default, "default", "")
         else:
-            yield Origin(full, given.value, kind, given.origin)
+            yield Origin(full, given.value, kind, given.where or given.origin)
 
 
 def _problems(given: Mapping[str, _Given]) -> Iterator[str]:
@@ -290,9 +336,18 @@ def _from_file(named: str | None, warn: Warn) -> dict[str, _Given]:
     path = Path(os.path.expanduser(named)) if named else _found()
     if path is None:
         return {}
-    section = _read(path)
-    _look_over(section, path, warn)
-    return {name: _Given(value, f"{name} in {path}") for name, value in _flat(section)}
+    file = _read(path)
+    section = file.content["tekton"]
+    _look_over(section, file, warn)
+    found: dict[str, _Given] = {}
+    for name, value in _flat(section):
+        place = file.at(file.places.of(_path(name)))
+        found[name] = _Given(value, f"{place}: {name}", place, file)
+    return found
+
+
+def _path(name: str) -> tuple[str, ...]:
+    return ("tekton", *name.split("."))
 
 
 def _flat(section: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -304,23 +359,16 @@ def _flat(section: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> JsonFile:
     try:
-        # Some editors put a byte order mark in front.
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        file = JsonFile(path)
     except FileNotFoundError:
         raise ConfigError(f"the configuration file {path} does not exist; create it or drop the setting") from None
-    except OSError as error:
-        raise ConfigError(f"the configuration file {path} cannot be read: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError(f"the configuration file {path} is not JSON: {error.msg} at {where}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"the configuration file {path} is not JSON in UTF-8; write it anew") from error
-    section = content.get("tekton") if isinstance(content, dict) else None
-    if not isinstance(section, dict):
-        raise ConfigError(f'the configuration file {path} must hold an object under the key "tekton"')
-    return section
+    except NotJsonError as error:
+        raise ConfigError(str(error)) from None
+    if not isinstance(file.content, dict) or not isinstance(file.content.get("tekton"), dict):
+        raise ConfigError(f'{path}: must hold an object under the key "tekton"')
+    return file
 
 
 def config_file(config: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -334,25 +382,29 @@ def _found() -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _look_over(section: Mapping[str, Any], path: Path, warn: Warn) -> None:
-    """Warn of keys that nobody knows, and of a lock that does not lock."""
-    _know(section, {*Settings.__struct_fields__, *DOCUMENTED}, "", path, warn)
-    for name in (*DOCUMENTED, "database", "logs"):
+def _look_over(section: Mapping[str, Any], file: JsonFile, warn: Warn) -> None:
+    """Warn of keys that nobody knows or that are there twice, and of a lock that does not lock."""
+    _know(section, {*Settings.__struct_fields__, *DOCUMENTED}, "", file, warn)
+    for name in (*DOCUMENTED, "database", "logs", "routing"):
         inner = section.get(name)
         if isinstance(inner, dict):
             read = SECTIONS[name].__struct_fields__ if name in SECTIONS else ()
-            _know(inner, {*DOCUMENTED.get(name, ()), *read}, f"{name}.", path, warn)
+            _know(inner, {*DOCUMENTED.get(name, ()), *read}, f"{name}.", file, warn)
+    for path, at in file.twice:
+        warn(f"{file.at(at)}: {written(path[1:])} is there twice; the last one counts")
     security = section.get("security")
     if isinstance(security, dict) and security.get("enable_auth"):
-        warn(f"security.enable_auth in {path} has no effect: this Tekton does not authenticate anybody")
+        place = file.at(file.places.of(_path("security.enable_auth"), key=True))
+        warn(f"{place}: security.enable_auth has no effect: this Tekton does not authenticate anybody")
 
 
-def _know(found: Iterable[str], known: set[str], prefix: str, path: Path, warn: Warn) -> None:
+def _know(found: Iterable[str], known: set[str], prefix: str, file: JsonFile, warn: Warn) -> None:
     for key in found:
         if key not in known:
             nearest = difflib.get_close_matches(key.lower(), known, 1)
             advice = f"did you mean {prefix}{nearest[0]}?" if nearest else "remove it"
-            warn(f"unknown key {prefix}{key} in {path} has no effect; {advice}")
+            path = ("tekton", *filter(None, [prefix.removesuffix(".")]), key)
+            warn(f"{file.at(file.places.of(path, key=True))}: {prefix}{key} is not known and has no effect; {advice}")
 
 
 def _converted(given: Mapping[str, _Given]) -> dict[str, Any]:
@@ -370,18 +422,21 @@ def _converted(given: Mapping[str, _Given]) -> dict[str, Any]:
 
 
 def _convert(name: str, given: _Given, kind: Any) -> Any:
-    value, origin = given
+    value, origin = given.value, given.origin
     if name in SECTIONS:
         raise ConfigError(f"{origin} must be an object, not {shown_value(value)}")
     if isinstance(value, str) and name in _ANY_CASE:
         value = value.lower()
     try:
-        return msgspec.convert(value, kind, strict=False)
+        return msgspec.convert(value, kind, strict=name in _JUDGED)
     except msgspec.ValidationError:
-        _refuse(name, given)
+        _refuse(name, given, kind)
 
 
-def _refuse(name: str, given: _Given) -> NoReturn:
+def _refuse(name: str, given: _Given, kind: Any = None) -> NoReturn:
+    if name in _JUDGED and isinstance(given.value, list):
+        problem = next(judge(given.value, kind))
+        raise ConfigError(f"{given.inside(name, problem.path)} {problem.sentence}") from None
     shown = "" if name in _SECRET else f", not {shown_value(given.value)}"
     raise ConfigError(f"{given.origin} must be {_WANTED[name]}{shown}") from None
 
@@ -399,6 +454,9 @@ def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
         _ = settings.networks
     except ValueError:
         _refuse("trusted_proxies", given["trusted_proxies"])
+    wrong = models_wrong(settings.models, on_shipped=settings.routing.shipped_catalogue)
+    for name, at, sentence in (*wrong, *budgets_wrong(settings.budgets)):
+        raise ConfigError(f"{given[name].inside(name, (at,))} {sentence}")
     components = settings.components
     if components.heartbeat_interval >= components.heartbeat_timeout:
         raise ConfigError("components.heartbeat_interval must be less than components.heartbeat_timeout")

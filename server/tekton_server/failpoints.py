@@ -3,7 +3,7 @@
 The notation is that of FreeBSD's fail(9) and etcd's gofail: TEKTON_FAILPOINTS="journal.before_commit=9*off->1*drop".
 
 Python has no build that leaves them out, so a place costs one test: `if failpoints.ACTIVE: await reach(...)`.
-Places are once a batch at most, never once a command.
+Places are once a batch or a launch at most, never once a command.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ POINTS: Final[Mapping[str, str]] = {
     "journal.before_commit": "As COMMIT is sent: the database never sees it.",
     "journal.after_commit": "COMMIT took effect, and its answer does not reach the server.",
     "writer.before_answer": "The batch is durable and watchers are woken; no caller is answered yet.",
+    "launch.claimed": "A launch is claimed, and its process does not exist yet.",
+    "launch.begun": "The program of a launch runs, and the journal does not say so yet.",
+    "launch.ended": "A launch has ended, and the journal does not say so yet.",
 }
 ACTIONS: Final[Mapping[str, str]] = {
     "off": "nothing happens; with a count it lets so many pass",
     "error": "an error, as of a connection that was reset",
     "drop": "the connection to the database is lost (journal.* only)",
-    "pause:SECONDS": "the writer waits, the server goes on",
+    "pause:SECONDS": "the place waits, the server goes on",
     "stop": "the process is stopped (SIGSTOP) until somebody continues it",
     "kill": "the process is killed (SIGKILL)",
 }

@@ -5,12 +5,13 @@ What Tekton starts is in the first of them and nowhere else: nothing that a comp
 
 from __future__ import annotations
 
-import json
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -19,12 +20,14 @@ from tekton.core.ids import COMPONENT_ID, lookup_key
 from tekton_server import fleet_rules
 from tekton_server.config import ConfigError, TektonFile, config_file
 from tekton_server.domain import limits
-from tekton_server.domain.launch_spec import LaunchSpec, told
-from tekton_server.json_places import Places, written
+from tekton_server.domain.fleet import FleetComponent
+from tekton_server.domain.launch_spec import STARTUP_TIMEOUT, LaunchSpec, told
+from tekton_server.json_places import JsonFile, NotJsonError, written
 from tekton_server.judging import Problem, judge
 
-_MOST_BYTES = 16 * 2**20
 _FOLDERS = ("config", "~/.tekton")
+# Nobody reads more; the rest is counted.
+_TOLD = 200
 
 ComponentId = Annotated[
     str,
@@ -110,22 +113,48 @@ class Fleet:
     dependencies: Mapping[str, tuple[str, ...]]
     ports: Mapping[str, int]
 
+    @cached_property
+    def _by_key(self) -> tuple[dict[str, ComponentEntry], dict[str, tuple[str, ...]], dict[str, int]]:
+        return _keyed(self.components), _keyed(self.dependencies), _keyed(self.ports)
+
     def launch_spec(self, component_id: str) -> LaunchSpec | None:
         """Give how a component is started; None where no operator has said so."""
-        entry = _looked_up(self.components, component_id)
+        entry = self._by_key[0].get(lookup_key(component_id))
         return entry.launch if entry else None
+
+    def launchable(self) -> dict[str, FleetComponent]:
+        """Give the components that can be started, by the lookup key of their ids."""
+        return {
+            lookup_key(name): FleetComponent(
+                component_id=name,
+                component_name=entry.component_name or name,
+                component_type=entry.component_type or "service",
+                capabilities=tuple(dict.fromkeys(entry.capabilities)),
+                dependencies=self.depends_on(name),
+                health_check=entry.health_check or "",
+                metadata=entry.metadata,
+                spec=entry.launch,
+            )
+            for name, entry in self.components.items()
+            if entry.launch is not None
+        }
+
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """Give what each component needs that the files speak of, by lookup key."""
+        return {lookup_key(name): self.depends_on(name) for name in (*self.components, *self.dependencies)}
 
     def depends_on(self, component_id: str) -> tuple[str, ...]:
         """Give what a component waits for, whichever of the files says so, each once."""
-        entry = _looked_up(self.components, component_id)
+        key = lookup_key(component_id)
+        entry = self._by_key[0].get(key)
         first = entry.dependencies if entry else ()
-        return tuple(dict.fromkeys((*first, *(_looked_up(self.dependencies, component_id) or ()))))
+        return tuple(dict.fromkeys((*first, *self._by_key[1].get(key, ()))))
 
     def port(self, component_id: str) -> int | None:
         """Give the port of a component; that of components.json goes before."""
-        entry = _looked_up(self.components, component_id)
-        found: int | None = _looked_up(self.ports, component_id)
-        return entry.port if entry and entry.port else found
+        key = lookup_key(component_id)
+        entry = self._by_key[0].get(key)
+        return entry.port if entry and entry.port else self._by_key[2].get(key)
 
 
 def folder(config: str | None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -134,11 +163,16 @@ def folder(config: str | None, environ: Mapping[str, str] = os.environ) -> Path:
     if file is not None:
         return file.parent
     usual = [Path(os.path.expanduser(name)) for name in _FOLDERS]
-    return next((one for one in usual if any((one / f"{name}.json").is_file() for name in FILES)), usual[0])
+    return next((one for one in usual if any(there(one, name) for name in FILES)), usual[0])
 
 
-def load_fleet(home: Path) -> Fleet:
-    """Read the files of a directory.
+def there(home: Path, name: str) -> bool:
+    """Whether a directory has one of the files; a link that leads nowhere is one that cannot be read."""
+    return os.path.lexists(home / f"{name}.json")
+
+
+def load_fleet(home: Path, startup_timeout: float = STARTUP_TIMEOUT) -> Fleet:
+    """Read the files of a directory. `startup_timeout` is that of launch specifications that name none.
 
     Raises:
         ConfigError: something is wrong with them; it names the first of it, with file, line, column and key.
@@ -146,32 +180,56 @@ def load_fleet(home: Path) -> Fleet:
     found: dict[str, Any] = {}
     for name, kind in FILES.items():
         path = home / f"{name}.json"
-        value, problems = read_file(path, name) if path.exists() else ({name: {}}, [])
+        value, problems = read_file(path, name) if there(home, name) else ({name: {}}, [])
         if problems:
             more = f" (and {len(problems) - 1} more: see tekton config check)" if len(problems) > 1 else ""
             raise ConfigError(problems[0] + more)
+        for entry in value[name].values() if name == "components" else ():
+            if "launch" in entry and entry["launch"] is not None:
+                entry["launch"].setdefault("startup_timeout", startup_timeout)
         found[name] = getattr(msgspec.convert(value, kind), name)
-    return Fleet(home.absolute(), **found)
+    fleet = Fleet(home.absolute(), **found)
+    if fleet.launchable():
+        refuse_writable(fleet.home / "components.json")
+    return fleet
+
+
+def refuse_writable(file: Path) -> None:
+    """See to it that only we and root can say what is started: who writes this file runs programs as us.
+
+    Raises:
+        ConfigError: others may write to it, or put another in its place.
+    """
+    # What a link leads to counts as well as where it is.
+    for path in dict.fromkeys((file.parent, file.resolve().parent, file.resolve())):
+        status = path.stat()
+        if status.st_uid not in (os.geteuid(), 0):
+            remedy = "give it to the user that Tekton runs as"
+            raise ConfigError(f"{path} says what Tekton starts, and belongs to another user; {remedy}")
+        # In a sticky directory, as /tmp is, nobody replaces what is another's.
+        open_to_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+        if open_to_others:
+            raise ConfigError(f"{path} says what Tekton starts, and others may write to it; run chmod go-w {path}")
 
 
 def read_file(path: Path, name: str) -> tuple[Any, list[str]]:
     """Read one of the files; give its content, and a sentence for everything that is wrong with it."""
     try:
-        text = _read(path)
-        content = json.loads(text)
-        places = Places(text)
-    except OSError as error:
-        return None, [f"{path}: cannot be read: {error.strerror}"]
-    except json.JSONDecodeError as error:
-        return None, [f"{path}:{error.lineno}:{error.colno}: is not JSON: {error.msg}"]
-    except (ValueError, RecursionError):
-        return None, [f"{path}: is not JSON in UTF-8, or too deep or too long; write it anew"]
-    found = [*judge(content, FILES[name])]
+        file = JsonFile(path)
+    except FileNotFoundError:
+        return None, [f"{path}: does not exist"]
+    except NotJsonError as error:
+        return None, [str(error)]
+    found = [*judge(file.content, FILES[name])]
     # What has the wrong shape cannot be asked what it means.
-    found = found or [*_RULES[name](content[name])]
-    sentences = [(places.of(one.path, key=one.key), f"{written(one.path)} {one.sentence}".lstrip()) for one in found]
-    sentences += [(place, f"{written(one)} is there twice") for one, place in places.twice]
-    return content, [f"{path}:{place.line}:{place.column}: {sentence}" for place, sentence in sorted(sentences)]
+    found = found or [*_RULES[name](file.content[name])]
+    wrong = [(file.places.of(one.path, key=one.key), one.path, one.sentence) for one in found]
+    wrong += [(place, one, "is there twice") for one, place in file.twice]
+    wrong.sort(key=lambda one: one[0])
+    told = [f"{file.at(place)}: {f'{written(one)} {sentence}'.lstrip()}" for place, one, sentence in wrong[:_TOLD]]
+    if len(wrong) > _TOLD:
+        told.append(f"{path}: and {len(wrong) - _TOLD} more like these")
+    return file.content, told
 
 
 def kind_of(path: Path) -> str | None:
@@ -179,8 +237,8 @@ def kind_of(path: Path) -> str | None:
     if path.stem in FILES:
         return path.stem
     try:
-        content = json.loads(_read(path))
-    except (OSError, ValueError, RecursionError):
+        content = JsonFile(path).content
+    except (FileNotFoundError, NotJsonError):
         return None
     return next((name for name in FILES if isinstance(content, dict) and name in content), None)
 
@@ -204,17 +262,8 @@ def _for_editors(value: Any) -> Any:
     return found
 
 
-def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise ValueError("too long")
-    # Some editors put a byte order mark in front.
-    return content.decode("utf-8-sig")
+_T = TypeVar("_T")
 
 
-def _looked_up(found: Mapping[str, Any], component_id: str) -> Any:
-    if component_id in found:
-        return found[component_id]
-    key = lookup_key(component_id)
-    return next((value for name, value in found.items() if lookup_key(name) == key), None)
+def _keyed(found: Mapping[str, _T]) -> dict[str, _T]:
+    return {lookup_key(name): value for name, value in found.items()}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from tekton.core.errors import CORE_COMPONENT, RegistrationError, ValidationError
 from tekton.core.ids import lookup_key
+from tekton_server.domain.commands import RegisterComponent
 from tekton_server.domain.launch_spec import LaunchSpec
+from tekton_server.domain.validation import check_registration
 from tekton_server.json_places import Path
 from tekton_server.judging import Problem
 
@@ -34,8 +38,30 @@ def components(found: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _equal_ids("components", found)
     for name, entry in found.items():
         path = ("components", name)
+        if lookup_key(name) == CORE_COMPONENT and "launch" in entry:
+            yield Problem((*path, "launch"), "cannot be: tekton_core is Tekton itself", key=True)
         yield from _on_itself(name, entry.get("dependencies", []), (*path, "dependencies"))
+        yield from _registration_rules(name, entry, path)
         yield from _launch_rules(entry.get("launch") or {}, (*path, "launch"))
+
+
+def _registration_rules(name: str, entry: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Judge what stands beside `launch` as a registration that says the same would be."""
+    given = {key: value for key, value in entry.items() if key in RegisterComponent.__struct_fields__ and value}
+    lists = {key: tuple(given.get(key, ())) for key in ("capabilities", "dependencies")}
+    whole = {"component_name": name, "component_type": "service", "version": "1.0.0", "host": "", "port": 1}
+    try:
+        check_registration(RegisterComponent(**{"component_id": name, **whole, **given, **lists}))
+    except (ValidationError, RegistrationError) as error:
+        for one in error.details["violations"]:
+            # Told in words of its own, for both files alike.
+            if one["rule"] != "self_dependency":
+                yield Problem((*path, *_keys(one["field"])), one["message"])
+
+
+def _keys(field: str) -> Path:
+    """Read a field as violations write it: `capabilities[2]`."""
+    return tuple(int(one) if one.isdigit() else one for one in re.findall(r"[^.\[\]]+", field))
 
 
 def _launch_rules(launch: Mapping[str, Any], path: Path) -> Iterator[Problem]:

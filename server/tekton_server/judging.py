@@ -26,7 +26,7 @@ def judge(value: Any, kind: Any, path: Path = ()) -> Iterator[Problem]:
 
     `Meta.extra` may hold `wanted`, which completes "must be", and `hidden`, for what must not be repeated in a message.
     """
-    if value is None and type(None) in get_args(kind):
+    if _taken(value, kind):
         return
     kind = _not_none(kind)
     bare, metas = _stripped(kind)
@@ -42,6 +42,14 @@ def judge(value: Any, kind: Any, path: Path = ()) -> Iterator[Problem]:
             yield from judge(one, value_kind, (*path, key))
     else:
         yield from _plain(value, kind, bare, metas, path)
+
+
+def _taken(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _fields(value: Mapping[str, Any], kind: type[msgspec.Struct], path: Path) -> Iterator[Problem]:
@@ -102,5 +110,8 @@ def _is_struct(kind: Any) -> bool:
 
 def shown_value(value: Any) -> str:
     """Give a value as a message repeats it."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "something that is nested deeply"
     return text if len(text) <= 60 else f"{text[:59]}…"

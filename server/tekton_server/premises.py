@@ -121,7 +121,8 @@ def own_directory(data_dir: Path, name: str) -> Path:
 @contextlib.contextmanager
 def socket_directory(data_dir: Path) -> Iterator[Path]:
     """Open a private directory for the server's own sockets, short enough for the system's limit."""
-    if len(str(data_dir / "gateway" / "server.sock").encode()) <= _MAX_SOCKET_PATH:
+    # To gRPC a comma is between two addresses, however it is written.
+    if "," not in str(data_dir) and len(str(data_dir / "gateway" / "server.sock").encode()) <= _MAX_SOCKET_PATH:
         yield own_directory(data_dir, "gateway")
     else:
         with tempfile.TemporaryDirectory(prefix="tekton-") as name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,7 +12,9 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
 Keep = Annotated[float, msgspec.Meta(ge=60, le=366 * 86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 CountOrNone = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+Window = Annotated[float, msgspec.Meta(ge=1, le=3600)]
 Rate = Annotated[float, msgspec.Meta(ge=1, le=10_000_000)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Bytes = Annotated[int, msgspec.Meta(ge=64 * 1024, le=2**40)]
 
 
@@ -25,6 +27,15 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
     max_beats_per_second: Rate = 10_000.0
     instance_retention: Keep = 3600.0
     component_retention: Keep = 72 * 3600.0
+    auto_recover: bool = True
+    restarts_at_once: Count = 10
+    restarts_at_once_share: Share = 0.2
+    restarts_per_minute: Count = 60
+    orphans: Literal["adopt", "stop"] = "adopt"
+    startup_timeout: Seconds = 60.0
+    autostart: bool = False
+    on_stop: Literal["leave", "stop"] = "leave"
+    stop_within: Seconds = 30.0
 
 
 class DatabaseTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +54,20 @@ class DatabaseTerms(msgspec.Struct, frozen=True, kw_only=True):
     keepalives_count: Count = 3
 
 
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """The `routing` section: when models cool down, how long what is learnt or decided is kept. Times in seconds."""
+
+    half_life: Keep = 600.0
+    window: Window = 60.0
+    min_requests: Count = 5
+    failure_rate: Share = 0.5
+    cooldown: Seconds = 30.0
+    auth_cooldown: Seconds = 300.0
+    probes: Count = 2
+    explain_retention: Seconds = 600.0
+    shipped_catalogue: bool = True
+
+
 class Logs(msgspec.Struct, frozen=True, kw_only=True):
     """The `logs` section: how long a log file may grow, and how many older ones of each are kept."""
 
@@ -50,7 +75,12 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True):
     keep: Count = 3
 
 
-SECTIONS: Mapping[str, type[msgspec.Struct]] = {"components": Components, "database": DatabaseTerms, "logs": Logs}
+SECTIONS: Mapping[str, type[msgspec.Struct]] = {
+    "components": Components,
+    "database": DatabaseTerms,
+    "logs": Logs,
+    "routing": Routing,
+}
 _SECONDS = "a number of seconds over 0, at most a day"
 _KEEP = "a number of seconds from a minute to a year"
 _COUNT = "a whole number from 1 to 1000"
@@ -61,6 +91,15 @@ WANTED: Mapping[str, str] = {
     "components.max_beats_per_second": "a number of beats a second from 1 to 10000000",
     "components.instance_retention": _KEEP,
     "components.component_retention": _KEEP,
+    "components.auto_recover": "true or false",
+    "components.restarts_at_once": _COUNT,
+    "components.restarts_at_once_share": "a part of the fleet over 0, at most 1",
+    "components.restarts_per_minute": _COUNT,
+    "components.orphans": "adopt or stop",
+    "components.startup_timeout": _SECONDS,
+    "components.autostart": "true or false",
+    "components.on_stop": "leave or stop",
+    "components.stop_within": _SECONDS,
     "database.pool_size": _COUNT,
     "database.max_overflow": "a whole number from 0 to 1000",
     "database.keepalives_idle": _COUNT,
@@ -69,6 +108,15 @@ WANTED: Mapping[str, str] = {
     **{f"database.{name}": _SECONDS for name in DatabaseTerms.__struct_fields__ if name.endswith("_timeout")},
     "logs.max_bytes": "a whole number of bytes from 65536 (64 KiB) to 1099511627776 (1 TiB)",
     "logs.keep": _COUNT,
+    "routing.half_life": _KEEP,
+    "routing.window": "a number of seconds from 1 to 3600",
+    "routing.min_requests": _COUNT,
+    "routing.failure_rate": "a number over 0, at most 1",
+    "routing.cooldown": _SECONDS,
+    "routing.auth_cooldown": _SECONDS,
+    "routing.probes": _COUNT,
+    "routing.explain_retention": _SECONDS,
+    "routing.shipped_catalogue": "true or false",
 }
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     f"{section}.{name}": (f"TEKTON_{section}_{name}".upper(),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
+from urllib.parse import quote
 
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -86,7 +87,8 @@ class Server:
         if socket is not None:
             with contextlib.suppress(FileNotFoundError):
                 socket.unlink()
-            self._listen(f"unix:{socket}", str(socket))
+            # gRPC takes it for a URI.
+            self._listen(f"unix:{quote(str(socket))}", str(socket))
             self._addresses.append(socket)
         if port is not None:
             self.grpc_port = self._listen(f"{_bracketed(host)}:{port}", f"{host}:{port}")

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from typer.main import get_command
 
 from tekton.core import errors
+from tekton_server.cli.commands import app
 from tekton_server.cli.exits import MEANING, ExitCode, code_of, listed
 from tekton_server.cli.grid import Column, grid
 from tekton_server.cli.text import clean, duration
@@ -51,6 +53,24 @@ def test_a_command_may_be_shortened(tmp_path: Path) -> None:
     ):
         done = run(*words, env=environment(tmp_path), cwd=tmp_path)
         assert (done.returncode, done.stderr, done.stdout) == (2, expected, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (("graph",), "tekton graph [OPTIONS] [COMPONENT_ID]"),
+        (("components", "command"), "tekton components command [OPTIONS] COMPONENT_ID KIND"),
+        (("components", "watch"), "tekton components watch [OPTIONS] [COMPONENT_ID]..."),
+        (("config", "check"), "tekton config check [OPTIONS] [FILE]..."),
+    ],
+)
+def test_a_usage_has_brackets_around_what_may_be_left_out(words: tuple[str, ...], usage: str) -> None:
+    """Once, and nothing around what may not."""
+    context = get_command(app).make_context("tekton", [], resilient_parsing=True)
+    for word in words:
+        command = context.command.get_command(context, word)  # type: ignore[attr-defined]
+        context = command.make_context(word, [], parent=context, resilient_parsing=True)
+    assert context.command.get_usage(context).strip() == f"Usage: {usage}"
 
 
 def test_help_groups_the_commands_and_teaches_by_examples(tmp_path: Path) -> None:

@@ -115,3 +115,17 @@ def test_config_schema_prints_a_schema_for_each_file(tmp_path: Path) -> None:
     assert made["title"] == "components.json" and "$defs" in made
     done = run("config", "schema", "nosuch", env=environment(tmp_path), cwd=tmp_path)
     assert done.returncode == 2 and "there are tekton, components, dependencies, ports" in done.stderr
+
+
+def test_what_others_may_write_to_starts_nothing(tmp_path: Path) -> None:
+    """`tekton up` does not begin, and `tekton config check` says the same before."""
+    folder = tmp_path / "config"
+    folder.mkdir(mode=0o755)
+    file = folder / "components.json"
+    file.write_text('{"components": {"engram": {"launch": {"command": ["true"]}}}}')
+    file.chmod(0o666)
+    for command in (("config", "check"), ("up", "--data-dir", str(tmp_path / "data"))):
+        done = run(*command, env=environment(tmp_path), cwd=tmp_path)
+        assert done.returncode in (1, 2)
+        assert "says what Tekton starts, and others may write to it; run chmod go-w" in done.stderr + done.stdout
+    assert not (tmp_path / "data" / "postgres").exists()

@@ -61,3 +61,14 @@ async def test_a_component_that_is_not_there_ends_with_3(tekton: ControlPlane, t
     done = await run(tekton, tmp_path, "graph", "nobody-at-all")
     assert done.code == 3 and "nobody-at-all" in done.err and done.out == ""
     assert (await run(tekton, tmp_path, "graph", "-o", "png")).code == 2
+
+
+async def test_one_that_is_only_needed_is_told_with_those_who_need_it(
+    tekton: ControlPlane, fleet: list[str], tmp_path: Path
+) -> None:
+    """It is no component that can be drawn; why it is not ready is the same answer."""
+    *_, top, gone = fleet
+    for command in ("graph", "why"):
+        done = await run(tekton, tmp_path, command, gone)
+        assert (done.code, done.out) == (3, "")
+        assert done.err == f"tekton: there is no component {gone}, and {top} needs it\n"

@@ -11,11 +11,23 @@ from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
-from tekton.v1 import heartbeat_service_pb2, lifecycle_service_pb2, registry_service_pb2, system_service_pb2
+from tekton.v1 import (
+    heartbeat_service_pb2,
+    lifecycle_service_pb2,
+    registry_service_pb2,
+    routing_service_pb2,
+    system_service_pb2,
+)
 from tests.golden.corpus import Exchange
 
 PACKAGE = "tekton.v1"
-_FILES = (registry_service_pb2, lifecycle_service_pb2, heartbeat_service_pb2, system_service_pb2)
+_FILES = (
+    registry_service_pb2,
+    lifecycle_service_pb2,
+    heartbeat_service_pb2,
+    routing_service_pb2,
+    system_service_pb2,
+)
 SERVICES: dict[str, ServiceDescriptor] = {
     name: service for file in _FILES for name, service in file.DESCRIPTOR.services_by_name.items()
 }
@@ -28,10 +40,10 @@ def method_of(rpc: str) -> MethodDescriptor:
 
 
 def twin(method: MethodDescriptor) -> MethodDescriptor:
-    """Give the RPC that serves a call over REST: a watch has one that streams its events as text."""
+    """Give the RPC that serves a call over REST: what streams has one that streams its events as text."""
     if not method.server_streaming:
         return method
-    return method.containing_service.methods_by_name[method.name.replace("Watch", "Stream")]
+    return method.containing_service.methods_by_name[f"Stream{method.name.removeprefix('Watch')}"]
 
 
 def request_of(exchange: Exchange) -> dict[str, Any]:
@@ -43,7 +55,8 @@ def request_of(exchange: Exchange) -> dict[str, Any]:
     method = method_of(exchange.rpc)
     path, _, query = exchange.path.partition("?")
     for verb, template, body in _bindings(twin(method).GetOptions().Extensions[annotations_pb2.http]):
-        found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template), path)
+        one = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template)
+        found = re.fullmatch(re.sub(r"\{(\w+)=\*\*\}", r"(?P<\1>.+)", one), path)
         if verb == exchange.method and found:
             named = {name: unquote(value) for name, value in found.groupdict().items()}
             asked = {name: _typed(method.input_type, name, values) for name, values in _parsed(query).items()}

@@ -10,10 +10,13 @@ import pytest_asyncio
 
 from tests.golden.answers import settled
 from tests.golden.corpus import REST_ONLY, STORY, Case
+from tests.golden.fleet import FLEET
 from tests.golden.story import Story
 from tests.golden.transports import opened
+from tests.host.fleet import until
 from tests.support.client import stubs
 from tests.support.control_plane import ControlPlane, control_plane
+from tests.support.launched import kill_all, write_fleet
 from tests.support.postgres import Cluster
 
 TRANSPORTS = ["rest", "grpc-direct", "grpc-gateway", "grpc-web"]
@@ -25,12 +28,18 @@ async def story(
 ) -> AsyncIterator[Story]:
     """A teller over one transport to a new control plane, on which nothing expires: the revisions are the same then."""
     folder = tmp_path_factory.mktemp("golden")
-    async with (
-        control_plane(cluster.new_database(), folder, timeout=600) as plane,
-        opened(request.param, plane, folder) as transport,
-        stubs(plane.direct) as api,
-    ):
-        yield Story(transport, api)
+    fleet = write_fleet(folder / "fleet", FLEET)
+    try:
+        async with (
+            control_plane(cluster.new_database(), folder, timeout=600, fleet=fleet) as plane,
+            opened(request.param, plane, folder) as transport,
+            stubs(plane.direct) as api,
+        ):
+            # What can be started is seen before the story begins: that is the first revision.
+            await until(lambda: plane.app.live.view.revision, lambda revision: revision == 1)
+            yield Story(transport, api)
+    finally:
+        kill_all(folder)
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,8 @@ class Rest:
         return Answer(reply.status_code, reply.json(), revision)
 
     def watch(self, exchange: Exchange) -> AbstractAsyncContextManager[Watch]:
-        return sse.events(f"{self._http.base_url}".rstrip("/") + exchange.path, **exchange.headers)
+        url = f"{self._http.base_url}".rstrip("/") + exchange.path
+        return sse.events(url, method=exchange.method, body=exchange.body, **exchange.headers)
 
 
 class Rpc:

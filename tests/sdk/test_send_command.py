@@ -41,9 +41,11 @@ async def test_what_cannot_be_given_is_refused_with_the_class_of_the_error(clien
         await client.send_command("nobody", "stop")
     with pytest.raises(ComponentNotFoundError):
         await client.get_command(made.component_id, new_uuid())
-    for wrong in ({"kind": "explode"}, {"kind": "stop", "deadline": 0}, {"kind": "stop", "deadline": 5000}):
-        with pytest.raises(ValidationError):
-            await client.send_command(made.component_id, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError):
+        await client.send_command(made.component_id, "explode")
+    for deadline in (0, 0.5, 3601, float("nan"), "30"):
+        with pytest.raises(ValidationError, match="deadline must be a number of seconds from 1 to 3600, not"):
+            await client.send_command(made.component_id, "stop", deadline=deadline)  # type: ignore[arg-type]
     await client.deregister_component(made.component_id, made.instance_uuid)
     with pytest.raises(StaleSessionError):
         await client.send_command(made.component_id, "stop")

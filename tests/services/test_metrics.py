@@ -152,7 +152,7 @@ async def test_labels_are_bounded_by_the_contract(http: httpx.AsyncClient, direc
     found = await families(http)
     assert not [sample for family in found.values() for sample in family.samples if "Nothing" in str(sample.labels)]
     names = {label for family in found.values() for sample in family.samples for label in sample.labels}
-    assert names == {"service", "method", "code", "le", "kind", "part", "version", "commit"}
+    assert names == {"service", "method", "code", "le", "kind", "part", "phase", "version", "commit", "result"}
 
 
 async def test_a_histogram_is_cumulative(http: httpx.AsyncClient) -> None:

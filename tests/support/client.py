@@ -19,6 +19,7 @@ from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 from tekton.v1.registry_service_pb2_grpc import RegistryServiceStub
+from tekton.v1.routing_service_pb2_grpc import RoutingServiceStub
 from tekton.v1.system_service_pb2_grpc import SystemServiceStub
 
 _numbers = count(1)
@@ -32,6 +33,7 @@ class Stubs:
         self.registry = RegistryServiceStub(channel)
         self.lifecycle = LifecycleServiceStub(channel)
         self.heartbeat = HeartbeatServiceStub(channel)
+        self.routing = RoutingServiceStub(channel)
         self.system = SystemServiceStub(channel)
 
     async def register(self, component_id: str | None = None, **fields: Any) -> registry_pb.RegisterComponentResponse:

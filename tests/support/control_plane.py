@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tekton_server import app
 from tekton_server.config import Components, Settings
+from tekton_server.fleet_files import Fleet
 
 INTERVAL = 0.5
 TIMEOUT = 2.0
@@ -61,10 +62,15 @@ def settings_for(database_url: str | None, data_dir: Path, *, timeout: float = T
 
 @asynccontextmanager
 async def control_plane(
-    database_url: str, data_dir: Path, *, timeout: float = TIMEOUT, settings: Settings | None = None
+    database_url: str,
+    data_dir: Path,
+    *,
+    timeout: float = TIMEOUT,
+    settings: Settings | None = None,
+    fleet: Fleet | None = None,
 ) -> AsyncIterator[ControlPlane]:
     """Run a control plane on a database."""
     chosen = settings or settings_for(database_url, data_dir, timeout=timeout)
-    async with app.run(chosen) as running:
+    async with app.run(chosen, fleet=fleet) as running:
         assert chosen.grpc_port is not None
         yield ControlPlane(chosen.host, chosen.port, chosen.grpc_port, chosen, running)

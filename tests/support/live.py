@@ -11,6 +11,7 @@ from tekton.core.ids import new_uuid
 from tekton.core.view import View
 from tekton_server.domain.commands import RegisterComponent
 from tekton_server.live.lease import Timing
+from tekton_server.live.lifecycle.site import Means
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.storage.database import Database
 from tekton_server.storage.engine import create_engine
@@ -33,19 +34,31 @@ def register(number: int, **fields: object) -> RegisterComponent:
 
 @asynccontextmanager
 async def opened(
-    url: URL, failures: list[BaseException] | None = None, *, migrated: bool = False, alone: bool = False
+    url: URL,
+    failures: list[BaseException] | None = None,
+    *,
+    migrated: bool = False,
+    alone: bool = False,
+    means: Means | None = None,
 ) -> AsyncIterator[LiveRegistry]:
-    """Open a live registry on a database, as a server does; on one that is `migrated` it does that no more."""
+    """Open a live registry on a database, as a server does; on one that is `migrated` it does that no more.
+
+    With `means` it launches components, which run on when it ends.
+    """
     database = Database(url)
     engine = create_engine(database)
     if not migrated:
         await migrate(database)
     live = await LiveRegistry.open(engine, database, Timing(0.5, 2.0), alone=alone)
+    if means is not None:
+        live.lifecycle.equip(means)
     live.start((failures if failures is not None else []).append)
     try:
         yield live
     finally:
         await live.stop()
+        if means is not None:
+            means.launcher.close()  # type: ignore[attr-defined]
         await engine.dispose()
 
 
@@ -67,6 +80,9 @@ async def assert_whole(live: LiveRegistry, registered: int) -> None:
     for view in (folded, stored):
         assert view.instances == live.view.instances
         assert list(view.commands) == list(live.view.commands)
+        assert view.routing.models == live.view.routing.models
+        assert view.routing.budgets == live.view.routing.budgets
+        assert view.launches == live.view.launches
         assert {k: c.definition for k, c in view.components.items()} == {
             k: c.definition for k, c in live.view.components.items()
         }

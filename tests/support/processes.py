@@ -145,6 +145,12 @@ class Up:
         self.send(number)
         return self.wait(deadline)
 
+    def leave(self, number: signal.Signals = signal.SIGINT, deadline: float = 20.0) -> int:
+        """Ask it to stop, and give the exit code; what it has launched may run on."""
+        self._family = []
+        self.send(number)
+        return self._process.wait(deadline)
+
     def nothing_is_left(self, deadline: float = 6.0) -> None:
         """See to it that no process of its family, and no other that works on its data directory, is alive."""
         until = time.monotonic() + deadline

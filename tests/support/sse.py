@@ -53,9 +53,12 @@ class Events:
 
 
 @asynccontextmanager
-async def events(url: str, **headers: str) -> AsyncIterator[Events]:
+async def events(
+    url: str, *, method: str = "GET", body: dict[str, Any] | None = None, **headers: str
+) -> AsyncIterator[Events]:
     """Open a stream."""
-    async with httpx.AsyncClient(timeout=None) as http, http.stream("GET", url, headers=headers) as response:
+    asking = httpx.AsyncClient(timeout=None)
+    async with asking as http, http.stream(method, url, headers=headers, json=body) as response:
         assert response.status_code == 200, await response.aread()
         assert response.headers["content-type"] == "text/event-stream"
         yield Events(response)

@@ -140,15 +140,15 @@ def test_the_documented_file_is_taken_as_it_is_printed(tmp_path: Path) -> None:
     found: list[str] = []
     settings = load({"insecure": True}, {}, path, found.append)
     assert (settings.host, settings.data_dir, settings.components.heartbeat_timeout) == ("0.0.0.0", "/data/tekton", 15)
-    assert found == [f"security.enable_auth in {path} has no effect: this Tekton does not authenticate anybody"]
+    assert found == [f"{path}:1:108: security.enable_auth has no effect: this Tekton does not authenticate anybody"]
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"prot": 1}, "unknown key prot in {} has no effect; did you mean port?"),
-        ({"Host": "h"}, "unknown key Host in {} has no effect; did you mean host?"),
-        ({"xyzzy": 1}, "unknown key xyzzy in {} has no effect; remove it"),
+        ({"prot": 1}, "{}:1:13: prot is not known and has no effect; did you mean port?"),
+        ({"Host": "h"}, "{}:1:13: Host is not known and has no effect; did you mean host?"),
+        ({"xyzzy": 1}, "{}:1:13: xyzzy is not known and has no effect; remove it"),
         ({"components": {"hartbeat_timeout": 1}}, "did you mean components.heartbeat_timeout?"),
         ({"database": {"pool": 1}}, "did you mean database.pool_size?"),
         ({"security": {"enable_aut": 1}}, "did you mean security.enable_auth?"),
@@ -171,33 +171,37 @@ def test_a_wrong_port_is_named_as_it_was_given(tmp_path: Path, name: str, value:
         variable = config.ENVIRONMENT[name][0]
         assert refused({}, {variable: value}) == f"{variable} {wanted}"
     path = write(tmp_path / "t.json", **{name: value})
-    assert refused({}, path=path) == f"{name} in {path} {wanted}"
+    assert refused({}, path=path) == f"{path}:1:{17 + len(name)}: {name} {wanted}"
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"host": 5}, "host in {} must be an IP address or a host name, not 5"),
-        ({"port": True}, "port in {} must be a whole number from 1 to 65535, not true"),
+        ({"host": 5}, "{}:1:21: host must be an IP address or a host name, not 5"),
+        ({"port": True}, "{}:1:21: port must be a whole number from 1 to 65535, not true"),
         ({"port": None}, "not null"),
-        ({"allowed_hosts": "a"}, "allowed_hosts in {} must be a list of host names without scheme and port"),
+        ({"allowed_hosts": "a"}, ": allowed_hosts must be a list of host names without scheme and port"),
         ({"allowed_hosts": ["https://a"]}, 'not ["https://a"]'),
         ({"allowed_hosts": ["a:80", ""]}, "without scheme and port"),
-        ({"trusted_proxies": ["proxy"]}, "trusted_proxies in {} must be a list of networks such as 10.0.0.0/8"),
+        ({"trusted_proxies": ["proxy"]}, ": trusted_proxies must be a list of networks such as 10.0.0.0/8"),
         ({"trusted_proxies": ["10.0.0.7/8"]}, 'not ["10.0.0.7/8"]'),
-        ({"data_dir": ""}, "data_dir in {} must be the path of a directory"),
+        ({"data_dir": ""}, ": data_dir must be the path of a directory"),
         ({"data_dir": "a\0b"}, "must be the path of a directory"),
         ({"log_level": "loud"}, 'must be debug, info, warning or error, not "loud"'),
         ({"log_format": "xml"}, 'must be console or json, not "xml"'),
         ({"insecure": "maybe"}, 'must be true or false, not "maybe"'),
-        ({"components": 5}, "components in {} must be an object, not 5"),
-        ({"components": {"heartbeat_timeout": "soon"}}, "components.heartbeat_timeout in {} must be a number"),
+        ({"components": 5}, "{}:1:27: components must be an object, not 5"),
+        ({"components": {"heartbeat_timeout": "soon"}}, "{}:1:49: components.heartbeat_timeout must be a number"),
         ({"components": {"heartbeat_timeout": 1e999}}, "must be a number of seconds over 0, at most a day"),
         ({"components": {"heartbeat_interval": 0}}, "must be a number of seconds over 0"),
-        ({"database": 5}, "database in {} must be an object, not 5"),
-        ({"database": {"pool_size": 0}}, "database.pool_size in {} must be a whole number from 1 to 1000, not 0"),
-        ({"database": {"write_timeout": -1}}, "database.write_timeout in {} must be a number of seconds over 0"),
-        ({"logs": {"max_bytes": 5}}, "logs.max_bytes in {} must be a whole number of bytes from 65536 (64 KiB)"),
+        ({"components": {"auto_recover": "perhaps"}}, ': components.auto_recover must be true or false, not "perhaps"'),
+        ({"components": {"restarts_at_once": 0}}, "must be a whole number from 1 to 1000, not 0"),
+        ({"components": {"restarts_at_once_share": 1.5}}, "must be a part of the fleet over 0, at most 1, not 1.5"),
+        ({"components": {"restarts_per_minute": 0.5}}, ": components.restarts_per_minute must be a whole number"),
+        ({"database": 5}, ": database must be an object, not 5"),
+        ({"database": {"pool_size": 0}}, ": database.pool_size must be a whole number from 1 to 1000, not 0"),
+        ({"database": {"write_timeout": -1}}, ": database.write_timeout must be a number of seconds over 0"),
+        ({"logs": {"max_bytes": 5}}, ": logs.max_bytes must be a whole number of bytes from 65536 (64 KiB)"),
         ({"components": {"heartbeat_interval": 30}}, "must be less than components.heartbeat_timeout"),
         ({"port": 8011, "grpc_port": 8011}, "the one port serves gRPC too"),
     ],
@@ -225,10 +229,12 @@ def test_an_address_with_a_password_is_never_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is not JSON: Expecting value at line 1, column 1"),
-        (b'{"tekton": {\n"port": 1,}}', "at line 2, column"),
-        (b"\xff\xfe", "is not JSON in UTF-8"),
-        (b"[" * 100_000, "is not JSON in UTF-8"),
+        (b"", ":1:1: is not JSON: Expecting value"),
+        (b'{"tekton": {\n"port": 1,}}', ":2:11: is not JSON: "),
+        (b"\xff\xfe", "is not text in UTF-8"),
+        (b"[" * 100_000, "is nested too deeply"),
+        (b'{"tekton": {"x":' + b"[" * 5000 + b"]" * 5000 + b"}}", "is nested too deeply"),
+        (b" " * (16 * 2**20 + 1), "is longer than 16 MiB"),
         (b"[]", 'must hold an object under the key "tekton"'),
         (b'{"port": 1}', 'must hold an object under the key "tekton"'),
         (b'{"tekton": 5}', 'must hold an object under the key "tekton"'),
@@ -280,3 +286,39 @@ def test_a_host_that_stands_for_nothing_is_refused(host: str) -> None:
 def test_a_home_that_is_none_needs_a_data_directory() -> None:
     """Rather than a directory called ~."""
     assert "name a directory with --data-dir" in refused({"data_dir": "~nosuchuser/data"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"models": [{"id": "x"}]}, ":1:24: models[0] is wrong: provider is required"),
+        ({"models": [{"id": "gpt-4o", "tier": "x"}]}, ": models[0].tier must be a whole number from 1 to 10"),
+        ({"models": [{"id": "gpt-4o", "tire": 1}]}, ": models[0].tire is not known; did you mean tier?"),
+        ({"models": [{"id": "gpt-4o"}, {"id": "gpt-4o"}]}, ": models[1] is the model gpt-4o once more"),
+        ({"models": [{"id": "a//b", "tier": 1}]}, ": models[0] is wrong: id must match"),
+        ({"models": {"id": "x"}}, ": models must be a list of models"),
+        ({"models": [{"tier": 1}]}, ": models[0] needs id"),
+        ({"budgets": [{"component_id": "c"}]}, ": budgets[0] is wrong: tokens_per_minute or max_in_flight"),
+        ({"budgets": [{"max_in_flight": 1}, {"max_in_flight": 2}]}, ": budgets[1] is for the same component"),
+        ({"budgets": [{"max_in_flight": 1, "cost_period": "week"}]}, "].cost_period must be hour, day or month"),
+        ({"routing": {"failure_rate": 2}}, ": routing.failure_rate must be a number over 0, at most 1"),
+        ({"routing": {"shipped_catalogue": False}, "models": [{"id": "gpt-4o"}]}, "provider is required"),
+    ],
+)
+def test_a_mistake_in_models_or_budgets_is_told_with_its_place(
+    tmp_path: Path, settings: dict[str, Any], expected: str
+) -> None:
+    """The first one, before anything starts."""
+    assert expected in refused({}, path=write(tmp_path / "t.json", **settings))
+
+
+def test_models_and_budgets_become_layers(tmp_path: Path) -> None:
+    """What is left out of a model is None, and is taken from below."""
+    models = [{"id": "gpt-4o", "component_id": "rhetor"}]
+    budgets = [{"component_id": "my-app", "max_in_flight": 3}]
+    path = write(
+        tmp_path / "t.json", models=models, budgets=budgets, routing={"cooldown": 7, "shipped_catalogue": True}
+    )
+    terms = load({}, {}, path).routing_terms
+    assert terms.models["gpt-4o"].component_id == "rhetor" and terms.models["gpt-4o"].tier is None
+    assert terms.budgets["my_app "].max_in_flight == 3 and terms.cooldown == 7 and terms.shipped

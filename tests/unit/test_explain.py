@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pytest
+import msgspec
 
 from tekton.core.lifecycle import ComponentState as State
 from tekton.core.records import CommandKind
-from tekton.core.view import View
-from tekton_server.domain import built_in, explain, explain_notes
+from tekton.core.view import Cause, Launch, LaunchChange, LaunchPhase, View
+from tekton_server.domain import built_in, explain, explain_launch, explain_notes
 from tekton_server.domain.commands import AcknowledgeCommand, EndInstance, JudgeBusy, PostCommand
 from tekton_server.domain.explain import Explanation
 from tekton_server.domain.explain_notes import Liveness
-from tests.unit.paper import HISTORY, NOON, Paper, a_definition, a_registration, a_report, an_instance, put, uuid_of
+from tests.unit.paper import HISTORY, NOON, Paper, a_definition, a_report, an_instance, put, uuid_of
 
 
 def fleet(**needs: str) -> View:
@@ -137,6 +137,55 @@ def test_parts_of_tekton_are_always_there() -> None:
     assert explain_notes.notes(view, found.conditions[0], None, NOON) == []
 
 
+def launched(view: View, component_id: str, **fields: Any) -> None:
+    """Have Tekton launch a component, whose process ended last with exit code 3."""
+    given = {"epoch": 4, "instance_uuid": uuid_of(1), "server_id": "s", "host": "h", "since": NOON, "revision": 1}
+    given |= {"component_id": component_id, "last_exit": "exit code 3"} | fields
+    view.apply(LaunchChange(None, msgspec.convert(given, Launch), Cause("put")))
+
+
+def test_all_that_rests_on_what_tekton_gave_up_on_says_so() -> None:
+    """However much that is ready lies between: those cannot go on for long either."""
+    view = fleet(top="ready mid other", mid="ready low", low="failed", other="ready", aside="ready other")
+    launched(view, "low", phase=LaunchPhase.GAVE_UP, restarts=(NOON, NOON), restart_count=2)
+    cause = (
+        "low is failed: its process ended (exit code 3), and Tekton gave up on it after 2 restarts (gave_up); "
+        "tekton start low starts it again"
+    )
+    found = explained(view, "top")
+    assert not found.well and found.root_causes == ("low",)
+    assert told(found) == [("top", ("mid",)), ("mid", ("low",)), ("low", ())]
+    assert found.message == f"top is ready, but not everything that it rests on; the cause: {cause}"
+    assert explained(view, "mid").message == f"mid is ready, but needs what is not: low; the cause: {cause}"
+    assert explained(view, "low").message == cause
+    assert explained(view, "aside").well
+
+
+def test_one_that_waits_to_be_started_again_says_when() -> None:
+    """And how often it was already; why it has to wait, where that is known, is a note."""
+    view = fleet(athena="failed")
+    later = NOON + timedelta(seconds=8)
+    launched(view, "athena", phase=LaunchPhase.BACKOFF, next_attempt_at=later, restart_count=1)
+    assert explained(view, "athena").message == (
+        "athena is failed: its process ended (exit code 3), "
+        "and is started again from 2025-05-15T12:00:08Z on, after 1 restart"
+    )
+    launch = view.launch("athena")
+    assert launch is not None
+    assert explain_launch.notes(launch, "self-preservation is on") == ["its restart waits: self-preservation is on"]
+    assert explain_launch.notes(launch, "") == []
+
+
+def test_one_that_serves_again_says_nothing_of_its_restarts_but_in_a_note() -> None:
+    """Until it was well for a while."""
+    view = fleet(athena="ready")
+    launched(view, "athena", phase=LaunchPhase.RUNNING, restart_count=3)
+    assert explained(view, "athena").message == "athena is ready"
+    launch = view.launch("athena")
+    assert launch is not None
+    assert explain_launch.notes(launch, "") == ["it was started again 3 times since it was well"]
+
+
 def notes(view: View, lease: Liveness | None = None, **later: Any) -> list[str]:
     """Give the notes on athena."""
     condition = explained(view, "athena").conditions[0]
@@ -158,26 +207,19 @@ def test_how_a_lease_is_is_noted() -> None:
     ]
 
 
-@pytest.fixture
-def athena() -> Paper:
-    """A registry in which athena is ready."""
-    paper = Paper()
-    paper.do(a_registration())
-    paper.brought_to(State.READY)
-    return paper
-
-
-def test_a_command_that_waits_is_noted_until_it_is_over(athena: Paper) -> None:
+def test_a_command_that_waits_is_noted_until_it_is_over(ready_athena: Paper) -> None:
     """And who accepted to stop is told to have."""
-    posted = athena.do(PostCommand(component_id="athena", kind=CommandKind.STOP, seed=uuid_of(7)))
+    posted = ready_athena.do(PostCommand(component_id="athena", kind=CommandKind.STOP, seed=uuid_of(7)))
     since = "a stop command waits for its answer since 2025-05-15T12:00:03Z, until 2025-05-15T12:00:33Z"
-    assert notes(athena.view, seconds=5) == [since]
-    assert notes(athena.view, seconds=40) == []
+    assert notes(ready_athena.view, seconds=5) == [since]
+    assert notes(ready_athena.view, seconds=40) == []
     command_id = posted[0].command_id
-    athena.do(AcknowledgeCommand(component_id="athena", command_id=command_id, instance_uuid=uuid_of(1), accepted=True))
-    assert notes(athena.view, seconds=5) == []
-    athena.do(a_report(State.STOPPING))
-    assert notes(athena.view, seconds=5) == ["it accepted the stop command of 2025-05-15T12:00:03Z"]
+    ready_athena.do(
+        AcknowledgeCommand(component_id="athena", command_id=command_id, instance_uuid=uuid_of(1), accepted=True)
+    )
+    assert notes(ready_athena.view, seconds=5) == []
+    ready_athena.do(a_report(State.STOPPING))
+    assert notes(ready_athena.view, seconds=5) == ["it accepted the stop command of 2025-05-15T12:00:03Z"]
 
 
 def test_the_other_instances_are_noted_where_one_has_a_lease() -> None:
@@ -195,16 +237,16 @@ def test_the_other_instances_are_noted_where_one_has_a_lease() -> None:
     assert notes(fleet(athena="failed")) == []
 
 
-def test_a_blocked_loop_and_an_end_are_told_in_words(athena: Paper) -> None:
+def test_a_blocked_loop_and_an_end_are_told_in_words(ready_athena: Paper) -> None:
     """With the name of the reason; a reason of the component's own is told as it is."""
-    athena.do(JudgeBusy(instance_uuid=uuid_of(1), granted=1, busy=True, evidence={}))
-    assert explained(athena.view, "athena").message == (
+    ready_athena.do(JudgeBusy(instance_uuid=uuid_of(1), granted=1, busy=True, evidence={}))
+    assert explained(ready_athena.view, "athena").message == (
         "athena is degraded: its event loop is blocked (event_loop_blocked)"
     )
-    athena.do(a_report(State.FAILED, reason="out of memory"))
-    assert explained(athena.view, "athena").message == "athena is failed: out of memory"
-    athena.do(EndInstance(component_id="athena", instance_uuid=uuid_of(1)))
-    assert explained(athena.view, "athena").message == "athena is stopped: it was deregistered (deregistered)"
+    ready_athena.do(a_report(State.FAILED, reason="out of memory"))
+    assert explained(ready_athena.view, "athena").message == "athena is failed: out of memory"
+    ready_athena.do(EndInstance(component_id="athena", instance_uuid=uuid_of(1)))
+    assert explained(ready_athena.view, "athena").message == "athena is stopped: it was deregistered (deregistered)"
 
 
 def test_a_component_of_which_one_instance_serves_says_so() -> None:
@@ -225,3 +267,18 @@ def test_a_failure_of_which_nobody_said_why() -> None:
     view = fleet(athena="none")
     view.apply(put(an_instance(state=State.FAILED)))
     assert explained(view, "athena").message == "athena is failed: nobody said why"
+
+
+def test_a_program_that_runs_and_has_not_registered_is_told_apart_from_one_that_does_not_run() -> None:
+    """Also where what is known of the component is how an earlier launch ended."""
+    view = fleet(hang="none", crash="failed", own="ready")
+    assert explained(view, "hang").message == "hang has no instance"
+    for name in ("hang", "crash", "own"):
+        launched(view, name, phase=LaunchPhase.RUNNING, instance_uuid=uuid_of(50))
+    runs = "its program runs and has not registered yet; tekton logs {} has what it writes"
+    assert explained(view, "hang").message == f"hang has no instance: {runs.format('hang')}"
+    assert explained(view, "crash").message == (
+        "crash is failed: no heartbeat came for its whole timeout (lease_expired); since then " + runs.format("crash")
+    )
+    # One that registers without the uuid it was given is heard of all the same.
+    assert explained(view, "own").message == "own is ready"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from tekton_server.config import ConfigError
 from tekton_server.domain.launch_spec import LaunchSpec, Limits, Restart, Secret
 from tekton_server.fleet_files import FILES, folder, kind_of, load_fleet, read_file, schema
+from tekton_server.fleet_together import together
 from tekton_server.json_places import Places, written
 from tekton_server.judging import judge
 
@@ -119,7 +121,7 @@ def test_no_files_are_an_empty_fleet(tmp_path: Path) -> None:
     [
         ({"command": "python -m engram"}, "command", "must be a list of words that begins with the program"),
         ({"command": []}, "command", "must be a list of words"),
-        ({"command": ["a", 1]}, "command[1]", "is wrong: Expected `str`, got `int`"),
+        ({"command": ["a", 1]}, "command[1]", "must be a text without NUL"),
         ({"comand": ["a"]}, "comand", "is not known; did you mean command?"),
         ({"stop_signal": "TERM"}, "stop_signal", 'must be the name of a signal, such as SIGTERM, not "TERM"'),
         ({"stop_signal": "SIGNONE"}, "stop_signal", "must be a signal of this machine, not SIGNONE"),
@@ -130,7 +132,7 @@ def test_no_files_are_an_empty_fleet(tmp_path: Path) -> None:
         ({"restart": {"backoff": {"initial": 9, "max": 2}}}, "restart.backoff", "begins with 9 s, above its max"),
         ({"restart": "always"}, "restart", 'must be an object, not "always"'),
         ({"limits": {"memory": 1.5}}, "limits.memory", "must be a whole number of MB"),
-        ({"env": {"A=B": "x"}}, 'env["A=B"]', "is wrong"),
+        ({"env": {"A=B": "x"}}, 'env["A=B"]', "must be a name of 1 to 256 characters without ="),
         ({"env": {"KEY": 12345}}, "env.KEY", 'must be a text, or {"secret": "NAME"}'),
         ({"env": {"KEY": {"secret": "../../etc"}}}, "env.KEY.secret", "must be a name of letters"),
         ({"env": {"KEY": {"file": "x"}}}, "env.KEY", "needs secret"),
@@ -191,6 +193,23 @@ def test_a_refusal_shows_no_value_of_an_environment_variable(tmp_path: Path) -> 
             {"components": {"a": {"dependencies": ["a"]}}},
             "a.dependencies[0] depends on itself",
         ),
+        (
+            "components",
+            {"components": {"a": {"version": "one"}}},
+            ":4:18: components.a.version must be a semantic version",
+        ),
+        ("components", {"components": {"a": {"host": "http://a"}}}, "components.a.host must be a host name or an IP"),
+        ("components", {"components": {"a": {"capabilities": ["x", " "]}}}, "a.capabilities[1] must not be empty"),
+        (
+            "components",
+            {"components": {"a": {"metadata": json.loads('{"x":' * 20 + "1" + "}" * 20)}}},
+            "components.a.metadata must be nested at most 16 levels deep",
+        ),
+        (
+            "components",
+            {"components": {"a": {"component_name": "a\u202eb"}}},
+            "component_name must not contain control or invisible",
+        ),
         ("dependencies", {"dependencies": {"a": "b"}}, 'dependencies.a must be a list of component ids, not "b"'),
         ("dependencies", {"dependencies": {"a_b": ["b", "a-b"]}}, "dependencies.a_b[1] depends on itself"),
         ("ports", {"ports": {"a": 8000, "b": 8000}}, "ports.b is 8000, which is a's already"),
@@ -199,8 +218,8 @@ def test_a_refusal_shows_no_value_of_an_environment_variable(tmp_path: Path) -> 
         ("ports", {}, ":1:1: needs ports"),
         ("ports", [], ":1:1: must be an object, not []"),
         ("ports", '{"ports": {"a": 1,}}', ":1:19: is not JSON: "),
-        ("ports", "\ufeff{}x", "is not JSON"),
-        ("ports", "[" * 100_000, "is not JSON"),
+        ("ports", "\ufeff{}x", ":1:3: is not JSON: Extra data"),
+        ("ports", "[" * 100_000, "is nested too deeply"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, name: str, content: Any, words: str) -> None:
@@ -217,7 +236,7 @@ def test_bytes_that_are_no_text_and_files_that_cannot_be_read_are_told(tmp_path:
     """Never a traceback."""
     (tmp_path / "ports.json").write_bytes(b"\xff\xfe{")
     (tmp_path / "components.json").mkdir()
-    assert "not JSON in UTF-8" in read_file(tmp_path / "ports.json", "ports")[1][0]
+    assert "is not text in UTF-8" in read_file(tmp_path / "ports.json", "ports")[1][0]
     assert "cannot be read: Is a directory" in read_file(tmp_path / "components.json", "components")[1][0]
 
 
@@ -233,6 +252,36 @@ def test_the_files_are_looked_for_beside_the_settings(tmp_path: Path, monkeypatc
     (tmp_path / "config").mkdir()
     put(tmp_path / "config", "components", {"components": {}})
     assert folder(None, {}) == Path("config")
+
+
+def test_what_stands_in_the_place_of_a_file_and_is_none_is_not_passed_over(tmp_path: Path) -> None:
+    """A link that leads nowhere, a directory: neither is no file at all."""
+    (tmp_path / "components.json").symlink_to(tmp_path / "gone.json")
+    with pytest.raises(ConfigError, match=r"components\.json: does not exist"):
+        load_fleet(tmp_path)
+    (tmp_path / "components.json").unlink()
+    (tmp_path / "ports.json").mkdir()
+    with pytest.raises(ConfigError, match=r"ports\.json: cannot be read"):
+        load_fleet(tmp_path)
+
+
+def test_what_the_files_say_together_is_judged_too(tmp_path: Path) -> None:
+    """Each is right by itself, and nothing of it could be started; where Tekton is not root it needs no user."""
+    launch = {"command": ["x"]}
+    put(tmp_path, "components", {"components": {"a-x": {"dependencies": ["b"], "launch": launch}, "b": {}}})
+    put(tmp_path, "dependencies", {"dependencies": {"b": ["a_x"]}})
+    cycle = f"{tmp_path}: a-x needs b needs a-x: a start of these is refused; take one of the dependencies away"
+    assert together(tmp_path, root=False) == [cycle]
+    user, also = together(tmp_path, root=True)
+    assert "components.json:" in user and "components.a-x.launch needs user" in user and also == cycle
+
+
+def test_words_and_names_that_no_process_can_be_given_are_told_in_words(tmp_path: Path) -> None:
+    launch = {"command": ["x\0"], "env": {"A=": "v"}}
+    _, said = read_file(put(tmp_path, "components", {"components": {"a": {"launch": launch}}}), "components")
+    assert any("command[0] must be a text without NUL" in one for one in said)
+    assert any('env["A="] must be a name of 1 to 256 characters without =' in one for one in said)
+    assert not any("regex" in one for one in said)
 
 
 def test_a_file_is_known_by_its_name_or_by_what_it_holds(tmp_path: Path) -> None:
@@ -309,3 +358,84 @@ def test_paths_are_written_as_people_do() -> None:
     assert written(("components", "a-b", "command", 0)) == "components.a-b.command[0]"
     assert written(("env", "A B")) == 'env["A B"]'
     assert written(()) == ""
+
+
+@pytest.fixture
+def launching(tmp_path: Path) -> Path:
+    """A components.json of ours, in a directory of ours, that says what is started."""
+    home = tmp_path / "config"
+    home.mkdir(mode=0o755)
+    file = home / "components.json"
+    file.write_text(json.dumps({"components": {"engram": {"launch": {"command": ["engram"]}}}}))
+    file.chmod(0o644)
+    assert set(load_fleet(home).launchable()) == {"engram"}
+    return file
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666, 0o622])
+def test_a_file_that_others_may_write_to_starts_nothing(launching: Path, mode: int) -> None:
+    """Who writes it runs programs as us: it is refused with the remedy."""
+    launching.chmod(mode)
+    with pytest.raises(ConfigError, match=rf"others may write to it; run chmod go-w {re.escape(str(launching))}"):
+        load_fleet(launching.parent)
+    launching.write_text(json.dumps({"components": {"engram": {"port": 8000}}}))
+    assert load_fleet(launching.parent).launchable() == {}
+
+
+@pytest.mark.parametrize(("mode", "refused"), [(0o775, True), (0o757, True), (0o1777, False), (0o755, False)])
+def test_a_directory_in_which_others_may_replace_the_file_starts_nothing(
+    launching: Path, mode: int, refused: bool
+) -> None:
+    """In a sticky one nobody can replace what is another's."""
+    launching.parent.chmod(mode)
+    if not refused:
+        assert load_fleet(launching.parent).launchable()
+        return
+    with pytest.raises(ConfigError, match="others may write to it"):
+        load_fleet(launching.parent)
+
+
+def test_a_link_is_followed_to_the_file_that_counts(launching: Path, tmp_path: Path) -> None:
+    """Wherever that is."""
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir(mode=0o700)
+    (open_to_all / "fleet.json").write_text(launching.read_text())
+    (open_to_all / "fleet.json").chmod(0o666)
+    launching.unlink()
+    launching.symlink_to(open_to_all / "fleet.json")
+    with pytest.raises(ConfigError, match=r"fleet\.json says what Tekton starts"):
+        load_fleet(launching.parent)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_starts_nothing(launching: Path) -> None:
+    """Root's and ours do."""
+    os.chown(launching, 65534, 65534)
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        load_fleet(launching.parent)
+
+
+def test_tekton_itself_has_no_launch_specification(tmp_path: Path) -> None:
+    """It may be described all the same."""
+    file = tmp_path / "components.json"
+    file.write_text(json.dumps({"components": {"tekton-core": {"launch": {"command": ["x"]}}}}))
+    assert "tekton_core is Tekton itself" in read_file(file, "components")[1][0]
+    file.write_text(json.dumps({"components": {"tekton_core": {"port": 8010}}}))
+    assert read_file(file, "components")[1] == []
+
+
+def test_of_very_much_that_is_wrong_the_rest_is_counted(tmp_path: Path) -> None:
+    """A large file takes no longer for it than a moment, and nobody reads ten thousand lines."""
+    path = put(tmp_path, "ports", {"ports": {f"c{number}": 1 + number % 3 for number in range(10_000)}})
+    _, problems = read_file(path, "ports")
+    assert len(problems) == 201
+    assert problems[0] == f"{path}:6:11: ports.c3 is 1, which is c0's already"
+    assert problems[-1] == f"{path}: and 9797 more like these"
+
+
+def test_a_value_that_is_nested_as_deeply_as_can_be_read_can_be_refused(tmp_path: Path) -> None:
+    """What is read can be shown, whatever Python has left of its stack by then."""
+    for levels in range(900, 1000, 7):
+        path = put(tmp_path, "ports", '{"ports": {"a": ' + "[" * levels + "]" * levels + "}}")
+        (problem,) = read_file(path, "ports")[1]
+        assert "ports.a must be a whole number" in problem or problem.endswith("is nested too deeply")

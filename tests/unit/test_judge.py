@@ -19,7 +19,7 @@ from tekton.core.view import Instance
 from tekton_server.domain.preservation import Word
 from tekton_server.live.evictions import DEPTH, LEAST, MOST_UNDER_WAY
 from tekton_server.live.judge import TICK, Judge
-from tekton_server.live.lease import Lease, Timing
+from tekton_server.live.lease import Lease, LeaseHolder, Timing
 from tekton_server.live.pace import Pace
 from tekton_server.live.presence import Presence
 
@@ -376,3 +376,44 @@ async def test_an_operator_stops_evictions_for_as_long_as_they_like(court: Court
     court.judge.preservation.say(Word.AUTO, None)
     await court.run(1)
     assert list(court.writer.expired) == ["dead"]
+
+
+async def test_shorter_terms_hold_at_once_for_who_beats_by_calls_and_on_a_stream_from_the_next_beat(
+    court: Court,
+) -> None:
+    """All get a full timeout of theirs first, those too whose end had begun; each is failed once."""
+    court.add("calls", beats=False)
+    court.add("stream", beats=False).session = LeaseHolder()
+    gone = court.add("gone", beats=False)
+    court.writer.paused = True
+    await court.run(TIMEOUT - 5)
+    for name in ("calls", "stream"):
+        court.leases[name].beat_seconds = court.now
+    await court.run(6)
+    began = court.now
+    court.judge.retime(Timing(1.0, 3.0))
+    assert gone.judging is not None
+    court.writer.paused = False
+    await court.run(2.5)
+    assert not court.writer.expired
+    await court.run(2)
+    for name in ("calls", "gone"):
+        assert court.writer.expired[name] - began == pytest.approx(3.0, abs=3 * TICK)
+    assert "stream" in court.leases
+    # It is told the new terms with its next beat.
+    court.leases["stream"].terms, court.leases["stream"].beat_seconds = court.pace.timing, court.now
+    beaten = court.now
+    await court.run(20)
+    assert court.writer.expired["stream"] - beaten < TIMEOUT
+    assert court.judge.evictions.done == 3
+
+
+async def test_longer_terms_hold_too(court: Court) -> None:
+    court.add("slow", beats=False)
+    await court.run(20)
+    court.judge.retime(Timing(INTERVAL, 2 * TIMEOUT))
+    began = court.now
+    await court.run(2 * TIMEOUT - 1)
+    assert not court.writer.expired
+    await court.run(2)
+    assert court.writer.expired["slow"] - began == pytest.approx(2 * TIMEOUT, abs=3 * TICK)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from tekton.core.errors import (
@@ -13,17 +15,11 @@ from tekton.core.errors import (
 )
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState as State
-from tekton.core.view import InstanceChange
+from tekton.core.view import Cause, InstanceChange
+from tekton_server.domain import startup
 from tekton_server.domain.commands import Command, EndInstance, ReviveInstance
+from tekton_server.domain.startup import EXTENDED
 from tests.unit.paper import HISTORY, Paper, a_registration, a_report, states_of, uuid_of
-
-
-@pytest.fixture
-def athena() -> Paper:
-    """A registry in which athena has registered with instance 1."""
-    paper = Paper()
-    paper.do(a_registration())
-    return paper
 
 
 def test_a_report_of_a_later_state_implies_the_earlier_ones(athena: Paper) -> None:
@@ -218,3 +214,34 @@ def test_a_malformed_report_is_refused_naming_the_field(athena: Paper, wrong: di
     for component_id in ("athena", "nobody"):
         error: TektonError = athena.refuses(ValidationError, a_report(State.READY, component_id, **wrong))
         assert [v["field"] for v in error.details["violations"]] == list(wrong)
+
+
+def test_a_starting_component_asks_for_more_time_with_a_report(athena: Paper) -> None:
+    """It is a change of its own, so that whoever waits hears of it, and takes nothing from the state or its time."""
+    athena.do(a_report(State.STARTING))
+    since = athena.instance().state_since
+    athena.do(a_report(State.STARTING, extend_startup=90.0, metadata={"step": "loading"}))
+    [change] = athena.last()
+    assert isinstance(change, InstanceChange)
+    assert change.cause == Cause(EXTENDED, evidence={"step": "loading", "extend_startup_seconds": 90.0})
+    assert (athena.instance().state, athena.instance().state_since) == (State.STARTING, since)
+    athena.do(a_report(State.STARTING, extend_startup=90.0, reason="index is built"))
+    assert athena.instance().reason == "index is built"
+
+
+def test_more_time_comes_with_a_change_of_state_too(athena: Paper) -> None:
+    athena.do(a_report(State.STARTING, extend_startup=5.0))
+    assert [startup.asked_for(change) for change in athena.last()] == [5.0, 5.0]
+    assert athena.instance().reason == "reported"
+
+
+@pytest.mark.parametrize("wrong", [-1.0, 3601.0, math.inf, math.nan], ids=str)
+def test_more_time_has_bounds(athena: Paper, wrong: float) -> None:
+    error = athena.refuses(ValidationError, a_report(State.STARTING, extend_startup=wrong))
+    assert error.message == "extend_startup_seconds must be between 0 and 3600"
+
+
+@pytest.mark.parametrize("state", [State.READY, State.DEGRADED, State.STOPPING, State.FAILED], ids=str)
+def test_only_who_starts_asks_for_more_time(athena: Paper, state: State) -> None:
+    error = athena.refuses(ValidationError, a_report(state, extend_startup=5.0))
+    assert error.message.endswith(f"is for an instance that is registering, initializing or starting, not {state}")

@@ -19,11 +19,13 @@ from tekton.core.errors import TektonError, TektonTimeoutError, UnavailableError
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 from tekton.v1.registry_service_pb2_grpc import RegistryServiceStub
+from tekton.v1.routing_service_pb2_grpc import RoutingServiceStub
 
 if TYPE_CHECKING:
     from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceAsyncStub
     from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceAsyncStub
     from tekton.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from tekton.v1.routing_service_pb2_grpc import RoutingServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Stubs:
         self.registry: RegistryServiceAsyncStub = RegistryServiceStub(channel)
         self.lifecycle: LifecycleServiceAsyncStub = LifecycleServiceStub(channel)
         self.heartbeat: HeartbeatServiceAsyncStub = HeartbeatServiceStub(channel)
+        self.routing: RoutingServiceAsyncStub = RoutingServiceStub(channel)
 
 
 class Calls:
@@ -71,16 +74,23 @@ class Calls:
         return self.timeout if self.reached else self.connect_timeout
 
     async def ask(
-        self, method: Callable[[Stubs], aio.UnaryUnaryMultiCallable[Q, R]], request: Q, *, retry: bool = True
+        self,
+        method: Callable[[Stubs], aio.UnaryUnaryMultiCallable[Q, R]],
+        request: Q,
+        *,
+        retry: bool = True,
+        within: float | None = None,
     ) -> R:
         """Make one call. `retry` repeats it while Tekton cannot answer, so the call must be safe to repeat.
+
+        `within` is another bound than `timeout`, for what takes its time.
 
         Raises:
             TektonError: the class the server raised; UnavailableError or TektonTimeoutError when it did not answer.
         """
         self._stubs()
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.timeout
+        deadline = loop.time() + (self.timeout if within is None else within)
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type((UnavailableError, TektonTimeoutError)),
             stop=self._impatient if retry else tenacity.stop_after_attempt(1),

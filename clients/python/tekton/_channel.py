@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import NamedTuple
+from urllib.parse import quote
 
 import grpc
 from grpc import aio
@@ -22,18 +23,38 @@ _REDIAL = 1.0
 _WILDCARDS = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
+_SOCKET = "unix:"
+
 Options = list[tuple[str, str | int]]
 
 
 class Target(NamedTuple):
-    """The address of a Tekton, or of several servers of one: any of them will do."""
+    """The address of a Tekton, or of several servers of one: any of them will do.
+
+    The host may be a Unix socket (`unix:/path`), whose port is 0.
+    """
 
     host: str
     port: int
     others: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
-        return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self._pairs)
+        return ", ".join(_shown(*pair) for pair in self._pairs)
+
+    @property
+    def uri(self) -> str:
+        """The address as gRPC reads it; of several, the first."""
+        return f"{_SOCKET}{quote(self.host.removeprefix(_SOCKET))}" if self.is_socket else _shown(self.host, self.port)
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether it is a Unix socket of this machine."""
+        return self.host.startswith(_SOCKET)
+
+    @property
+    def name(self) -> str:
+        """The host by which a component reaches what runs where Tekton does."""
+        return DEFAULT_HOST if self.is_socket else self.host
 
     @property
     def addresses(self) -> tuple[Target, ...]:
@@ -48,15 +69,24 @@ class Target(NamedTuple):
     def of(cls, host: str | None = None, port: int | None = None) -> Target:
         """Take what is given, then TEKTON_HOST and TEKTON_PORT, then localhost:8010.
 
-        The host may be several, separated by commas, and each may have a port of its own: `a:8010,b:8011,[::1]:8012`.
+        The host may be several, separated by commas, and each may have a port of its own: `a:8010,b:8011,[::1]:8012`;
+        or one Unix socket, `unix:/path`.
 
         Raises:
             ValueError: a port is not a number from 1 to 65535, or a host between commas is empty.
         """
         chosen = host or os.environ.get("TEKTON_HOST") or DEFAULT_HOST
+        if chosen.startswith(_SOCKET):
+            return cls(chosen, 0)
         # Each once: an address that is given twice would be tried twice in a row.
         (first, second), *others = dict.fromkeys(_address(item.strip(), port) for item in chosen.split(","))
         return cls(first, second, tuple(others))
+
+
+def _shown(host: str, port: int) -> str:
+    if host.startswith(_SOCKET):
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _address(text: str, port: int | None) -> tuple[str, int]:
@@ -90,7 +120,7 @@ def async_channel(target: Target) -> aio.Channel:
         RuntimeError: in a forked process; see `_forks`.
     """
     _forks.connecting()
-    return aio.insecure_channel(str(target), options=_options(target, _REDIAL))
+    return aio.insecure_channel(target.uri, options=_options(target, _REDIAL))
 
 
 def thread_channel(target: Target, redial: float = _REDIAL) -> grpc.Channel:
@@ -102,7 +132,7 @@ def thread_channel(target: Target, redial: float = _REDIAL) -> grpc.Channel:
         RuntimeError: in a forked process; see `_forks`.
     """
     _forks.connecting()
-    return grpc.insecure_channel(str(target), options=_options(target, redial))
+    return grpc.insecure_channel(target.uri, options=_options(target, redial))
 
 
 def _options(target: Target, redial: float) -> Options:
@@ -114,7 +144,7 @@ def _options(target: Target, redial: float) -> Options:
         # A connection that is shared in the process would make a new client wait out the pause of an older one.
         ("grpc.use_local_subchannel_pool", 1),
     ]
-    if target.host in _LOOPBACK:
+    if target.is_socket or target.host in _LOOPBACK:
         # An HTTP proxy set for the outside world cannot reach this machine's own loopback.
         options.append(("grpc.enable_http_proxy", 0))
     return options

@@ -16,7 +16,8 @@ from tekton._channel import Target
 from tekton._commands import Command
 from tekton._heartbeat_task import HeartbeatTask, Shutdown, on_this_loop, running_loop
 from tekton._lease import Care, InFlight, KeptLease, LeaseLost, Phase
-from tekton._registrar import Registrar
+from tekton._operator import Operator
+from tekton._routing import RoutingCalls
 from tekton.core.errors import ValidationError
 from tekton.core.ids import is_uuid, lookup_key, new_uuid
 from tekton.core.lifecycle import ComponentState
@@ -24,7 +25,7 @@ from tekton.core.records import CommandKind
 from tekton.v1 import heartbeat_service_pb2, lifecycle_service_pb2
 
 
-class TektonClient(Registrar):
+class TektonClient(Operator, RoutingCalls):
     """A connection to Tekton for one event loop. Making it does nothing yet; the first call connects.
 
     host, port: where Tekton is; TEKTON_HOST and TEKTON_PORT by default, then localhost:8010. Several servers of one
@@ -47,7 +48,8 @@ class TektonClient(Registrar):
         timeout: float = 10.0,
         connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
-        super().__init__(Target.of(host, port), timeout, connect_timeout)
+        Operator.__init__(self, Target.of(host, port), timeout, connect_timeout)
+        RoutingCalls.__init__(self)
         # By their ids, which stay theirs while they are here; those whose lease is over drop out.
         self._heartbeats: dict[int, HeartbeatTask] = {}
 
@@ -69,6 +71,7 @@ class TektonClient(Registrar):
         await asyncio.gather(*(heartbeat.stop() for heartbeat in heartbeats))
         for lease in [lease for lease in self._registered.values() if lease.phase is Phase.IDLE]:
             self._forget(lease)
+        await self._tell_rest()
         await super().close()
 
     def start_heartbeat(
@@ -237,8 +240,13 @@ class TektonClient(Registrar):
         instance_uuid: str,
         state: str | ComponentState,
         metadata: Mapping[str, Any] | None = None,
+        *,
+        extend_startup: float | None = None,
     ) -> dict[str, Any]:
         """Move an instance to a state; states on the way there are passed through.
+
+        `extend_startup` asks for more time to start: so many seconds from now, 3,600 at most; asked again, again, up to
+        an hour beyond the start-up timeout.
 
         Gives {success, message, status, previous_status, revision}.
 
@@ -253,6 +261,9 @@ class TektonClient(Registrar):
             state=_given.state_text(state),
             metadata=_free_form.struct("metadata", metadata),
             fencing_token=lease.fencing_token if lease else "",
+            extend_startup_seconds=(
+                0.0 if extend_startup is None else _given.seconds("extend_startup", extend_startup)
+            ),
         )
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.UpdateComponentState, request)
         if lease is not None:
@@ -286,7 +297,7 @@ class TektonClient(Registrar):
             kind=str(_given.text("kind", kind)),
             instance_uuid=_given.text("instance_uuid", instance_uuid),
             arguments=_free_form.struct("arguments", arguments),
-            deadline_seconds=_given.seconds("deadline", deadline),
+            deadline_seconds=_given.within("deadline", deadline, 1, 3600),
             request_id=new_uuid(),
         )
         answer = await self._calls.ask(lambda stubs: stubs.lifecycle.PostCommand, request)

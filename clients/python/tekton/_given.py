@@ -195,6 +195,18 @@ def selection(field: str, value: object) -> list[str]:
     return names(field, list(value) if isinstance(value, Iterator) else value)
 
 
+def some(field: str, value: object) -> list[str]:
+    """Read a list of names that is used once, where none of it, None, has a meaning of its own.
+
+    Raises:
+        ValidationError: as `names`, or it is empty: who counts on nothing must not get everything.
+    """
+    found = selection(field, value)
+    if value is not None and not found:
+        raise ValidationError.of(field, "must have at least one name; leave it out to mean all", "required")
+    return found
+
+
 def state_text(state: str | ComponentState | None) -> str:
     """Give a state's name; empty for none.
 
@@ -222,6 +234,31 @@ def seconds(field: str, value: float) -> float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value <= 0:
         raise ValidationError.of(field, f"must be a number of seconds over 0, not {value!r}", "range")
+    return float(value)
+
+
+def span(field: str, value: float) -> float:
+    """Read a time span in seconds that may be none.
+
+    Raises:
+        ValidationError: it is no finite number, or less than 0.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0:
+        raise ValidationError.of(field, f"must be a number of seconds, 0 or more, not {value!r}", "range")
+    return float(value)
+
+
+def within(field: str, value: float, least: float, most: float) -> float:
+    """Read a time span in seconds that has bounds.
+
+    Raises:
+        ValidationError: it is no number from `least` to `most`.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not least <= value <= most:
+        message = f"must be a number of seconds from {least:g} to {most:g}, not {value!r}"
+        raise ValidationError.of(field, message, "range", least=least, limit=most)
     return float(value)
 
 

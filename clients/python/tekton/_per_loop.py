@@ -31,6 +31,12 @@ class PerLoop(Generic[T]):
             held = self._held[loop] = self._start(loop)
         return held[0]
 
+    async def close(self) -> None:
+        """Close the running loop's value now, where it has one; the next `get` makes another."""
+        held = self._held.get(asyncio.get_running_loop())
+        if held is not None:
+            await held[1].aclose()
+
     def __len__(self) -> int:
         return len(self._held)
 

@@ -64,7 +64,7 @@ class Reader:
         host, path = found.host, ""
         if isinstance(found, component_pb2.Component):
             # Tekton's own parts have no revision, and are where this client reaches Tekton.
-            host, path = found.host if found.revision else self.target.host, found.health_check
+            host, path = found.host if found.revision else self.target.name, found.health_check
         return ComponentClient(found.component_id, host, found.port, health_check=path)
 
     async def find_components_by_capability(self, capability: str) -> list[ComponentClient]:

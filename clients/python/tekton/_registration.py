@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from tekton import _free_form, _given
 from tekton._calls import Calls
 from tekton.core import errors
-from tekton.core.errors import StaleSessionError, TektonError, ValidationError
-from tekton.core.ids import new_uuid
+from tekton.core.errors import RequestMismatchError, StaleSessionError, TektonError, ValidationError
+from tekton.core.ids import launched_uuid, new_uuid
 from tekton.core.lifecycle import ComponentRegistration
 from tekton.v1 import errors_pb2
 from tekton.v1 import registry_service_pb2 as pb
@@ -53,26 +53,34 @@ def request_of(
 
 
 async def register(calls: Calls, request: pb.RegisterComponentRequest) -> pb.RegisterComponentResponse:
-    """Register one; a uuid that has ended becomes a new one, in the request too.
+    """Register one; a uuid that is used up becomes a new one, in the request too.
 
     Raises:
         TektonError: it was refused, or nobody answered.
     """
     try:
         return await calls.ask(lambda stubs: stubs.registry.RegisterComponent, request)
-    except StaleSessionError:
+    except (StaleSessionError, RequestMismatchError) as error:
+        if not _used_up(request, error):
+            raise
         request.instance_uuid = new_uuid()
     return await calls.ask(lambda stubs: stubs.registry.RegisterComponent, request)
 
 
+def _used_up(request: pb.RegisterComponentRequest, error: object) -> bool:
+    """Tell whether a uuid is no use any more: it has ended, or another instance of this launched process has it."""
+    ours = request.instance_uuid == launched_uuid(request.component_id)
+    return isinstance(error, StaleSessionError) or (ours and isinstance(error, RequestMismatchError))
+
+
 async def register_all(calls: Calls, requests: Sequence[pb.RegisterComponentRequest]) -> list[Outcome]:
-    """Register many; the outcomes are in the order of the requests. Uuids that have ended become new ones.
+    """Register many; the outcomes are in the order of the requests. Uuids that are used up become new ones.
 
     Raises:
         TektonError: nobody answered. What was registered before is told again when the same is sent again.
     """
     outcomes = await _in_parts(calls, requests)
-    ended = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, StaleSessionError)]
+    ended = [index for index, outcome in enumerate(outcomes) if _used_up(requests[index], outcome)]
     for index in ended:
         requests[index].instance_uuid = new_uuid()
     again = await _in_parts(calls, [requests[index] for index in ended])

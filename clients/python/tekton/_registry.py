@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from tekton import _forks, _given
@@ -85,12 +85,21 @@ class WatchedRegistry:
 
     async def until_ready(self, component_ids: Sequence[str], timeout: float) -> list[str]:
         """Watch until all of some components are ready at once, and give those that are not after `timeout` seconds."""
+        await self.until(lambda: not self.not_ready(component_ids), timeout)
+        return self.not_ready(component_ids)
+
+    async def until(self, holds: Callable[[], bool], timeout: float | None) -> bool:
+        """Watch until something holds of the view, for `timeout` seconds or for ever, and tell whether it does."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self.not_ready(component_ids):
-                    self._started()
-                    await self._changed.wait()
-        return self.not_ready(component_ids)
+                while not holds():
+                    await self.changed()
+        return holds()
+
+    async def changed(self) -> None:
+        """Return with the next change of the view."""
+        self._started()
+        await self._changed.wait()
 
     async def synced(self) -> None:
         """Return once the view was complete. The first call starts the watch.
@@ -231,7 +240,7 @@ class WatchedRegistry:
 
     def _host(self, instance: Instance) -> str:
         # Tekton's own parts are where this client reaches Tekton, whatever it is called elsewhere.
-        return self._calls.target.host if instance.built_in else instance.host
+        return self._calls.target.name if instance.built_in else instance.host
 
 
 def _apply(view: View, event: RegistryEvent) -> None:

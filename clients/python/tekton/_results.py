@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tekton.core.errors import TektonError
 from tekton.core.view import Definition, Instance
@@ -68,6 +68,32 @@ class RegistrationResult(tuple[bool, "str | None"]):
 
 
 @dataclass(frozen=True, slots=True)
+class OperationResult:
+    """The outcome of a start, a stop or a restart. True in a condition where it succeeded: `if await client.start_…`.
+
+    message: a sentence for people. instance_uuid: what runs now, or None.
+    already_running: a start found it running and changed nothing.
+    instances: of a stop, what became of each: {instance_uuid, launched, outcome, message}.
+    error: why it failed; None after a success. Its `details` say more, such as the last lines of a log.
+    """
+
+    component_id: str
+    message: str
+    instance_uuid: str | None = None
+    already_running: bool = False
+    instances: tuple[dict[str, Any], ...] = ()
+    error: TektonError | None = None
+
+    @property
+    def success(self) -> bool:
+        """Whether it succeeded."""
+        return self.error is None
+
+    def __bool__(self) -> bool:
+        return self.success
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryEvent:
     """One step of a registry watch.
 
@@ -87,3 +113,69 @@ class RegistryEvent:
     reason: str = ""
     implied: bool = False
     resume_token: str = ""
+
+
+class Outcome(tuple[bool, str]):
+    """What became of a change: unpacks to `(success, message)`, and is true where it succeeded.
+
+    error: why it was refused; None after a success, and where what was to be true was not.
+    """
+
+    error: TektonError | None
+
+    def __new__(cls, success: bool, message: str, error: TektonError | None = None) -> Outcome:
+        """Make the outcome."""
+        outcome = super().__new__(cls, (success, message))
+        outcome.error = error
+        return outcome
+
+    @classmethod
+    def refused(cls, error: TektonError) -> Outcome:
+        """Make the outcome of a refusal."""
+        return cls(False, error.message, error)
+
+    @property
+    def success(self) -> bool:
+        """Whether it is recorded."""
+        return self[0]
+
+    @property
+    def message(self) -> str:
+        """A sentence for people."""
+        return self[1]
+
+    def __bool__(self) -> bool:
+        return self[0]
+
+    def __repr__(self) -> str:
+        return f"Outcome({self[0]}, {self[1]!r})"
+
+    def __getnewargs__(self) -> tuple[bool, str]:
+        return self[0], self[1]
+
+
+class StartResult(tuple[bool, "TektonError | None"]):
+    """What became of a start: unpacks to `(success, error)`, and is true where the component is ready (or degraded)."""
+
+    def __new__(cls, error: TektonError | None = None) -> StartResult:
+        """Make the result; without an error it is a success."""
+        return super().__new__(cls, (error is None, error))
+
+    @property
+    def success(self) -> bool:
+        """Whether the component is ready, or degraded."""
+        return self[0]
+
+    @property
+    def error(self) -> TektonError | None:
+        """Why it is not; None after a success."""
+        return self[1]
+
+    def __bool__(self) -> bool:
+        return self[0]
+
+    def __repr__(self) -> str:
+        return f"StartResult({self[1]!r})" if self[1] else "StartResult()"
+
+    def __getnewargs__(self) -> tuple[TektonError | None]:
+        return (self[1],)

@@ -12,16 +12,19 @@ from tekton_server.cli import (
     config_commands,
     doctor,
     events,
+    fleet,
     graph,
+    models,
     pieces,
     preservation,
     probe,
+    route,
     status,
     why,
 )
 from tekton_server.cli import setting_options as given
 from tekton_server.cli.exits import MEANING
-from tekton_server.cli.groups import HELP_NAMES, PrefixGroup, examples
+from tekton_server.cli.groups import HELP_NAMES, PrefixGroup, examples, plain_usage
 from tekton_server.cli.starting import begin
 
 EXAMPLES = """
@@ -45,6 +48,7 @@ FIRST = examples(
     ("tekton up", "run everything, on 127.0.0.1:8010"),
     ("tekton status", "how it is, and who is not ready"),
     ("tekton components list --status failed", "or shorter: tekton comp li --status failed"),
+    ("tekton start --all", "start the fleet, each when what it needs is ready"),
     ("tekton why notes", "why it is not ready, down to the cause"),
     ("tekton graph", "who needs whom, in the order in which it starts"),
     ("tekton events --kind state", "what happens, a line each"),
@@ -99,7 +103,7 @@ def up(
     # Half a second of imports: somebody is told by now that something happens.
     from tekton_server.cli.up import run_up
 
-    raise typer.Exit(run_up(settings, display, log_file))
+    raise typer.Exit(run_up(settings, display, log_file, config=config))
 
 
 app.command(epilog=pieces.SERVE, rich_help_panel=RUN)(pieces.serve)
@@ -117,11 +121,19 @@ def version() -> None:
 
 app.command(epilog=status.EXAMPLES, rich_help_panel=LOOK)(status.status)
 app.add_typer(components.app, name="components", rich_help_panel=LOOK)
+app.command(epilog=fleet.START, rich_help_panel=LOOK)(fleet.start)
+app.command(epilog=fleet.STOP, rich_help_panel=LOOK)(fleet.stop)
+app.command(epilog=fleet.RESTART, rich_help_panel=LOOK)(fleet.restart)
+app.command(epilog=fleet.PLAN, rich_help_panel=LOOK)(fleet.plan)
 app.command(epilog=why.EXAMPLES, rich_help_panel=LOOK)(why.why)
 app.command(epilog=graph.EXAMPLES, rich_help_panel=LOOK)(graph.graph)
 app.command(epilog=events.EXAMPLES, rich_help_panel=LOOK)(events.events)
+app.add_typer(models.app, name="models", rich_help_panel=LOOK)
+app.command(epilog=route.EXAMPLES, rich_help_panel=LOOK)(route.route)
+app.add_typer(models.budgets, name="budgets", rich_help_panel=LOOK)
 app.command(epilog=preservation.EXAMPLES, rich_help_panel=LOOK)(preservation.preservation)
 app.command(epilog=component_logs.EXAMPLES, rich_help_panel=LOOK)(component_logs.logs)
 app.command(epilog=doctor.EXAMPLES, rich_help_panel=CHECK)(doctor.doctor)
 app.command(epilog=probe.EXAMPLES, rich_help_panel=CHECK)(probe.probe)
 app.add_typer(config_commands.app, name="config", rich_help_panel=CHECK)
+plain_usage(app)

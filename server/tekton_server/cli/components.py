@@ -68,7 +68,7 @@ def watch(
     component_ids: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[COMPONENT_ID]...", help="Only these.", autocompletion=complete.component_ids, show_default=False
+            metavar="COMPONENT_ID", help="Only these.", autocompletion=complete.component_ids, show_default=False
         ),
     ] = None,
     kind: Kinds = None,
@@ -84,7 +84,7 @@ def watch(
 
 @app.command()
 def register(
-    component_id: Annotated[str | None, typer.Argument(metavar="[COMPONENT_ID]", show_default=False)] = None,
+    component_id: Annotated[str | None, typer.Argument(metavar="COMPONENT_ID", show_default=False)] = None,
     file: Annotated[
         Path | None,
         typer.Option(

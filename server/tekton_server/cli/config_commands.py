@@ -15,7 +15,7 @@ from tekton_server.cli.exits import ExitCode
 from tekton_server.cli.groups import examples, group
 from tekton_server.cli.options import Output
 from tekton_server.cli.output import Format, as_json, note, width, write, write_text
-from tekton_server.config import Explained, Origin, explain
+from tekton_server.config import ConfigError, Explained, Origin, explain
 
 _SECRET = re.compile(r"(secret|password|token|key)$")
 _PASSWORD = re.compile(r"(password\s*=\s*)[^&\s]*", re.IGNORECASE)
@@ -108,7 +108,7 @@ def check(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE]...", help="Files to check; by default what `tekton up` would read.", show_default=False
+            metavar="FILE", help="Files to check; by default what `tekton up` would read.", show_default=False
         ),
     ] = None,
     config: Annotated[
@@ -132,7 +132,8 @@ def check(
 
 def _check_settings(file: str | None) -> int:
     """Check a tekton.json and, where it is the one in use, what stands beside it; give how much is wrong."""
-    from tekton_server.fleet_files import FILES, folder
+    from tekton_server.fleet_files import FILES, folder, there
+    from tekton_server.fleet_together import together
 
     # A file is judged alone; without one, what is in the environment counts too.
     found = explain({}, {} if file else os.environ, file)
@@ -140,14 +141,25 @@ def _check_settings(file: str | None) -> int:
     wrong = _told(found.problems, about)
     if file is None:
         home = folder(None)
-        wrong += sum(_check_fleet_file(path, name) for name in FILES if (path := home / f"{name}.json").is_file())
+        beside = sum(_check_fleet_file(home / f"{name}.json", name) for name in FILES if there(home, name))
+        # What cannot be read by itself cannot be judged together.
+        problems = together(home, root=os.geteuid() == 0) if not beside else []
+        for problem in problems:
+            note(problem)
+        wrong += beside + len(problems)
     return wrong
 
 
 def _check_fleet_file(path: Path, kind: str) -> int:
-    from tekton_server.fleet_files import read_file
+    from tekton_server.fleet_files import read_file, refuse_writable
 
-    return _told(read_file(path, kind)[1], str(path))
+    content, problems = read_file(path, kind)
+    if kind == "components" and not problems and any("launch" in one for one in content[kind].values()):
+        try:
+            refuse_writable(path)
+        except ConfigError as error:
+            problems = [str(error)]
+    return _told(problems, str(path))
 
 
 def _told(problems: Sequence[str], about: str) -> int:

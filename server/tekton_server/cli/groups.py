@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
@@ -27,6 +27,23 @@ class PrefixGroup(TyperGroup):
     def _visible(self, ctx: Any, name: str) -> bool:
         command = self.get_command(ctx, name)
         return command is not None and not command.hidden
+
+
+class PlainCommand(TyperCommand):
+    """Writes its usage as manuals do: what must be given bare, what may be in brackets."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Leave out the braces around what must be given."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+
+def plain_usage(app: typer.Typer) -> None:
+    """Have all commands of an application, and of its groups, write their usage so."""
+    for command in app.registered_commands:
+        command.cls = PlainCommand
+    for one in app.registered_groups:
+        if one.typer_instance is not None:
+            plain_usage(one.typer_instance)
 
 
 def group(text: str, examples: str = "") -> typer.Typer:

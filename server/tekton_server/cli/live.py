@@ -25,7 +25,9 @@ async def redraw(changes: AsyncIterator[T], draw: Callable[[], Awaitable[Iterabl
         async for _ in changes:
             dirty.set()
 
-    with Live(console=output.console(), auto_refresh=False, vertical_overflow="crop") as shown:
+    # Put in place of stdout, Rich's would tell nobody that it is a terminal, and of which encoding.
+    screen = Live(console=output.console(), auto_refresh=False, vertical_overflow="crop", redirect_stdout=False)
+    with screen as shown:
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(listen())
             while not listening.done():
@@ -37,3 +39,5 @@ async def redraw(changes: AsyncIterator[T], draw: Callable[[], Awaitable[Iterabl
                 dirty.clear()
                 shown.update(Group(*await draw()), refresh=True)
                 await asyncio.sleep(_APART)
+            # What came during the pause, where it was the last.
+            shown.update(Group(*await draw()), refresh=True)

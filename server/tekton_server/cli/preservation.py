@@ -32,7 +32,9 @@ class Mode(StrEnum):
 
 
 def preservation(
-    mode: Annotated[Mode | None, typer.Argument(help="Your word, which stands until you change it.")] = None,
+    mode: Annotated[
+        Mode | None, typer.Argument(metavar="MODE", help="Your word, which stands until you change it.")
+    ] = None,
     output: Output = Format.TABLE,
     timeout: Timeout = 5.0,
     address: Address = None,

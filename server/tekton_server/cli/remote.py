@@ -20,7 +20,8 @@ from tekton import _convert, _watch
 from tekton._channel import Target
 from tekton._client import TektonClient
 from tekton._results import RegistryEvent
-from tekton.core.errors import CORE_COMPONENT, TektonError, UnavailableError
+from tekton.core.errors import CORE_COMPONENT, ComponentNotFoundError, TektonError, UnavailableError
+from tekton.core.ids import lookup_key
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import system_service_pb2 as system_pb
 from tekton.v1.system_service_pb2_grpc import SystemServiceStub
@@ -44,7 +45,10 @@ class Remote(TektonClient):
         host, port = self.target.host, self.target.port
         try:
             async with asyncio.timeout(_CONNECT):
-                _, writer = await asyncio.open_connection(host, port)
+                if self.target.is_socket:
+                    _, writer = await asyncio.open_unix_connection(host.removeprefix("unix:"))
+                else:
+                    _, writer = await asyncio.open_connection(host, port)
             writer.close()
         except TimeoutError:
             _refuse(f"nothing answers at {self.target} within {_CONNECT:g} s: is that the right machine")
@@ -85,6 +89,18 @@ class Remote(TektonClient):
         return _convert.plain(
             await self._system("SetSelfPreservation", system_pb.SetSelfPreservationRequest(mode=mode))
         )
+
+    async def missed(self, error: ComponentNotFoundError) -> ComponentNotFoundError:
+        """Complete the error of a component that is not there: who needs it all the same."""
+        wanted = lookup_key(str(error.details.get("component_id", "")))
+        try:
+            missing = (await self.get_dependency_graph())["missing"]
+        except TektonError:
+            return error
+        needed_by = [name for one in missing if lookup_key(one["component_id"]) == wanted for name in one["needed_by"]]
+        if not needed_by:
+            return error
+        return ComponentNotFoundError(f"{error}, and {', '.join(needed_by)} need{'s' * (len(needed_by) == 1)} it")
 
     async def register(self, request: registry_pb.RegisterComponentRequest) -> dict[str, Any]:
         """Register one instance."""
@@ -180,8 +196,8 @@ def _ended(run: Callable[[], ExitCode]) -> ExitCode:
 
 
 def sentence(error: TektonError) -> str:
-    """Give what went wrong in one sentence, and who says so where it is not Tekton."""
-    by = "" if error.component == CORE_COMPONENT else f" (says {error.component})"
+    """Give what went wrong in one sentence, and who says so where it is not Tekton, nor named in it."""
+    by = "" if error.component == CORE_COMPONENT or error.component in error.message else f" (says {error.component})"
     return f"{error.message}{by}"
 
 

@@ -16,6 +16,7 @@ from tekton_server import app
 from tekton_server.cli.display import Display, reachable
 from tekton_server.cli.logs import LogFile
 from tekton_server.config import ConfigError, Settings
+from tekton_server.fleet_files import Fleet, folder, load_fleet
 from tekton_server.host.process import raise_file_limit
 from tekton_server.live.system import PHASES
 from tekton_server.server import ListenError
@@ -40,11 +41,14 @@ _FORCE_DEADLINE = 5.0
 log = logging.getLogger(__name__)
 
 
-def run_up(settings: Settings, display: Display, log_file: LogFile, *, bare: bool = False) -> int:
-    """Run until stopped; gives the exit code. `bare`: the server alone."""
+def run_up(
+    settings: Settings, display: Display, log_file: LogFile, *, bare: bool = False, config: str | None = None
+) -> int:
+    """Run until stopped; gives the exit code. `bare`: the server alone. The files of the fleet are by `config`."""
     raise_file_limit()
     try:
-        return asyncio.run(_run(settings, display, log_file, bare))
+        fleet = None if bare else load_fleet(folder(config), settings.components.startup_timeout)
+        return asyncio.run(_run(settings, display, log_file, bare, fleet))
     except EXPECTED as error:
         _note(log_file, error)
         display.failed(str(error))
@@ -73,9 +77,9 @@ def _where(log_file: LogFile) -> str:
     return f"the traceback is in {log_file.path}"
 
 
-async def _run(settings: Settings, display: Display, log_file: LogFile, bare: bool) -> int:
+async def _run(settings: Settings, display: Display, log_file: LogFile, bare: bool, fleet: Fleet | None) -> int:
     signals = Signals()
-    running = asyncio.create_task(_serve(settings, display, log_file, bare), name="tekton")
+    running = asyncio.create_task(_serve(settings, display, log_file, bare, fleet), name="tekton")
     asked = asyncio.create_task(signals.first.wait(), name="signal")
     await asyncio.wait([asked, running], return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
@@ -128,14 +132,14 @@ class Signals:
             self.second.set()
 
 
-async def _serve(settings: Settings, display: Display, log_file: LogFile, bare: bool) -> None:
+async def _serve(settings: Settings, display: Display, log_file: LogFile, bare: bool, fleet: Fleet | None) -> None:
     def step(phase: str, text: str) -> None:
         if phase == PHASES[1] and not bare:
             # The first phase has taken the data directory: before, another Tekton may be writing this file.
             log_file.open(settings.data_path / "logs" / "tekton.log", settings.logs.max_bytes, settings.logs.keep)
         display.step(phase, text)
 
-    async with app.run(settings, step, bare=bare) as tekton:
+    async with app.run(settings, step, bare=bare, fleet=fleet) as tekton:
         if bare:
             display.serving(*_bare(settings, tekton.database), settings)
         else:

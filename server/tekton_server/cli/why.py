@@ -33,15 +33,19 @@ def why(
 ) -> None:
     """Tell why a component is not ready: what is unmet with it, and with what it needs, down to the causes.
 
-    The exit code is 1 where it is not ready, or needs directly what is not.
+    The exit code is 1 where it is not ready, needs directly what is not, or rests on what Tekton gave up on.
     """
+    from tekton.core.errors import ComponentNotFoundError
     from tekton_server.cli.exits import ExitCode
     from tekton_server.cli.output import plain_ascii, width, write
     from tekton_server.cli.remote import talk
     from tekton_server.cli.why_view import why_lines
 
     async def job(remote: Remote) -> ExitCode | None:
-        found = await remote.explain_component(component_id)
+        try:
+            found = await remote.explain_component(component_id)
+        except ComponentNotFoundError as error:
+            raise await remote.missed(error) from None
         if history:
             found["history"] = await _last(remote, component_id, history)
         write(found, output, lambda: why_lines(found, width(), plain=plain_ascii()), lambda: found["root_causes"])

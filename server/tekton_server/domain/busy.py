@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tekton.core.errors import InvalidTransitionError
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Instance
 from tekton_server.domain import instances
@@ -33,17 +32,3 @@ def judge(view: Overlay, command: JudgeBusy, now: datetime) -> Decision:
         return Decision((), None)
     cause = Cause(reason, evidence=command.evidence)
     return Decision(instances.walk(instance, (state,), cause, now=now, revision=view.revision), None)
-
-
-def check_claim(instance: Instance, state: ComponentState) -> None:
-    """Refuse that a beat says ready over a degradation that was judged; it ends with the lag.
-
-    Raises:
-        InvalidTransitionError: it does.
-    """
-    if blocked(instance) and state is ComponentState.READY:
-        allowed = [ComponentState.STOPPING.value, ComponentState.FAILED.value]
-        raise InvalidTransitionError(
-            "the event loop of this instance is blocked; it is ready again by itself when the lag is gone",
-            details={"from": instance.state.value, "to": state.value, "allowed": allowed},
-        )

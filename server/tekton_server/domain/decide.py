@@ -10,7 +10,16 @@ from tekton.core.errors import InvalidTransitionError
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
-from tekton_server.domain import busy, instance_commands, instances
+from tekton_server.domain import (
+    busy,
+    dependents,
+    instance_commands,
+    instances,
+    judged,
+    launch_ends,
+    launches,
+    startup,
+)
 from tekton_server.domain.commands import (
     AcknowledgeCommand,
     Command,
@@ -21,18 +30,35 @@ from tekton_server.domain.commands import (
     ForgetCommands,
     ForgetInstances,
     JudgeBusy,
+    JudgeDependencies,
     PostCommand,
     RegisterComponent,
+    RegisterModel,
+    RemoveBudget,
     RemoveComponent,
+    RemoveModel,
     ReportState,
     ReviveInstance,
+    SetBudget,
     StateReported,
     UpdateComponent,
+)
+from tekton_server.domain.launch_commands import (
+    AdoptLaunch,
+    BeginLaunch,
+    ClaimLaunch,
+    DeclareComponents,
+    DropLaunch,
+    EndLaunch,
+    ForgetLaunches,
+    SettleLaunch,
+    StopLaunch,
 )
 from tekton_server.domain.limits import REASON_CHARS
 from tekton_server.domain.overlay import Overlay
 from tekton_server.domain.registration import check_revision, register
 from tekton_server.domain.retention import forget
+from tekton_server.domain.routing import budget_terms, registering
 from tekton_server.domain.update import update
 from tekton_server.domain.validation import check_metadata, check_text
 
@@ -57,22 +83,28 @@ def decide(view: Overlay, command: Command, now: datetime) -> Decision:
 def _report(view: Overlay, command: ReportState, now: datetime) -> Decision:
     check_text("reason", command.reason, REASON_CHARS)
     check_metadata("metadata", command.metadata)
+    startup.check_extension(command.extend_startup, command.state)
     instance = instances.owned(view, command.component_id, command.instance_uuid, command.fencing_token)
     if not instance.leased and instance.state is not command.state:
         raise instances.stale(instance, "this instance has ended; register a new one")
     if command.claim:
         _check_claim(instance, command.state)
     states = path(instance.state, command.state)
-    if not states and busy.blocked(instance) and command.reason != busy.BLOCKED:
-        # From here on the instance itself says so, and it does not end with the lag.
+    if not states and judged.degraded(instance) and command.reason != instance.reason:
+        # From here on the instance itself says so, and it does not end with the judgement.
         states = (instance.state,)
-    cause = Cause(_why(command, states), evidence=command.metadata)
+    if not states and command.extend_startup:
+        # Whoever waits hears of it by the change, at whichever server.
+        states = (instance.state,)
+    cause = Cause(
+        _why(instance, command, states), evidence=command.metadata | startup.evidence_of(command.extend_startup)
+    )
     changes = instances.walk(instance, states, cause, now=now, revision=view.revision)
     return Decision(changes, StateReported(_after(instance, changes), instance.state))
 
 
 def _check_claim(instance: Instance, state: ComponentState) -> None:
-    busy.check_claim(instance, state)
+    judged.check_claim(instance, state)
     if instance.state is ComponentState.STOPPING and state not in (ComponentState.STOPPING, ComponentState.FAILED):
         raise InvalidTransitionError(
             "a beat does not take an instance out of stopping",
@@ -80,8 +112,10 @@ def _check_claim(instance: Instance, state: ComponentState) -> None:
         )
 
 
-def _why(command: ReportState, states: tuple[ComponentState, ...]) -> str:
+def _why(instance: Instance, command: ReportState, states: tuple[ComponentState, ...]) -> str:
     reason = command.reason or "reported"
+    if command.extend_startup and states == (instance.state,) and reason in _SAYS_NOTHING:
+        return startup.EXTENDED
     if states == (ComponentState.FAILED, ComponentState.STOPPING) and reason in _SAYS_NOTHING:
         return "stop_requested"
     return reason
@@ -117,6 +151,7 @@ def _remove(view: Overlay, command: RemoveComponent, now: datetime) -> Decision:
         ended = instances.end(instance, cause, now=now, revision=view.revision)
         changes += [*ended, *instance_commands.forgotten(view, instance.instance_uuid, cause)]
         changes.append(InstanceChange(_after(instance, ended), None, cause))
+    changes += launch_ends.removed(view, command.component_id, cause, now)
     changes.append(DefinitionChange(definition, None, cause))
     return Decision(tuple(changes), None)
 
@@ -176,10 +211,24 @@ _DECIDERS: Mapping[type[Command], Callable[[Overlay, Any, datetime], Decision]] 
     RemoveComponent: _remove,
     ExpireLease: _expire,
     JudgeBusy: busy.judge,
+    JudgeDependencies: dependents.judge,
     ReviveInstance: _revive,
     ForgetInstances: forget,
     PostCommand: instance_commands.post,
     AcknowledgeCommand: instance_commands.acknowledge,
     ExpireCommands: instance_commands.expire,
     ForgetCommands: instance_commands.forget,
+    ClaimLaunch: launches.claim,
+    BeginLaunch: launches.begin,
+    AdoptLaunch: launches.adopt,
+    DropLaunch: launches.drop,
+    StopLaunch: launch_ends.stop,
+    EndLaunch: launch_ends.end,
+    SettleLaunch: launches.settle,
+    DeclareComponents: launches.declare,
+    ForgetLaunches: launches.forget,
+    RegisterModel: registering.register,
+    RemoveModel: registering.remove,
+    SetBudget: budget_terms.set_terms,
+    RemoveBudget: budget_terms.remove,
 }

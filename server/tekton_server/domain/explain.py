@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,24 +11,28 @@ import msgspec
 from tekton.core.cycles import cycles_in, knots_in
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Component, Instance, View
-from tekton_server.domain import reasons
+from tekton.core.view import Component, Instance, Launch, LaunchPhase, View
+from tekton_server.domain import explain_launch, reasons
+from tekton_server.domain.dependents import resting_on
 
 # More than anybody reads; the nearest are told.
 CONDITIONS = 200
 CYCLES = 20
 _CAUSES_TOLD = 3
+_SHAKEN = ", but not everything that it rests on"
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """How one component is. `instance` is its best, then newest one; `waits_for` what of its needs is not ready.
+    """How one component is. `instance` is its best, then newest one; `launch` its claim where Tekton launches it.
 
-    `component` is None where it is not registered, and `component_id` then as it is called by who needs it.
+    `waits_for` is what of its needs is not ready, or rests on what Tekton gave up on. `component` is None where it is
+    not registered, and `component_id` then as it is called by who needs it.
     """
 
     component_id: str
     component: Component | None
     instance: Instance | None
+    launch: Launch | None
     waits_for: tuple[str, ...]
     root_cause: bool
 
@@ -40,7 +44,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sentence(self) -> str:
         """What is to be said after its id."""
-        return _sentence(self.component)
+        return _sentence(self.component, self.launch)
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -73,7 +77,9 @@ class Explanation(msgspec.Struct, frozen=True):
         if itself.root_cause and len(self.root_causes) == 1:
             return said
         if itself.component is not None and itself.component.ready:
-            said += f", but needs what is not: {', '.join(itself.waits_for[:_CAUSES_TOLD])}"
+            known = {lookup_key(one.component_id): one.component for one in self.conditions}
+            unready = [one for one in itself.waits_for if not _ready(known.get(lookup_key(one)))]
+            said += f", but needs what is not: {', '.join(unready[:_CAUSES_TOLD])}" if unready else _SHAKEN
         return f"{said}; {self._causes()}"
 
     def _causes(self) -> str:
@@ -89,11 +95,15 @@ class Explanation(msgspec.Struct, frozen=True):
 class _Node(NamedTuple):
     component_id: str
     component: Component | None
+    launch: Launch | None
     waits_for: tuple[str, ...]
 
 
 def explain(view: View, component: Component) -> Explanation:
-    """Follow what is not ready from a component on; what is ready is not looked behind."""
+    """Follow what is not ready from a component on; what is ready is not looked behind.
+
+    But where Tekton gave up on something all that rests on it is told so, also where others that are ready lie between.
+    """
     nodes, complete = _walk(view, component)
     knots, roots = _roots(nodes)
     cycles = cycles_in(knots, {name: node.waits_for for name, node in nodes.items()})
@@ -110,8 +120,10 @@ def explain(view: View, component: Component) -> Explanation:
 
 def _walk(view: View, component: Component) -> tuple[dict[str, _Node], bool]:
     """Breadth first, so that of too many the nearest are told; in the order in which dependencies were declared."""
+    given_up = [key for key, one in view.launches.items() if one.phase is LaunchPhase.GAVE_UP]
+    shaken = resting_on(view, [key for key in given_up if not _ready(view.get(key))])
     nodes: dict[str, _Node] = {}
-    waiting = deque([_node(view, component.definition.component_id)])
+    waiting = deque([_node(view, component.definition.component_id, shaken)])
     seen = {lookup_key(component.definition.component_id)}
     while waiting and len(nodes) < CONDITIONS:
         node = waiting.popleft()
@@ -119,20 +131,20 @@ def _walk(view: View, component: Component) -> tuple[dict[str, _Node], bool]:
         for other in node.waits_for:
             if lookup_key(other) not in seen:
                 seen.add(lookup_key(other))
-                waiting.append(_node(view, other))
+                waiting.append(_node(view, other, shaken))
     return nodes, not waiting
 
 
-def _node(view: View, component_id: str) -> _Node:
-    component = view.get(component_id)
+def _node(view: View, component_id: str, shaken: Collection[str]) -> _Node:
+    component, launch = view.get(component_id), view.launch(component_id)
     if component is None:
-        return _Node(component_id, None, ())
+        return _Node(component_id, None, launch, ())
     unmet: dict[str, str] = {}
     for need in component.definition.dependencies:
-        other = view.get(need)
-        if other is None or not other.ready:
-            unmet.setdefault(lookup_key(need), other.definition.component_id if other else need)
-    return _Node(component.definition.component_id, component, tuple(unmet.values()))
+        key, other = lookup_key(need), view.get(need)
+        if not _ready(other) or key in shaken:
+            unmet.setdefault(key, other.definition.component_id if other else need)
+    return _Node(component.definition.component_id, component, launch, tuple(unmet.values()))
 
 
 def _roots(nodes: Mapping[str, _Node]) -> tuple[list[list[str]], frozenset[str]]:
@@ -160,21 +172,32 @@ def _condition(node: _Node, root_cause: bool) -> Condition:
         component_id=node.component_id,
         component=node.component,
         instance=node.component.best if node.component else None,
+        launch=node.launch,
         waits_for=node.waits_for,
         root_cause=root_cause,
     )
 
 
-def _sentence(component: Component | None) -> str:
+def _ready(component: Component | None) -> bool:
+    return component is not None and component.ready
+
+
+def _sentence(component: Component | None, launch: Launch | None) -> str:
     if component is None:
         return "is not registered"
     best = component.best
+    words = explain_launch.words(launch) if launch is not None and not component.ready else ""
+    # Of a launch that runs, nothing may have been heard yet.
+    unheard = launch is not None and launch.active and launch.instance_uuid not in component.instances
+    pending = explain_launch.pending(launch) if launch is not None and unheard else ""
     if best is None:
-        return "has no instance"
+        said = words or pending
+        return f"has no instance: {said}" if said else "has no instance"
     if best.built_in:
         return "is a part of Tekton itself and ready"
     if component.status is ComponentState.READY:
         return "is ready"
     if component.status is not best.state:
         return f"is {component.status}: one instance is {best.state}, others are not"
-    return f"is {component.status}: {reasons.words(best.reason)}"
+    again = f"; since then {pending}" if pending and not best.leased else ""
+    return f"is {component.status}: {words or reasons.words(best.reason)}{again}"

@@ -14,11 +14,16 @@ def told(wanted: str, description: str, **bounds: Any) -> Meta:
     return Meta(description=description, extra={"wanted": wanted}, **bounds)
 
 
+# Seconds that a component has to become ready where nobody has said.
+STARTUP_TIMEOUT = 60.0
 _NOT_EMPTY = r"^[^\0]+\Z"
 _SECONDS = "a number of seconds over 0, at most a day"
 _COUNT = "a whole number from 1 to 1000"
 
-Word = Annotated[str, Meta(pattern=r"^[^\0]*\Z", max_length=131_071)]
+Word = Annotated[
+    str,
+    told("a text without NUL of at most 131,071 characters", "A word.", pattern=r"^[^\0]*\Z", max_length=131_071),
+]
 Command = Annotated[
     tuple[Word, ...],
     told(
@@ -28,7 +33,10 @@ Command = Annotated[
         max_length=4096,
     ),
 ]
-Name = Annotated[str, Meta(pattern=r"^[^\0=]+\Z", max_length=256)]
+Name = Annotated[
+    str,
+    told("a name of 1 to 256 characters without =", "A variable's name.", pattern=r"^[^\0=]+\Z", max_length=256),
+]
 SecretName = Annotated[
     str,
     told("a name of letters, digits, _, - and .", "The secret's name.", pattern=r"(?a)^[A-Za-z0-9_][\w.-]{0,127}\Z"),
@@ -44,6 +52,14 @@ Account = Annotated[
 Policy = Annotated[
     Literal["never", "on_failure", "always"],
     told("never, on_failure or always", "When it is started again after it ended by itself."),
+]
+Dependents = Annotated[
+    Literal["degrade", "restart", "leave"],
+    told(
+        "degrade, restart or leave",
+        "What happens with those that depend on it when it fails: they are degraded until it serves again, then also "
+        "started again where Tekton launched them; or nothing.",
+    ),
 ]
 SignalName = Annotated[
     str,
@@ -78,12 +94,19 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Restart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether and how often it is started again. `burst` restarts within `interval` seconds are the most."""
+    """Whether and how often it is started again. `burst` restarts within `interval` seconds are the most.
+
+    Who has served for `reset_after` seconds is well again: the next pause begins at the first bound.
+    """
 
     policy: Policy = "on_failure"
     burst: Annotated[int, told(_COUNT, "How many restarts within the interval.", ge=1, le=1000)] = 5
     interval: Annotated[float, told(_SECONDS, "Over how many seconds they are counted.", gt=0, le=86400)] = 300.0
     backoff: Backoff = Backoff()
+    reset_after: Annotated[
+        float, told(_SECONDS, "For how many seconds it has to serve until the pauses begin anew.", gt=0, le=86400)
+    ] = 120.0
+    dependents: Dependents = "degrade"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,6 +153,12 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         float, told(_SECONDS, "Seconds from that signal to SIGKILL where a caller names none.", gt=0, le=86400)
     ] = 30.0
     startup_timeout: Annotated[
-        float, told(_SECONDS, "Seconds from its launch until it must be ready.", gt=0, le=86400)
-    ] = 60.0
+        float,
+        told(
+            _SECONDS,
+            "Seconds from its launch until it must be ready; components.startup_timeout of tekton.json by default.",
+            gt=0,
+            le=86400,
+        ),
+    ] = STARTUP_TIMEOUT
     limits: Limits = Limits()

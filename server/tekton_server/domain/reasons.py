@@ -6,17 +6,27 @@ from collections.abc import Mapping
 
 from tekton_server.domain.busy import BLOCKED
 from tekton_server.domain.decide import EXPIRED
+from tekton_server.domain.dependents import WITH_AGAIN, WITHOUT
+from tekton_server.domain.healing import GAVE_UP
+from tekton_server.domain.startup import EXTENDED
 
 _WORDS: Mapping[str, str] = {
     "registered": "it has registered and said no more since",
     "reported": "it said so itself",
     EXPIRED: "no heartbeat came for its whole timeout",
     BLOCKED: "its event loop is blocked",
+    GAVE_UP: "Tekton gave up on it",
+    WITHOUT: "what it depends on has failed",
+    WITH_AGAIN: "what it depends on serves again",
     "heartbeat_resumed": "it beats again after its timeout, and is on its way",
+    EXTENDED: "it asked for more time to start",
     "deregistered": "it was deregistered",
     "goodbye": "it said goodbye",
     "superseded": "a newer instance at its address took its place",
     "replaced": "another component took its address",
+    "process_exited": "its process ended",
+    "startup_failed": "its program did not begin",
+    "stop_requested": "it was asked to stop",
 }
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from tekton.core.ids import lookup_key
-from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
+from tekton.core.view import Cause, Change, Definition, DefinitionChange, Instance, InstanceChange, LaunchChange
 from tekton_server.domain.commands import Decision, ForgetInstances
 from tekton_server.domain.instance_commands import forgotten
+from tekton_server.domain.launches import RETENTION, forgettable
 from tekton_server.domain.overlay import Overlay
 
-_CAUSE = Cause("retention")
+_CAUSE = Cause(RETENTION)
 
 
 def ended_since(instance: Instance) -> datetime | None:
@@ -35,8 +36,18 @@ def forget(view: Overlay, command: ForgetInstances, now: datetime) -> Decision:
         remaining[key] = left - 1
         definition = view.definition(key)
         if left == 1 and definition is not None:
-            changes.append(DefinitionChange(definition, None, _CAUSE))
+            changes += _component(view, definition)
     return Decision(tuple(changes), None)
+
+
+def _component(view: Overlay, definition: Definition) -> list[Change]:
+    """Forget a component with its launch; one of which a process runs, or is about to, stays."""
+    launch = view.launch(definition.component_id)
+    if launch is None:
+        return [DefinitionChange(definition, None, _CAUSE)]
+    if not forgettable(launch):
+        return []
+    return [LaunchChange(launch, None, _CAUSE), DefinitionChange(definition, None, _CAUSE)]
 
 
 def _over(instance: Instance, before: datetime) -> bool:

@@ -189,11 +189,11 @@ class LocalLauncher(Launcher):
 
     async def _clean_up(self, files: LaunchFiles) -> None:
         """After a shim that could not say how it ended: it was killed, and may have left processes behind."""
-        if not files.begun() or files.exit() is not None or files.alive():
+        if not files.begun() or files.over() or files.alive():
             return
-        await asyncio.to_thread(kill_left_behind, files.instance_uuid)
+        stragglers = await asyncio.to_thread(kill_left_behind, files.instance_uuid)
         try:
-            files.write_lost()
+            files.write_over(stragglers)
         except OSError as error:
             # Whoever asks again finds nobody either; it is recorded when there is room.
             log.warning("the end of %s cannot be recorded: %s", files.base, error.strerror or error)

@@ -30,6 +30,11 @@ class Evictions:
     def __len__(self) -> int:
         return len(self._overdue)
 
+    @property
+    def waiting(self) -> frozenset[str]:
+        """Whose turn has not come yet, by their uuids."""
+        return frozenset(lease.instance_uuid for lease in self._overdue)
+
     def add(self, lease: Lease) -> None:
         """The time of a lease is over; it is not in the queue yet."""
         self._overdue.append(lease)

@@ -8,7 +8,7 @@ import msgspec
 
 from tekton.core.errors import CompactedError, SlowWatcherError
 from tekton.core.ids import Token, lookup_key
-from tekton.core.view import CommandChange, Commit, Definition, DefinitionChange, Instance, View
+from tekton.core.view import CommandChange, Commit, Definition, DefinitionChange, Instance, InstanceChange, View
 from tekton_server.live.audience import Audience, Member
 
 RING = 10_000
@@ -151,7 +151,7 @@ def fold_facts(view: View, commit: Commit) -> Folded:
     definitions: dict[str, Definition] = {}
     entering: dict[str, tuple[Instance, ...]] = {}
     for change in commit.changes:
-        if isinstance(change, CommandChange):
+        if not isinstance(change, DefinitionChange | InstanceChange):
             continue
         if isinstance(change, DefinitionChange):
             key = lookup_key(change.key)

@@ -13,6 +13,8 @@ from tekton.core.errors import TektonError
 from tekton.core.ids import lookup_key
 from tekton.core.view import Commit, Instance, InstanceChange, View
 from tekton_server.domain.commands import ForgetCommands, ForgetInstances
+from tekton_server.domain.launch_commands import ForgetLaunches
+from tekton_server.domain.launches import forgettable
 from tekton_server.domain.overlay import Tombstone
 from tekton_server.domain.retention import ended_since
 from tekton_server.live.writer import Writer
@@ -102,6 +104,7 @@ class Housekeeping:
             chosen = tuple(due[start : start + _AT_ONCE])
             await self._writer.submit(ForgetInstances(instance_uuids=chosen, before=before, last_before=last_before))
         await self._forget_commands(now - timedelta(seconds=self._retention.command))
+        await self._forget_launches(last_before)
         for uuid in [uuid for uuid, at in self._buried.items() if at < now - timedelta(hours=24)]:
             del self._buried[uuid], self._tombstones[uuid]
 
@@ -110,6 +113,15 @@ class Housekeeping:
         for start in range(0, len(due), _AT_ONCE):
             chosen = tuple(due[start : start + _AT_ONCE])
             await self._writer.submit(ForgetCommands(command_ids=chosen, before=before))
+
+    async def _forget_launches(self, before: datetime) -> None:
+        due = [
+            launch.component_id
+            for launch in self._view.launches.values()
+            if launch.since < before and forgettable(launch) and not self._view.count_instances(launch.component_id)
+        ]
+        for start in range(0, len(due), _AT_ONCE):
+            await self._writer.submit(ForgetLaunches(component_ids=tuple(due[start : start + _AT_ONCE]), before=before))
 
     def _due(self, instance_uuid: str, before: datetime, last_before: datetime) -> bool:
         instance = self._view.instance(instance_uuid)

@@ -12,7 +12,7 @@ from tekton.core.errors import TektonError
 from tekton_server.domain.commands import ExpireLease
 from tekton_server.live import grace
 from tekton_server.live.evictions import Evictions
-from tekton_server.live.lease import Clock, Lease
+from tekton_server.live.lease import Clock, Lease, Timing
 from tekton_server.live.outages import DATABASE, GATEWAY, LOOP, Outages, Over, matters
 from tekton_server.live.ownership import Ownership
 from tekton_server.live.pace import Pace
@@ -60,6 +60,24 @@ class Judge:
     def watch(self, lease: Lease) -> None:
         """Judge a lease from now on, a full timeout after its last beat."""
         self._wheel.put(lease, lease.counted_from + lease.terms.silence)
+
+    def retime(self, timing: Timing) -> None:
+        """Take other terms. A lease on a stream is judged by the former ones until its client is told these.
+
+        All others get one full timeout of the new ones from now.
+        """
+        now, overdue = self._clock(), self.evictions.waiting
+        self._pace.configure(timing)
+        self._pace.follow(len(self._leases), now)
+        self._wheel = Wheel(TICK, now)
+        for lease in self._leases.values():
+            if lease.session is None:
+                lease.terms = self._pace.timing
+                lease.pardoned, lease.proved = now, 0.0
+            if lease.judging is None and lease.instance_uuid not in overdue:
+                # No later than the new terms want it, though it may be early for the former ones.
+                soonest = now + self._pace.timing.silence
+                self._wheel.put(lease, min(soonest, lease.counted_from + lease.terms.silence))
 
     def part(self, part: str, up: bool) -> None:
         """A part through which beats come went down, or is up again."""
@@ -143,12 +161,20 @@ class Judge:
                 self.watch(lease)
 
     @property
-    def _held(self) -> bool:
-        """Whether nobody may be judged now."""
-        late = self._clock() - self._tick_at > self._part(SLOW, SLOW_SHARE)
+    def trouble(self) -> str | None:
+        """Why nobody may be judged now, in words; None where nothing of ours is ill."""
         # What is wrong with the database is asked as of now: an outage may have begun since the last tick.
-        outage = self.outages.everybodys or self._writer.down_since is not None
-        return self._draining or late or outage or self.preservation.active
+        if self._writer.down_since is not None:
+            return "the database does not answer"
+        if self.outages.everybodys:
+            return "something between Tekton and its components is down"
+        if self._draining or self._clock() - self._tick_at > self._part(SLOW, SLOW_SHARE):
+            return "this server runs late"
+        return "self-preservation is on" if self.preservation.active else None
+
+    @property
+    def _held(self) -> bool:
+        return self.trouble is not None
 
     def _cut_off(self, lease: Lease) -> bool:
         """Whether the way by which a lease beats may be down: who comes another way is judged all the same."""

@@ -49,6 +49,8 @@ class Membership:
         self.lease = takeover.every
         # Since when this server has renewed in time, without a gap.
         self._renewed = self._since = clock()
+        self.met = asyncio.Event()
+        """Set once the other servers are known."""
 
     async def join(self) -> None:
         """Become one of the servers. One that is alone by construction takes over what any other left behind.
@@ -59,6 +61,7 @@ class Membership:
         await self._store.join(self._address)
         if self._alone:
             await self._store.be_alone()
+            self.met.set()
 
     async def leave(self) -> None:
         """Give everything up at once, in a stop in order. Where that cannot be said, the others find out themselves."""
@@ -107,6 +110,7 @@ class Membership:
 
     def _follow(self, others: frozenset[UUID]) -> None:
         known, self._ownership.others = self._ownership.others, others
+        self.met.set()
         # At most so long after a beat its row is written and the server that heard it has said so.
         self._ownership.slack = 2 * FLUSH_INTERVAL + 2 * self.lease / RENEWALS if others else 0.0
         self._leases.beats.figures = bool(others)

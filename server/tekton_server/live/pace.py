@@ -24,6 +24,11 @@ class Pace:
         self._lowered_at = float("-inf")
         self.timing = configured
 
+    def configure(self, configured: Timing) -> None:
+        """Take other terms; how much longer they have to be is seen by the next `follow`."""
+        self._configured = self.timing = configured
+        self._step = 0
+
     def follow(self, leases: int, now: float) -> None:
         """Look at how many leases there are: up at once, down by one step in a timeout at most."""
         step = next_step(self._step, leases, self._configured.interval, self._ceiling)

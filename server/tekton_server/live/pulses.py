@@ -12,7 +12,7 @@ from tekton.core.errors import StaleSessionError, TektonError
 from tekton.core.ids import Token, lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import View
-from tekton_server.domain import busy
+from tekton_server.domain import judged
 from tekton_server.domain.commands import ReportState, ReviveInstance, StateReported
 from tekton_server.domain.decide import CLAIMED, revivable
 from tekton_server.domain.instances import not_found, stale
@@ -195,7 +195,7 @@ class Pulses:
         if state is None or state.value == lease.claimed:
             return None
         instance = self.view.instance(lease.instance_uuid)
-        recorded = instance is not None and instance.state is state and not busy.blocked(instance)
+        recorded = instance is not None and instance.state is state and not judged.degraded(instance)
         if recorded and not lease.claims_in_flight:
             lease.claimed = state.value
             return None

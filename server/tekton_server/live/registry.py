@@ -22,17 +22,26 @@ from tekton_server.live.admission import Admission
 from tekton_server.live.beats import BeatFeed
 from tekton_server.live.commands import CommandDesk
 from tekton_server.live.fanout import Hub
+from tekton_server.live.fleet import Fleet
 from tekton_server.live.follower import Follower
 from tekton_server.live.freshness import Freshness
+from tekton_server.live.healing.healer import Healer, Healing
+from tekton_server.live.healing.launches import Launches
+from tekton_server.live.healing.steady import Steady
 from tekton_server.live.housekeeping import Housekeeping, Retention
 from tekton_server.live.lease import Timing
 from tekton_server.live.leases import LeaseTable
+from tekton_server.live.lifecycle import Lifecycle
 from tekton_server.live.membership import Membership, server_lease
 from tekton_server.live.metrics import Batches
 from tekton_server.live.neighbours import Neighbours
 from tekton_server.live.pace import BEATS_PER_SECOND
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
+from tekton_server.live.readiness import Readiness
+from tekton_server.live.routing.desk import RoutingDesk
+from tekton_server.live.routing.terms import DEFAULT as ROUTING
+from tekton_server.live.routing.terms import RoutingTerms
 from tekton_server.live.sessions import SessionRegistry
 from tekton_server.live.silence import Silence
 from tekton_server.live.switches import Switches
@@ -71,6 +80,7 @@ class LiveRegistry:
         *,
         address: str,
         alone: bool,
+        routing: RoutingTerms = ROUTING,
     ) -> None:
         self.server_id = uuid4()
         self.view: View = loaded.view
@@ -101,8 +111,25 @@ class LiveRegistry:
         self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
         self.admission = Admission(lambda: self.leases.timing, self.leases.now)
         self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
+        self.routing = RoutingDesk(
+            self.view, routing, engine, self.leases.now,
+            suspect=lambda one: self.leases.stamp(one).suspect, several=lambda: bool(self.leases.ownership.others),
+            confirm=self.confirm,
+        )  # fmt: skip
         self.switches = Switches(SwitchStore(engine), self.leases.judge.preservation)
+        self.lifecycle = Lifecycle(
+            self.view, self.writer, self.leases, str(self.server_id), self.confirm, self.membership.met.wait
+        )
+        readiness = Readiness(self.view, self.lifecycle.bells, self.lifecycle.site.extensions, self.leases.now)
+        self.fleet = Fleet(self.view, self.lifecycle, readiness, self.confirm)
+        self.healer: Healer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def heal(self, terms: Healing) -> None:
+        """Have what fails of the launches of this server started again, before it starts."""
+        hands = Launches(self.lifecycle.site, self.lifecycle, self.store.last_changes)
+        clock = Steady(self.leases.now, self.lifecycle.site.now)
+        self.healer = Healer(self.view, self.writer, hands, terms, lambda: self.leases.judge.trouble, clock)
 
     @classmethod
     async def open(
@@ -116,6 +143,7 @@ class LiveRegistry:
         *,
         address: str = "",
         alone: bool = False,
+        routing: RoutingTerms = ROUTING,
     ) -> LiveRegistry:
         """Load the store, wire everything up, and join the servers on the database.
 
@@ -130,9 +158,10 @@ class LiveRegistry:
         last_batch = head.batch_id if head.revision == loaded.view.revision else None
         live = cls(
             loaded, store, engine, database, timing, retention, last_batch, parts, beats_per_second,
-            address=address, alone=alone,
+            address=address, alone=alone, routing=routing,
         )  # fmt: skip
         await live.membership.join()
+        await live.routing.learning.load()
         return live
 
     def build_in(self, host: str, port: int) -> None:
@@ -154,7 +183,12 @@ class LiveRegistry:
             "takeover": self.takeover.run(),
             "neighbours": self.neighbours.run(),
             "follower": self.follower.run(),
+            "launches": self.lifecycle.run(),
+            "what was learnt of models": self.routing.learning.run(),
+            "budgets": self.routing.budgets.run(),
         }
+        if self.healer is not None:
+            jobs["healing"] = self.healer.run()
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=name)
             task.add_done_callback(lambda done: _report(done, on_failure))
@@ -192,6 +226,7 @@ class LiveRegistry:
 
     def end_watches(self, reconnect_after: float) -> None:
         """End streams in good order: watchers are told the end, heartbeat clients to come back later."""
+        self.fleet.close()
         self.hub.close()
         self.feed.close()
         self.commands.close()
@@ -199,6 +234,8 @@ class LiveRegistry:
 
     async def stop(self) -> None:
         """Stop the background tasks, storing the last beats, leave the leases to others, and close the connections."""
+        self.fleet.close()
+        await self.fleet.closed()
         await self._freshness.close()
         for task in self._tasks:
             task.cancel()
@@ -213,7 +250,11 @@ class LiveRegistry:
             _tell(change)
         self.leases.on_commit(commit, ours)
         self.commands.on_commit(commit)
+        self.lifecycle.on_commit(commit)
+        if self.healer is not None:
+            self.healer.on_commit(commit)
         self.housekeeping.on_commit(commit)
+        self.routing.on_commit(commit)
         self.hub.publish(commit)
         self.batches.commit()
 

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tekton.core.errors import TektonError, UnavailableError, ValidationError
-from tekton.v1 import errors_pb2
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.domain import limits
 from tekton_server.domain.commands import Registered
 from tekton_server.live.lease import Timing
 from tekton_server.live.writer import Writer
-from tekton_server.services import convert, read
-
-# A thousand refusals stay below the 4 MB that gRPC clients take by default.
-_MOST_MESSAGE = 512
-_MOST_DETAILS = 2048
+from tekton_server.services import convert, read, refusal
 
 Answer = Registered | TektonError
 _Result = registry_pb.BatchRegisterComponentsResponse.Result
 
 
 async def register(
-    writer: Writer, request: registry_pb.BatchRegisterComponentsRequest, machine: str, within: float
+    writer: Writer,
+    request: registry_pb.BatchRegisterComponentsRequest,
+    machine: str,
+    within: float,
+    configured: Callable[[str], tuple[str, ...]],
 ) -> list[Answer]:
-    """Register every item, and give what became of each in the same order.
+    """Register every item, and give what became of each in the same order. `configured` gives what the operator says
+    that a component needs.
 
     Raises:
         ValidationError: there is no item, or too many.
@@ -36,7 +35,7 @@ async def register(
     count, most = len(request.components), limits.BATCH_ITEMS
     if not 1 <= count <= most:
         raise ValidationError.of("components", f"must have 1 to {most} items", "max_items", limit=most)
-    queued = [_queued(writer, item, machine) for item in request.components]
+    queued = [_queued(writer, item, machine, configured(item.component_id)) for item in request.components]
     waiting = [one for one in queued if isinstance(one, asyncio.Future)]
     if waiting:
         await asyncio.wait(waiting, timeout=within)
@@ -48,10 +47,10 @@ async def register(
 
 
 def _queued(
-    writer: Writer, item: registry_pb.RegisterComponentRequest, machine: str
+    writer: Writer, item: registry_pb.RegisterComponentRequest, machine: str, configured: tuple[str, ...]
 ) -> asyncio.Future[Registered] | TektonError:
     try:
-        return writer.submit_nowait(read.register(item, machine), request=read.request_of(item))
+        return writer.submit_nowait(read.register(item, machine, configured), request=read.request_of(item))
     except TektonError as error:
         return error
 
@@ -100,13 +99,4 @@ def response(
 
 
 def _refused(component_id: str, error: TektonError) -> _Result:
-    small = len(json.dumps(error.details)) <= _MOST_DETAILS
-    details = error.details if small else {"truncated": True}
-    body = errors_pb2.Error(
-        message=error.message[:_MOST_MESSAGE],
-        code=error.number,
-        reason=errors_pb2.ErrorReason.Value.Value(error.reason),
-        component=error.component,
-        details=convert.struct(details),
-    )
-    return _Result(success=False, component_id=component_id[:64], error=body)
+    return _Result(success=False, component_id=component_id[:64], error=refusal.told(error))

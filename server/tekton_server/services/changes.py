@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from tekton.core.ids import lookup_key
 from tekton.core.view import (
     Cause,
-    CommandChange,
     Component,
     Definition,
     DefinitionChange,
@@ -53,7 +52,8 @@ def registry_events(folded: Folded, selector: Selector, view: View) -> Iterator[
 def _standing(folded: Folded) -> Iterator[tuple[RegistryChange, Definition | None]]:
     """Give the changes of a commit, each with its component's definition as it stands at that place in the commit.
 
-    Commands are no watched kind: a commit of nothing else has no events, and its revision is told by the next bookmark.
+    Others than these two are no watched kinds: a commit of nothing else has no events, and its revision is told by the
+    next bookmark.
     """
     standing = dict[str, Definition | None](folded.definitions)
     for change in reversed(folded.commit.changes):
@@ -63,7 +63,7 @@ def _standing(folded: Folded) -> Iterator[tuple[RegistryChange, Definition | Non
         if isinstance(change, DefinitionChange):
             standing[lookup_key(change.key)] = change.new
             yield change, change.new
-        elif not isinstance(change, CommandChange):
+        elif isinstance(change, InstanceChange):
             yield change, standing.get(lookup_key(change.component_id))
 
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from tekton.core.ids import lookup_key
 from tekton.core.view import Cause, Component, Instance
 from tekton.v1 import lifecycle_service_pb2 as pb
-from tekton_server.domain import explain, explain_notes
+from tekton_server.domain import explain, explain_launch, explain_notes
 from tekton_server.domain.explain import Condition, Explanation
 from tekton_server.domain.explain_notes import Liveness
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import convert
+from tekton_server.services import convert, starting
 from tekton_server.services.base import now
 from tekton_server.services.graphs import texts
 from tekton_server.storage.errors import StorageUnavailableError
@@ -112,7 +112,11 @@ class Explanations:
             message=f"{found.component_id} {found.sentence}",
             waits_for=found.waits_for,
             root_cause=found.root_cause,
+            status_detail=starting.detail(found.launch),
         )
+        if found.launch is not None:
+            held = self._live.healer.held(found.component_id) if self._live.healer is not None else ""
+            notes += explain_launch.notes(found.launch, held)
         if found.instance is not None:
             self._fill_in(message, found.instance)
             known = (evidence or {}).get(found.instance.instance_uuid)

@@ -5,6 +5,7 @@ Labels are bounded: RPCs of the contract, gRPC status codes, kinds of watch, par
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -18,6 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from tekton.core.view import LaunchPhase
 from tekton_server.build import BUILD
 from tekton_server.live.metrics import Calls, Histogram, OwnProcess, Telemetry
 from tekton_server.live.registry import LiveRegistry
@@ -51,7 +53,9 @@ class _Figures(Collector):
         yield from _registry(self._live)
         yield from _leases(self._live)
         yield from _evictions(self._live)
+        yield from _launches(self._live)
         yield from _journal(self._live)
+        yield from _routing(self._live)
         yield from _process(self._telemetry.process)
 
 
@@ -121,6 +125,20 @@ def _evictions(live: LiveRegistry) -> Iterator[Metric]:
     yield _gauge("tekton_evictions_waiting", "Leases whose time is over and that are kept.", len(evictions))
 
 
+def _launches(live: LiveRegistry) -> Iterator[Metric]:
+    phases = GaugeMetricFamily("tekton_launches", "Components that Tekton launches, by phase.", labels=("phase",))
+    counts = Counter(launch.phase for launch in live.view.launches.values())
+    for phase in LaunchPhase:
+        phases.add_metric((phase.value,), counts[phase])
+    yield phases
+    healer = live.healer
+    made = "Restarts of components that healing made, at whichever server."
+    yield CounterMetricFamily("tekton_launch_restarts", made, healer.restarts if healer else 0)
+    waiting = "Components that wait to be started again."
+    yield _gauge("tekton_healing_waiting", waiting, healer.waiting if healer else 0)
+    yield _gauge("tekton_healing_held", "1 while healing is held back.", bool(healer and healer.trouble))
+
+
 def _journal(live: LiveRegistry) -> Iterator[Metric]:
     yield _gauge("tekton_journal_revision", "The last revision of the registry.", live.view.revision)
     yield CounterMetricFamily("tekton_journal_commits", "Commits that were folded.", live.batches.commits)
@@ -129,6 +147,22 @@ def _journal(live: LiveRegistry) -> Iterator[Metric]:
     yield sizes
     yield _gauge("tekton_writer_waiting", "Writes that wait for their turn.", live.writer.waiting)
     yield _gauge("tekton_database_up", "0 while the database does not answer.", live.writer.down_since is None)
+
+
+def _routing(live: LiveRegistry) -> Iterator[Metric]:
+    desk, figures = live.routing, live.routing.figures
+    yield _gauge("tekton_models", "Models in the catalogue.", len(desk.catalogue.models))
+    yield _gauge("tekton_models_cooling_down", "Those of them that are out for a while.", len(desk.cooldowns.out()))
+    yield CounterMetricFamily("tekton_model_cooldowns", "How often a model went out.", desk.cooldowns.openings)
+    decisions = CounterMetricFamily("tekton_route_decisions", "Tasks that asked for a model.", labels=("result",))
+    decisions.add_metric(("chosen",), figures.chosen - figures.flagged)
+    decisions.add_metric(("flagged",), figures.flagged)
+    decisions.add_metric(("refused",), figures.refused)
+    outcomes = CounterMetricFamily("tekton_route_outcomes", "Outcomes that were told.", labels=("result",))
+    outcomes.add_metric(("succeeded",), figures.succeeded)
+    outcomes.add_metric(("failed",), figures.failed)
+    refused = CounterMetricFamily("tekton_budget_refusals", "Leases that did not fit.", desk.budgets.refused)
+    yield from (decisions, outcomes, refused)
 
 
 def _process(process: OwnProcess) -> Iterator[Metric]:

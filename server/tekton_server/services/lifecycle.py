@@ -1,4 +1,4 @@
-"""LifecycleService: report, read, explain and watch states, who needs whom, and give commands."""
+"""LifecycleService: start and stop; report, read, explain and watch states; who needs whom; and give commands."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import lifecycle_service_pb2_grpc as lifecycle_grpc
 from tekton_server.domain.instance_commands import no_command
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import convert, history, instance_commands, read, reply, sse
+from tekton_server.services import convert, history, instance_commands, read, reply, sse, starting
 from tekton_server.services.base import Context, Servicer, now
 from tekton_server.services.explain import Explanations
+from tekton_server.services.fleets import Fleets
 from tekton_server.services.graphs import Graphs
 from tekton_server.services.selector import Selector
 from tekton_server.services.watches import StateWatches
@@ -28,6 +29,7 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         super().__init__(live)
         self._watches, self._events = StateWatches(live), sse.StateEvents(live)
         self._graphs, self._explanations = Graphs(live), Explanations(live)
+        self._fleets = Fleets(live)
 
     async def UpdateComponentState(
         self, request: lifecycle_pb.UpdateComponentStateRequest, context: Context
@@ -40,7 +42,33 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         self, request: lifecycle_pb.GetComponentStatusRequest, context: Context
     ) -> lifecycle_pb.GetComponentStatusResponse:
         """Read the state of a component."""
-        return convert.status(await self.component(request.component_id), self.live.leases, now())
+        found = await self.component(request.component_id)
+        answer = convert.status(found, self.live.leases, now())
+        if (detail := starting.detail(self.live.view.launch(request.component_id))) is not None:
+            answer.status_detail.CopyFrom(detail)
+        return answer
+
+    async def StartComponent(
+        self, request: lifecycle_pb.StartComponentRequest, context: Context
+    ) -> lifecycle_pb.StartComponentResponse:
+        """Start a component."""
+        self.live.fleet.starts(request.component_id)
+        return await starting.start(self.live.lifecycle, request)
+
+    async def StopComponent(
+        self, request: lifecycle_pb.StopComponentRequest, context: Context
+    ) -> lifecycle_pb.StopComponentResponse:
+        """Stop a component."""
+        if not request.instance_uuid:
+            self.live.fleet.stops(request.component_id)
+        return await starting.stop(self.live.lifecycle, request)
+
+    async def RestartComponent(
+        self, request: lifecycle_pb.RestartComponentRequest, context: Context
+    ) -> lifecycle_pb.RestartComponentResponse:
+        """Restart a component."""
+        self.live.fleet.starts(request.component_id)
+        return await starting.restart(self.live.lifecycle, request)
 
     async def GetDependencyGraph(
         self, request: lifecycle_pb.GetDependencyGraphRequest, context: Context
@@ -101,6 +129,38 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         if found is None:
             raise no_command(request.component_id, command_id)
         return instance_commands.status(found)
+
+    async def PlanStart(self, request: lifecycle_pb.PlanStartRequest, context: Context) -> lifecycle_pb.FleetPlan:
+        """Tell what a start would do."""
+        return await self._fleets.plan(request)
+
+    async def StartComponents(
+        self, request: lifecycle_pb.StartComponentsRequest, context: Context
+    ) -> AsyncIterator[lifecycle_pb.FleetProgress]:
+        """Start components and what they need."""
+        async for message in self._fleets.messages(await self._fleets.start(request)):
+            yield message
+
+    async def StreamStartComponents(
+        self, request: lifecycle_pb.StartComponentsRequest, context: Context
+    ) -> AsyncIterator[HttpBody]:
+        """Start components and what they need, as server-sent events."""
+        async for body in self._fleets.bodies(await self._fleets.start(request)):
+            yield reply.encoded(HttpBody, body)
+
+    async def StopComponents(
+        self, request: lifecycle_pb.StopComponentsRequest, context: Context
+    ) -> AsyncIterator[lifecycle_pb.FleetProgress]:
+        """Stop components in the reverse order."""
+        async for message in self._fleets.messages(await self._fleets.stop(request)):
+            yield message
+
+    async def StreamStopComponents(
+        self, request: lifecycle_pb.StopComponentsRequest, context: Context
+    ) -> AsyncIterator[HttpBody]:
+        """Stop components in the reverse order, as server-sent events."""
+        async for body in self._fleets.bodies(await self._fleets.stop(request)):
+            yield reply.encoded(HttpBody, body)
 
     def _command(self, component_id: str, command_id: str) -> InstanceCommand | None:
         found = self.live.commands.get(command_id)

@@ -14,7 +14,7 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from tekton.core.errors import StaleSessionError
+from tekton.core.errors import StaleSessionError, UnavailableError
 from tekton.core.ids import Token
 from tekton_server.live.fanout import Folded
 from tekton_server.live.registry import LiveRegistry
@@ -120,6 +120,22 @@ async def passing(name: str, messages: AsyncIterator[Message | None]) -> AsyncIt
         yield _body(_end("lease_ended"))
         return
     yield _body(_end())
+
+
+async def progress(messages: AsyncIterator[Message]) -> AsyncIterator[bytes]:
+    """Render what goes on until it is done, each message by the name in its `event`."""
+    try:
+        async for message in messages:
+            yield _body(_frame(getattr(message, "event", ""), to_json(message)))
+    except UnavailableError:
+        yield _body(_end())
+
+
+async def document(messages: AsyncIterator[Message]) -> AsyncIterator[bytes]:
+    """Render the only message of a stream as the JSON that it is."""
+    async for message in messages:
+        data = to_json(message).encode()
+        yield HttpBody(content_type="application/json", data=data).SerializeToString()
 
 
 def to_json(message: Message) -> str:

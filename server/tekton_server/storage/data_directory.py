@@ -17,7 +17,14 @@ class EmbeddedPostgresError(Exception):
 
 
 class DataDirectoryLocked(EmbeddedPostgresError):
-    """Another Tekton owns the data directory."""
+    """Another Tekton owns the data directory; `owner` says which, as far as it is known."""
+
+    def __init__(self, data_dir: Path, pid: str) -> None:
+        self.owner = f"pid {pid or 'unknown'}"
+        super().__init__(
+            f"The data directory {data_dir} is in use by another Tekton ({self.owner}); "
+            "stop that one, or give this one a directory of its own with --data-dir."
+        )
 
 
 class DataDirectoryUnusable(EmbeddedPostgresError):
@@ -56,10 +63,7 @@ class DataDirectoryLock:
         if not _try_lock(fd):
             owner = os.read(fd, 32).decode(errors="replace").strip()
             os.close(fd)
-            raise DataDirectoryLocked(
-                f"The data directory {self.data_dir} is in use by another Tekton (pid {owner or 'unknown'}); "
-                "stop that one, or give this one a directory of its own with --data-dir."
-            )
+            raise DataDirectoryLocked(self.data_dir, owner)
         self._fd = fd
         # Only for the sentence above; on a full disk it has to do without.
         with contextlib.suppress(OSError):

@@ -13,7 +13,8 @@ import msgspec
 
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
-from tekton.core.records import CommandKind, CommandState
+from tekton.core.model_records import Budget, BudgetTerms, ModelFacts, RegisteredModel
+from tekton.core.records import BudgetChange, CommandKind, CommandState, ModelChange
 from tekton.core.view import (
     Cause,
     Change,
@@ -24,6 +25,10 @@ from tekton.core.view import (
     Instance,
     InstanceChange,
     InstanceCommand,
+    Launch,
+    LaunchChange,
+    LaunchDesired,
+    LaunchPhase,
 )
 from tekton_server.storage.requests import Answered, RequestKey
 
@@ -37,7 +42,19 @@ _decode_cause = msgspec.json.Decoder(Cause).decode
 _decode_definition = msgspec.json.Decoder(Definition).decode
 _decode_instance = msgspec.json.Decoder(Instance).decode
 _decode_command = msgspec.json.Decoder(InstanceCommand).decode
-_KINDS: dict[type[Change], str] = {DefinitionChange: "component", InstanceChange: "instance", CommandChange: "command"}
+_decode_launch = msgspec.json.Decoder(Launch).decode
+_decode_model = msgspec.json.Decoder(RegisteredModel).decode
+_decode_facts = msgspec.json.Decoder(ModelFacts).decode
+_decode_budget = msgspec.json.Decoder(Budget).decode
+_decode_terms = msgspec.json.Decoder(BudgetTerms).decode
+_KINDS: dict[type[Change], str] = {
+    DefinitionChange: "component",
+    InstanceChange: "instance",
+    CommandChange: "command",
+    LaunchChange: "launch",
+    ModelChange: "model",
+    BudgetChange: "budget",
+}
 
 
 def journal_rows(commits: Sequence[Commit], batch_id: UUID) -> str:
@@ -66,19 +83,28 @@ class LastValues(NamedTuple):
     definitions: dict[str, Definition | None]
     instances: dict[str, Instance | None]
     commands: dict[str, InstanceCommand | None]
+    launches: dict[str, Launch | None]
+    models: dict[str, RegisteredModel | None]
+    budgets: dict[str, Budget | None]
 
 
 def last_values(commits: Iterable[Commit]) -> LastValues:
     """Keep the last values of what the commits touch."""
-    last = LastValues({}, {}, {})
+    last = LastValues({}, {}, {}, {}, {}, {})
     for commit in commits:
         for change in commit.changes:
             if isinstance(change, DefinitionChange):
                 last.definitions[lookup_key(change.key)] = change.new
             elif isinstance(change, InstanceChange):
                 last.instances[change.key] = change.new
-            else:
+            elif isinstance(change, ModelChange):
+                last.models[change.key] = change.new
+            elif isinstance(change, BudgetChange):
+                last.budgets[change.key] = change.new
+            elif isinstance(change, CommandChange):
                 last.commands[change.key] = change.new
+            else:
+                last.launches[lookup_key(change.key)] = change.new
     return last
 
 
@@ -112,6 +138,21 @@ def instance_rows(instances: Mapping[str, Instance | None]) -> str:
 def command_rows(commands: Mapping[str, InstanceCommand | None]) -> str:
     """Encode commands as the JSON that fills the commands table."""
     return _encode([command for command in commands.values() if command]).decode()
+
+
+def launch_rows(launches: Mapping[str, Launch | None]) -> str:
+    """Encode launches as the JSON that fills the launches table."""
+    return _encode([{"key": k, **msgspec.structs.asdict(one)} for k, one in launches.items() if one]).decode()
+
+
+def model_rows(models: Mapping[str, RegisteredModel | None]) -> str:
+    """Encode models as the JSON that fills the models table."""
+    return _encode([model for model in models.values() if model]).decode()
+
+
+def budget_rows(budgets: Mapping[str, Budget | None]) -> str:
+    """Encode budgets as the JSON that fills the budgets table."""
+    return _encode([{"key": key, **msgspec.structs.asdict(one)} for key, one in budgets.items() if one]).decode()
 
 
 class Reader:
@@ -175,6 +216,33 @@ class Reader:
             revision=row["revision"],
         )
 
+    def launch(self, row: Mapping[str, Any]) -> Launch:
+        """Read a row of the launches table."""
+        fields = {name: row[name] for name in Launch.__struct_fields__}
+        return Launch(
+            **fields
+            | {
+                "instance_uuid": str(row["instance_uuid"]),
+                "server_id": str(row["server_id"]),
+                "desired": LaunchDesired(row["desired"]),
+                "phase": LaunchPhase(row["phase"]),
+                "restarts": tuple(row["restarts"]),
+            }
+        )
+
+    @staticmethod
+    def model(row: Mapping[str, Any]) -> RegisteredModel:
+        """Read a row of the models table."""
+        facts = _decode_facts(row["facts"])
+        return RegisteredModel(
+            model_id=row["model_id"], facts=facts, created_at=row["created_at"], revision=row["revision"]
+        )
+
+    @staticmethod
+    def budget(row: Mapping[str, Any]) -> Budget:
+        """Read a row of the budgets table."""
+        return Budget(terms=_decode_terms(row["terms"]), set_at=row["set_at"], revision=row["revision"])
+
     def _text(self, text: str) -> str:
         return self._texts.setdefault(text, text)
 
@@ -207,6 +275,12 @@ def _change(row: Mapping[str, Any]) -> Change:
         return DefinitionChange(
             _decode_definition(old) if old else None, _decode_definition(new) if new else None, cause
         )
+    if row["kind"] == "launch":
+        return LaunchChange(_decode_launch(old) if old else None, _decode_launch(new) if new else None, cause)
+    if row["kind"] == "model":
+        return ModelChange(_decode_model(old) if old else None, _decode_model(new) if new else None, cause)
+    if row["kind"] == "budget":
+        return BudgetChange(_decode_budget(old) if old else None, _decode_budget(new) if new else None, cause)
     return CommandChange(_decode_command(old) if old else None, _decode_command(new) if new else None, cause)
 
 

@@ -13,7 +13,8 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tekton.core.view import Cause, CommandChange, Commit, DefinitionChange, InstanceChange, View
+from tekton.core.records import BudgetChange, ModelChange
+from tekton.core.view import Cause, CommandChange, Commit, DefinitionChange, InstanceChange, LaunchChange, View
 from tekton_server.storage import rows
 from tekton_server.storage.engine import driven
 from tekton_server.storage.errors import translated
@@ -42,6 +43,14 @@ SELECT command_id, component_id, instance_uuid, granted, kind, arguments::text A
        message, revision
 FROM commands ORDER BY issued_at, command_id
 """
+_LAUNCHES = """
+SELECT component_id, epoch, instance_uuid, server_id, host, place, desired, phase, restart_count, restarts,
+       next_attempt_at, last_exit, stop_by, force, since, revision
+FROM launches
+"""
+# As they were registered, and set.
+_MODELS = "SELECT model_id, facts::text AS facts, created_at, revision FROM models ORDER BY created_at, revision"
+_BUDGETS = "SELECT terms::text AS terms, set_at, revision FROM budgets ORDER BY set_at, revision"
 
 
 class Beat(NamedTuple):
@@ -134,6 +143,12 @@ async def _load_view(connection: asyncpg.Connection[Any]) -> View:
         view.apply(InstanceChange(None, reader.instance(row), loaded))
     async for row in connection.cursor(_COMMANDS, prefetch=_PREFETCH):
         view.apply(CommandChange(None, reader.command(row), loaded))
+    async for row in connection.cursor(_LAUNCHES, prefetch=_PREFETCH):
+        view.apply(LaunchChange(None, reader.launch(row), loaded))
+    async for row in connection.cursor(_MODELS, prefetch=_PREFETCH):
+        view.apply(ModelChange(None, reader.model(row), loaded))
+    async for row in connection.cursor(_BUDGETS, prefetch=_PREFETCH):
+        view.apply(BudgetChange(None, reader.budget(row), loaded))
     return view
 
 

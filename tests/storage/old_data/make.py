@@ -67,6 +67,15 @@ async def live(tekton: ControlPlane) -> dict[str, Any]:
         (await http.delete(f"{COMPONENTS}/gone")).raise_for_status()
         patch = {"component_name": "Kept, and renamed", "capabilities": ["search"]}
         (await http.patch(f"{COMPONENTS}/kept", json=patch)).raise_for_status()
+        order = {"kind": "reload", "instance_uuid": kept, "deadline_seconds": 1}
+        posted = (await http.post(f"{COMPONENTS}/kept/commands", json=order)).raise_for_status().json()
+        answer = {"instance_uuid": kept, "accepted": True}
+        path = f"{COMPONENTS}/kept/commands/{posted['commands'][0]['command_id']}/acknowledge"
+        (await http.post(path, json=answer)).raise_for_status()
+        model = {"id": "org/model:7b", "provider": "org", "tier": 2, "context_window": 8000, "component_id": "kept"}
+        (await http.post("/api/tekton/models", json=model)).raise_for_status()
+        limits = {"model_id": model["id"], "max_in_flight": 3, "cost_limit": 1.5, "cost_period": "month"}
+        (await http.put("/api/tekton/budgets", json=limits)).raise_for_status()
         repeated = (await http.post(COMPONENTS, json=REPEATED)).raise_for_status().json()["instance_uuid"]
         async with asyncio.timeout(10):
             while (await http.get(f"{COMPONENTS}/lost")).json()["status"] != "failed":
@@ -80,7 +89,10 @@ async def live(tekton: ControlPlane) -> dict[str, Any]:
             "instances": {"kept": kept, "lost": lost, "renewed": new, "repeated": repeated},
             "superseded": old,
             "buried": gone,
+            "models": [model["id"]],
+            "budgets": [f" {model['id']}"],
             "metadata": rich["metadata"],
+            "command": posted["commands"][0]["command_id"],
         }
 
 

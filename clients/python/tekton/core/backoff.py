@@ -18,8 +18,18 @@ _random = random.SystemRandom()
 
 def full_jitter(attempt: int, *, base: float = 0.1, ceiling: float = 10.0) -> float:
     """Give the seconds to wait before retry number `attempt`, from 0: uniform in (0, min(ceiling, base·2ⁿ)]."""
+    return drawn(attempt, draw(), base=base, ceiling=ceiling)
+
+
+def drawn(attempt: int, draw: float, *, base: float, ceiling: float) -> float:
+    """Give what `full_jitter` gives for a draw of chance from [0, 1): for who decides and leaves chance to others."""
     bound: float = min(ceiling, base * 2 ** min(attempt, 32))
-    return bound * (1.0 - _random.random())
+    return bound * (1.0 - draw)
+
+
+def draw() -> float:
+    """Draw a number from [0, 1)."""
+    return _random.random()
 
 
 def spread(least: float, most: float) -> float:

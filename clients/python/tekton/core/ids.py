@@ -43,6 +43,13 @@ def new_uuid() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def launched_uuid(component_id: str) -> str:
+    """Give the uuid as which Tekton launched this process, where that is this component; otherwise an empty text."""
+    ours, given = os.environ.get("TEKTON_COMPONENT_ID", ""), os.environ.get("TEKTON_INSTANCE_UUID", "")
+    same = isinstance(component_id, str) and lookup_key(ours) == lookup_key(component_id)
+    return given if same and is_uuid(given) else ""
+
+
 def is_uuid(text: str) -> bool:
     """Tell whether the text is a uuid in its canonical lower-case form."""
     return _UUID.fullmatch(text) is not None

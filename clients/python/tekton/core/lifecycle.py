@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from tekton.core.errors import InvalidTransitionError, ValidationError
-from tekton.core.ids import new_uuid
+from tekton.core.ids import launched_uuid, new_uuid
 
 
 class ComponentState(StrEnum):
@@ -130,7 +130,8 @@ def reachable(current: ComponentState) -> list[ComponentState]:
 class ComponentRegistration:
     """What a component says of itself when it registers.
 
-    `instance_uuid` identifies the instance and makes registering repeatable; a fresh one is made when none is given.
+    `instance_uuid` identifies the instance and makes registering repeatable. When none is given it is the one as which
+    Tekton launched this process, so that the two are known to be the same, or else a fresh one.
     Any collection of names that can be read twice does for a list; a set is sorted. `metadata` holds JSON values.
     """
 
@@ -144,4 +145,7 @@ class ComponentRegistration:
     port: int = 0
     health_check: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
-    instance_uuid: str = field(default_factory=new_uuid)
+    instance_uuid: str = ""
+
+    def __post_init__(self) -> None:
+        self.instance_uuid = self.instance_uuid or launched_uuid(self.component_id) or new_uuid()

@@ -10,6 +10,7 @@ import msgspec
 
 from tekton.core.ids import is_loopback
 from tekton.core.lifecycle import ComponentState
+from tekton.core.model_records import Budget, RegisteredModel
 
 
 class Definition(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -118,6 +119,58 @@ class InstanceCommand(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.state is CommandState.PENDING
 
 
+class LaunchDesired(StrEnum):
+    """What the last operator wanted of a launch; `stopped` wins over every restart policy."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class LaunchPhase(StrEnum):
+    """How far a launch has come. In the first three its process runs, or is about to."""
+
+    CLAIMED = "claimed"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    BACKOFF = "backoff"
+    GAVE_UP = "gave_up"
+    ENDED = "ended"
+
+
+class Launch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The claim under which Tekton runs a component: one for each component, by the lookup key of its id.
+
+    `epoch` grows by one with each launch, and `instance_uuid` is which instance that one registers as. `server_id` is
+    the server that follows the process, `host` the machine that it runs on and `place` the data directory there, whose
+    servers alone can find it again. `restart_count` counts automatic restarts since an operator's start or since it was
+    healthy for a period, `restarts` those within the policy's interval. `last_exit` says how it ended last. While it is
+    stopping, signals follow from `stop_by` on, and `force` is whether it is killed then. Times are UTC, `since` is that
+    of the phase, and `revision` that of the last change.
+    """
+
+    component_id: str
+    epoch: int
+    instance_uuid: str
+    server_id: str
+    host: str
+    place: str = ""
+    desired: LaunchDesired = LaunchDesired.RUNNING
+    phase: LaunchPhase = LaunchPhase.CLAIMED
+    restart_count: int = 0
+    restarts: tuple[datetime, ...] = ()
+    next_attempt_at: datetime | None = None
+    last_exit: str = ""
+    stop_by: datetime | None = None
+    force: bool = False
+    since: datetime
+    revision: int
+
+    @property
+    def active(self) -> bool:
+        """Whether its process runs, or is about to."""
+        return self.phase in (LaunchPhase.CLAIMED, LaunchPhase.RUNNING, LaunchPhase.STOPPING)
+
+
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a change happened, with its evidence; `implied` marks a state passed through without being asked for."""
 
@@ -180,10 +233,60 @@ class CommandChange(msgspec.Struct, frozen=True, gc=False):
         return record.component_id if record else ""
 
 
-RegistryChange = DefinitionChange | InstanceChange
-"""What watchers of the registry are told: commands are nobody's business but their instance's."""
+class LaunchChange(msgspec.Struct, frozen=True, gc=False):
+    """A launch was put (`new`) or forgotten (`new` is None)."""
 
-Change = RegistryChange | CommandChange
+    old: Launch | None
+    new: Launch | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """The id of the component that is launched."""
+        record = self.new or self.old
+        return record.component_id if record else ""
+
+    @property
+    def component_id(self) -> str:
+        """The component that is launched."""
+        return self.key
+
+
+class ModelChange(msgspec.Struct, frozen=True, gc=False):
+    """A model was registered (`new`) or its registration removed (`new` is None)."""
+
+    old: RegisteredModel | None
+    new: RegisteredModel | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """The model's id."""
+        record = self.new or self.old
+        return record.model_id if record else ""
+
+
+class BudgetChange(msgspec.Struct, frozen=True, gc=False):
+    """A budget was set (`new`) or removed (`new` is None)."""
+
+    old: Budget | None
+    new: Budget | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """What tells budgets apart."""
+        record = self.new or self.old
+        return record.terms.key if record else ""
+
+
+RegistryChange = DefinitionChange | InstanceChange
+"""What watchers of the registry are told: commands are their instance's business, launches their server's."""
+
+RoutingChange = ModelChange | BudgetChange
+"""What only the routing of tasks wants to know."""
+
+Change = RegistryChange | CommandChange | LaunchChange | RoutingChange
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):

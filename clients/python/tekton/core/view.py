@@ -24,9 +24,15 @@ from tekton.core.records import (
     Instance,
     InstanceChange,
     InstanceCommand,
+    Launch,
+    LaunchChange,
+    LaunchDesired,
+    LaunchPhase,
     RegistryChange,
+    RoutingChange,
     address_of,
 )
+from tekton.core.routing import RoutingRecords
 
 __all__ = [
     "Address",
@@ -40,6 +46,10 @@ __all__ = [
     "Instance",
     "InstanceChange",
     "InstanceCommand",
+    "Launch",
+    "LaunchChange",
+    "LaunchDesired",
+    "LaunchPhase",
     "RegistryChange",
     "View",
     "address_of",
@@ -165,10 +175,10 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 class View:
     """All components as of `revision` of the history `history_id`.
 
-    `components`, `instances` and `commands` hold what the journal holds (the view of a watcher has no commands: they
-    are no watched kind). `built_in` are components that are always there: looking up and listing shows one where the
-    journal holds none of that id; decisions and folds do not see them. `rewired` grows with every change of who there
-    is and what they need.
+    `components`, `instances`, `commands`, `launches` (by lookup key) and `routing` hold what the journal holds (the
+    view of a watcher has only the first two: the others are no watched kinds). `built_in` are components that are
+    always there: looking up and listing shows one where the journal holds none of that id; decisions and folds do not
+    see them. `rewired` grows with every change of who there is and what they need.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -178,6 +188,8 @@ class View:
         self.instances: dict[str, Instance] = {}
         self.built_in: dict[str, Component] = {}
         self.commands = Commands()
+        self.launches: dict[str, Launch] = {}
+        self.routing = RoutingRecords()
         self.rewired = 0
         self._by_capability: dict[str, dict[str, None]] = {}
         self._by_type: dict[str, dict[str, None]] = {}
@@ -196,8 +208,14 @@ class View:
             self._apply_definition(change)
         elif isinstance(change, InstanceChange):
             self._apply_instance(change)
-        else:
+        elif isinstance(change, RoutingChange):
+            self.routing.apply(change)
+        elif isinstance(change, CommandChange):
             self.commands.apply(change)
+        elif change.new is not None:
+            self.launches[lookup_key(change.key)] = change.new
+        else:
+            self.launches.pop(lookup_key(change.key), None)
 
     def get(self, component_id: str) -> Component | None:
         """Find a component by id; "-" and "_" are equal."""
@@ -212,6 +230,10 @@ class View:
     def instance(self, instance_uuid: str) -> Instance | None:
         """Find an instance by its uuid, in the journal."""
         return self.instances.get(instance_uuid)
+
+    def launch(self, component_id: str) -> Launch | None:
+        """Find the launch of a component."""
+        return self.launches.get(lookup_key(component_id))
 
     def instances_of(self, component_id: str) -> list[Instance]:
         """List a component's instances in order of registration, as the journal has them."""

@@ -61,10 +61,16 @@ async def update_component_state(
     instance_uuid: str,
     state: str | ComponentState,
     metadata: Mapping[str, Any] | None = None,
+    *,
+    extend_startup: float | None = None,
 ) -> bool:
-    """Move the instance to a state; states on the way there are passed through. True when it is recorded."""
+    """Move the instance to a state; states on the way there are passed through. True when it is recorded.
+
+    `extend_startup` asks for so many more seconds to start, from now.
+    """
+    client = get_default_client()
     try:
-        await get_default_client().update_component_state(component_id, instance_uuid, state, metadata)
+        await client.update_component_state(component_id, instance_uuid, state, metadata, extend_startup=extend_startup)
     except TektonError as error:
         log_failure(f"set the state {state} of", component_id, error)
         return False

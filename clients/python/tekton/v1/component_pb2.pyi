@@ -549,6 +549,124 @@ class Command(_message.Message):
 Global___Command: _TypeAlias = Command  # noqa: Y015
 
 @_typing.final
+class LaunchPhase(_message.Message):
+    """LaunchPhase is how far Tekton is with launching a component."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Value:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[LaunchPhase._Value.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        unknown: LaunchPhase._Value.ValueType  # 0
+        """unknown is never sent."""
+        claimed: LaunchPhase._Value.ValueType  # 1
+        """claimed: a server is about to start it."""
+        running: LaunchPhase._Value.ValueType  # 2
+        """running: its program runs."""
+        stopping: LaunchPhase._Value.ValueType  # 3
+        """stopping: it was asked to stop, or to stop and start again."""
+        backoff: LaunchPhase._Value.ValueType  # 4
+        """backoff: it ended, and is started again at next_attempt_at."""
+        gave_up: LaunchPhase._Value.ValueType  # 5
+        """gave_up: it ended too often, and is not started again before somebody starts it."""
+        ended: LaunchPhase._Value.ValueType  # 6
+        """ended: it ended, and is not started again by itself."""
+
+    class Value(_Value, metaclass=_ValueEnumTypeWrapper):
+        """Value is one phase. The names are the JSON text, hence lower case."""
+
+    unknown: LaunchPhase.Value.ValueType  # 0
+    """unknown is never sent."""
+    claimed: LaunchPhase.Value.ValueType  # 1
+    """claimed: a server is about to start it."""
+    running: LaunchPhase.Value.ValueType  # 2
+    """running: its program runs."""
+    stopping: LaunchPhase.Value.ValueType  # 3
+    """stopping: it was asked to stop, or to stop and start again."""
+    backoff: LaunchPhase.Value.ValueType  # 4
+    """backoff: it ended, and is started again at next_attempt_at."""
+    gave_up: LaunchPhase.Value.ValueType  # 5
+    """gave_up: it ended too often, and is not started again before somebody starts it."""
+    ended: LaunchPhase.Value.ValueType  # 6
+    """ended: it ended, and is not started again by itself."""
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LaunchPhase: _TypeAlias = LaunchPhase  # noqa: Y015
+
+@_typing.final
+class StatusDetail(_message.Message):
+    """StatusDetail is how far Tekton is with launching a component: what no state says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHASE_FIELD_NUMBER: _builtins.int
+    DESIRED_FIELD_NUMBER: _builtins.int
+    RESTART_COUNT_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_AT_FIELD_NUMBER: _builtins.int
+    LAST_EXIT_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    phase: Global___LaunchPhase.Value.ValueType
+    """phase is how far it is."""
+    desired: _builtins.str
+    """desired is what the last operator wanted: running or stopped. What is wanted stopped is not restarted by any policy."""
+    restart_count: _builtins.int
+    """restart_count is how often it was restarted since somebody started it, or since it was healthy for a while."""
+    last_exit: _builtins.str
+    """last_exit is how it ended the last time, such as "exit code 1"; empty where it never has."""
+    epoch: _builtins.int
+    """epoch counts its launches."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance that the last launch is, or was."""
+    host: _builtins.str
+    """host is the machine that its process is on."""
+    server_id: _builtins.str
+    """server_id is the server that follows it."""
+    @_builtins.property
+    def next_attempt_at(self) -> _timestamp_pb2.Timestamp:
+        """next_attempt_at is when it is started again; absent where it is not."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """since is when it entered this phase."""
+
+    def __init__(
+        self,
+        *,
+        phase: Global___LaunchPhase.Value.ValueType = ...,
+        desired: _builtins.str = ...,
+        restart_count: _builtins.int = ...,
+        next_attempt_at: _timestamp_pb2.Timestamp | None = ...,
+        last_exit: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        epoch: _builtins.int = ...,
+        instance_uuid: _builtins.str = ...,
+        host: _builtins.str = ...,
+        server_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_at", b"next_attempt_at", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["desired", b"desired", "epoch", b"epoch", "host", b"host", "instance_uuid", b"instance_uuid", "last_exit", b"last_exit", "next_attempt_at", b"next_attempt_at", "phase", b"phase", "restart_count", b"restart_count", "server_id", b"server_id", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatusDetail: _TypeAlias = StatusDetail  # noqa: Y015
+
+@_typing.final
 class CommandState(_message.Message):
     """CommandState is how far a command has come."""
 

@@ -10,6 +10,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from tekton.v1 import component_pb2 as _component_pb2
+from tekton.v1 import errors_pb2 as _errors_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -36,6 +37,7 @@ class UpdateComponentStateRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SESSION_EPOCH_FIELD_NUMBER: _builtins.int
+    EXTEND_STARTUP_SECONDS_FIELD_NUMBER: _builtins.int
     component_id: _builtins.str
     """component_id is the component."""
     instance_uuid: _builtins.str
@@ -56,6 +58,11 @@ class UpdateComponentStateRequest(_message.Message):
     """session_epoch is the epoch of the caller's session, where it has one; an older one changes nothing and is answered
     stale_session.
     """
+    extend_startup_seconds: _builtins.float
+    """extend_startup_seconds asks for more time to start: whoever waits for this instance to be ready waits at least so many
+    seconds from now, at most 3,600; again asked, again. All in all it is given an hour beyond its start-up timeout. For
+    an instance that is registering, initializing or starting.
+    """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """metadata is kept with the transition."""
@@ -72,10 +79,11 @@ class UpdateComponentStateRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         session_epoch: _builtins.int = ...,
+        extend_startup_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "metadata", b"metadata", "reason", b"reason", "request_id", b"request_id", "session_epoch", b"session_epoch", "state", b"state", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "extend_startup_seconds", b"extend_startup_seconds", "fencing_token", b"fencing_token", "instance_uuid", b"instance_uuid", "metadata", b"metadata", "reason", b"reason", "request_id", b"request_id", "session_epoch", b"session_epoch", "state", b"state", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -118,6 +126,256 @@ class UpdateComponentStateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateComponentStateResponse: _TypeAlias = UpdateComponentStateResponse  # noqa: Y015
+
+@_typing.final
+class StartComponentRequest(_message.Message):
+    """StartComponentRequest names a component to start."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    wait: _builtins.bool
+    """wait has the answer come once it is ready or degraded, or failed to become so, instead of once its program runs."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        wait: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartComponentRequest: _TypeAlias = StartComponentRequest  # noqa: Y015
+
+@_typing.final
+class StartComponentResponse(_message.Message):
+    """StartComponentResponse tells what runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    ALREADY_RUNNING_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """success is true."""
+    message: _builtins.str
+    """message is a sentence for people."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance that was started, or that runs already."""
+    component_id: _builtins.str
+    """component_id is the component."""
+    already_running: _builtins.bool
+    """already_running is true where it ran before and nothing was done."""
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        component_id: _builtins.str = ...,
+        already_running: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_running", b"already_running", "component_id", b"component_id", "instance_uuid", b"instance_uuid", "message", b"message", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartComponentResponse: _TypeAlias = StartComponentResponse  # noqa: Y015
+
+@_typing.final
+class StopComponentRequest(_message.Message):
+    """StopComponentRequest says what to stop, and how."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance. Empty: everything of the component."""
+    force: _builtins.bool
+    """force has a process killed that does not end by itself."""
+    timeout: _builtins.float
+    """timeout is how many seconds an instance has for what it has in hand, 0 to 3,600; 0 signals at once. Without it, that
+    of its launch specification, or 30.
+    """
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        force: _builtins.bool = ...,
+        timeout: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "component_id", b"component_id", "force", b"force", "instance_uuid", b"instance_uuid", "timeout", b"timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__timeout: _TypeAlias = _typing.Literal["timeout"]  # noqa: Y015
+    _WhichOneofArgType__timeout: _TypeAlias = _typing.Literal["_timeout", b"_timeout"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timeout) -> _WhichOneofReturnType__timeout | None: ...
+
+Global___StopComponentRequest: _TypeAlias = StopComponentRequest  # noqa: Y015
+
+@_typing.final
+class StopComponentResponse(_message.Message):
+    """StopComponentResponse tells what was stopped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    INSTANCES_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """success is true."""
+    message: _builtins.str
+    """message is a sentence for people."""
+    component_id: _builtins.str
+    """component_id is the component."""
+    @_builtins.property
+    def instances(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoppedInstance]:
+        """instances are those that ran, and what became of each."""
+
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        component_id: _builtins.str = ...,
+        instances: _abc.Iterable[Global___StoppedInstance] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "instances", b"instances", "message", b"message", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopComponentResponse: _TypeAlias = StopComponentResponse  # noqa: Y015
+
+@_typing.final
+class StoppedInstance(_message.Message):
+    """StoppedInstance is one instance that ran, and runs no more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    LAUNCHED_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance."""
+    launched: _builtins.bool
+    """launched is true where Tekton had launched it, and so saw its process end."""
+    outcome: _builtins.str
+    """outcome is stopped where it ended when it was asked to, killed where it had to be killed, lost where Tekton did not
+    launch it and its lease ran out without a word.
+    """
+    message: _builtins.str
+    """message says how it ended, such as "exit code 0"."""
+    def __init__(
+        self,
+        *,
+        instance_uuid: _builtins.str = ...,
+        launched: _builtins.bool = ...,
+        outcome: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance_uuid", b"instance_uuid", "launched", b"launched", "message", b"message", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoppedInstance: _TypeAlias = StoppedInstance  # noqa: Y015
+
+@_typing.final
+class RestartComponentRequest(_message.Message):
+    """RestartComponentRequest says what to restart, and how."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance. Empty: everything of the component."""
+    force: _builtins.bool
+    """force has a process killed that does not end by itself."""
+    timeout: _builtins.float
+    """timeout is how many seconds an instance has for what it has in hand, 0 to 3,600; 0 signals at once. Without it, that
+    of its launch specification, or 30.
+    """
+    wait: _builtins.bool
+    """wait has the answer come once it is ready or degraded, or failed to become so, instead of once its program runs."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        force: _builtins.bool = ...,
+        timeout: _builtins.float | None = ...,
+        wait: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "component_id", b"component_id", "force", b"force", "instance_uuid", b"instance_uuid", "timeout", b"timeout", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__timeout: _TypeAlias = _typing.Literal["timeout"]  # noqa: Y015
+    _WhichOneofArgType__timeout: _TypeAlias = _typing.Literal["_timeout", b"_timeout"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timeout) -> _WhichOneofReturnType__timeout | None: ...
+
+Global___RestartComponentRequest: _TypeAlias = RestartComponentRequest  # noqa: Y015
+
+@_typing.final
+class RestartComponentResponse(_message.Message):
+    """RestartComponentResponse tells what runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """success is true."""
+    message: _builtins.str
+    """message is a sentence for people."""
+    instance_uuid: _builtins.str
+    """instance_uuid is the instance that was started, or, of what Tekton did not launch, that was asked to restart."""
+    component_id: _builtins.str
+    """component_id is the component."""
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        message: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        component_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "instance_uuid", b"instance_uuid", "message", b"message", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestartComponentResponse: _TypeAlias = RestartComponentResponse  # noqa: Y015
 
 @_typing.final
 class GetComponentStatusRequest(_message.Message):
@@ -198,6 +456,7 @@ class GetComponentStatusResponse(_message.Message):
     STATUS_SINCE_FIELD_NUMBER: _builtins.int
     SUSPECT_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    STATUS_DETAIL_FIELD_NUMBER: _builtins.int
     component_id: _builtins.str
     """component_id is the component."""
     status: _component_pb2.ComponentState.Value.ValueType
@@ -228,6 +487,10 @@ class GetComponentStatusResponse(_message.Message):
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """metrics are the figures of its last beat."""
 
+    @_builtins.property
+    def status_detail(self) -> _component_pb2.StatusDetail:
+        """status_detail is how far Tekton is with launching it. Absent where Tekton never did."""
+
     def __init__(
         self,
         *,
@@ -242,10 +505,11 @@ class GetComponentStatusResponse(_message.Message):
         status_since: _timestamp_pb2.Timestamp | None = ...,
         suspect: _builtins.bool = ...,
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        status_detail: _component_pb2.StatusDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_heartbeat", b"last_heartbeat", "status_since", b"status_since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_heartbeat", b"last_heartbeat", "status_detail", b"status_detail", "status_since", b"status_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "health_status", b"health_status", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "metrics", b"metrics", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "uptime", b"uptime", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "health_status", b"health_status", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "metrics", b"metrics", "status", b"status", "status_detail", b"status_detail", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "uptime", b"uptime", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -590,7 +854,7 @@ class ExplainComponentResponse(_message.Message):
     status: _component_pb2.ComponentState.Value.ValueType
     """status is its state over all instances."""
     well: _builtins.bool
-    """well is true where it is ready and everything that it needs directly is."""
+    """well is true where it is ready, everything that it needs directly is, and none of that rests on what Tekton gave up on."""
     message: _builtins.str
     """message is all of it in a sentence for people."""
     complete: _builtins.bool
@@ -646,6 +910,7 @@ class Condition(_message.Message):
     NOTES_FIELD_NUMBER: _builtins.int
     WAITS_FOR_FIELD_NUMBER: _builtins.int
     ROOT_CAUSE_FIELD_NUMBER: _builtins.int
+    STATUS_DETAIL_FIELD_NUMBER: _builtins.int
     component_id: _builtins.str
     """component_id is the component, as it is registered or, where it is not, as it is called by who needs it."""
     status: _component_pb2.ComponentState.Value.ValueType
@@ -682,7 +947,13 @@ class Condition(_message.Message):
 
     @_builtins.property
     def waits_for(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """waits_for are the ids of what it needs directly and is not ready, in the order in which it declared them."""
+        """waits_for are the ids of what it needs directly and is not ready, or rests on what Tekton gave up on, in the order in
+        which it declared them.
+        """
+
+    @_builtins.property
+    def status_detail(self) -> _component_pb2.StatusDetail:
+        """status_detail is how far Tekton is with launching it. Absent where Tekton never did."""
 
     def __init__(
         self,
@@ -700,10 +971,11 @@ class Condition(_message.Message):
         notes: _abc.Iterable[_builtins.str] | None = ...,
         waits_for: _abc.Iterable[_builtins.str] | None = ...,
         root_cause: _builtins.bool = ...,
+        status_detail: _component_pb2.StatusDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "last_heartbeat", b"last_heartbeat", "status_since", b"status_since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "last_heartbeat", b"last_heartbeat", "status_detail", b"status_detail", "status_since", b"status_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "evidence", b"evidence", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "message", b"message", "notes", b"notes", "registered", b"registered", "root_cause", b"root_cause", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "waits_for", b"waits_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "evidence", b"evidence", "instance_uuid", b"instance_uuid", "last_heartbeat", b"last_heartbeat", "message", b"message", "notes", b"notes", "registered", b"registered", "root_cause", b"root_cause", "status", b"status", "status_detail", b"status_detail", "status_reason", b"status_reason", "status_since", b"status_since", "suspect", b"suspect", "waits_for", b"waits_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1012,3 +1284,364 @@ class GetCommandRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCommandRequest: _TypeAlias = GetCommandRequest  # noqa: Y015
+
+@_typing.final
+class PlanStartRequest(_message.Message):
+    """PlanStartRequest says what would be started."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_IDS_FIELD_NUMBER: _builtins.int
+    RESOLVE_DEPENDENCIES_FIELD_NUMBER: _builtins.int
+    resolve_dependencies: _builtins.bool
+    """resolve_dependencies starts what they need too. Absent: true. With false, who needs something else that is not ready is
+    not started.
+    """
+    @_builtins.property
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """component_ids are the components, at most 1,000. Empty: every one that Tekton can launch."""
+
+    def __init__(
+        self,
+        *,
+        component_ids: _abc.Iterable[_builtins.str] | None = ...,
+        resolve_dependencies: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_resolve_dependencies", b"_resolve_dependencies", "resolve_dependencies", b"resolve_dependencies"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_resolve_dependencies", b"_resolve_dependencies", "component_ids", b"component_ids", "resolve_dependencies", b"resolve_dependencies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__resolve_dependencies: _TypeAlias = _typing.Literal["resolve_dependencies"]  # noqa: Y015
+    _WhichOneofArgType__resolve_dependencies: _TypeAlias = _typing.Literal["_resolve_dependencies", b"_resolve_dependencies"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resolve_dependencies) -> _WhichOneofReturnType__resolve_dependencies | None: ...
+
+Global___PlanStartRequest: _TypeAlias = PlanStartRequest  # noqa: Y015
+
+@_typing.final
+class StartComponentsRequest(_message.Message):
+    """StartComponentsRequest says what to start."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_IDS_FIELD_NUMBER: _builtins.int
+    RESOLVE_DEPENDENCIES_FIELD_NUMBER: _builtins.int
+    MAX_PARALLEL_FIELD_NUMBER: _builtins.int
+    QUIET_FIELD_NUMBER: _builtins.int
+    resolve_dependencies: _builtins.bool
+    """resolve_dependencies starts what they need too. Absent: true. With false, who needs something else that is not ready is
+    not started.
+    """
+    max_parallel: _builtins.int
+    """max_parallel is how many may be starting at the same time, 1 to 1,000; 0 for 32. Who is only waited for does not count."""
+    quiet: _builtins.bool
+    """quiet keeps the progress back: the only message is the last one, or the call fails as the first that did not start."""
+    @_builtins.property
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """component_ids are the components, at most 1,000. Empty: every one that Tekton can launch."""
+
+    def __init__(
+        self,
+        *,
+        component_ids: _abc.Iterable[_builtins.str] | None = ...,
+        resolve_dependencies: _builtins.bool | None = ...,
+        max_parallel: _builtins.int = ...,
+        quiet: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_resolve_dependencies", b"_resolve_dependencies", "resolve_dependencies", b"resolve_dependencies"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_resolve_dependencies", b"_resolve_dependencies", "component_ids", b"component_ids", "max_parallel", b"max_parallel", "quiet", b"quiet", "resolve_dependencies", b"resolve_dependencies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__resolve_dependencies: _TypeAlias = _typing.Literal["resolve_dependencies"]  # noqa: Y015
+    _WhichOneofArgType__resolve_dependencies: _TypeAlias = _typing.Literal["_resolve_dependencies", b"_resolve_dependencies"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resolve_dependencies) -> _WhichOneofReturnType__resolve_dependencies | None: ...
+
+Global___StartComponentsRequest: _TypeAlias = StartComponentsRequest  # noqa: Y015
+
+@_typing.final
+class StopComponentsRequest(_message.Message):
+    """StopComponentsRequest says what to stop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_IDS_FIELD_NUMBER: _builtins.int
+    ALL_FIELD_NUMBER: _builtins.int
+    RESOLVE_DEPENDENCIES_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    MAX_PARALLEL_FIELD_NUMBER: _builtins.int
+    QUIET_FIELD_NUMBER: _builtins.int
+    all: _builtins.bool
+    """all stops every component that Tekton can launch or has launched. Give it or component_ids."""
+    resolve_dependencies: _builtins.bool
+    """resolve_dependencies stops what needs them too, before them. Off unless asked for."""
+    force: _builtins.bool
+    """force kills what has not ended by the timeout."""
+    timeout: _builtins.float
+    """timeout is how many seconds each of them has for what it has in hand, 0 to 3,600; 0 signals at once. Without it, that
+    of its launch specification, or 30.
+    """
+    max_parallel: _builtins.int
+    """max_parallel is how many may be stopping at the same time, 1 to 1,000; 0 for 32."""
+    quiet: _builtins.bool
+    """quiet keeps the progress back: the only message is the last one, or the call fails as the first that did not stop."""
+    @_builtins.property
+    def component_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """component_ids are the components, at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        component_ids: _abc.Iterable[_builtins.str] | None = ...,
+        all: _builtins.bool = ...,
+        resolve_dependencies: _builtins.bool = ...,
+        force: _builtins.bool = ...,
+        timeout: _builtins.float | None = ...,
+        max_parallel: _builtins.int = ...,
+        quiet: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_timeout", b"_timeout", "all", b"all", "component_ids", b"component_ids", "force", b"force", "max_parallel", b"max_parallel", "quiet", b"quiet", "resolve_dependencies", b"resolve_dependencies", "timeout", b"timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__timeout: _TypeAlias = _typing.Literal["timeout"]  # noqa: Y015
+    _WhichOneofArgType__timeout: _TypeAlias = _typing.Literal["_timeout", b"_timeout"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timeout) -> _WhichOneofReturnType__timeout | None: ...
+
+Global___StopComponentsRequest: _TypeAlias = StopComponentsRequest  # noqa: Y015
+
+@_typing.final
+class FleetPlan(_message.Message):
+    """FleetPlan is what a start or a stop of many components does, in which order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAVES_FIELD_NUMBER: _builtins.int
+    COMPONENTS_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    CIRCULAR_DEPENDENCIES_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    complete: _builtins.bool
+    """complete is whether circular_dependencies has every cycle."""
+    message: _builtins.str
+    """message is all of it in a sentence for people."""
+    @_builtins.property
+    def waves(self) -> _containers.RepeatedCompositeFieldContainer[Global___DependencyWave]:
+        """waves are what begins at the same time where each takes as long as the others, one after the other. Each component
+        begins as soon as what it waits for itself is done, whatever else is in its wave.
+        """
+
+    @_builtins.property
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedComponent]:
+        """components are all of them: in the order of the waves, then those that are skipped."""
+
+    @_builtins.property
+    def done(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """done are those of what was asked for, and of what that needs, that are ready already (or degraded); of a stop, those
+        that do not run.
+        """
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingDependency]:
+        """missing are the components that are needed, and neither registered nor to be launched by Tekton."""
+
+    @_builtins.property
+    def circular_dependencies(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.ListValue]:
+        """circular_dependencies are the cycles in the way, each the closed path along which it runs. A start is refused for them; in a
+        stop those on a cycle stop at the same time.
+        """
+
+    def __init__(
+        self,
+        *,
+        waves: _abc.Iterable[Global___DependencyWave] | None = ...,
+        components: _abc.Iterable[Global___PlannedComponent] | None = ...,
+        done: _abc.Iterable[_builtins.str] | None = ...,
+        missing: _abc.Iterable[Global___MissingDependency] | None = ...,
+        circular_dependencies: _abc.Iterable[_struct_pb2.ListValue] | None = ...,
+        complete: _builtins.bool = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["circular_dependencies", b"circular_dependencies", "complete", b"complete", "components", b"components", "done", b"done", "message", b"message", "missing", b"missing", "waves", b"waves"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FleetPlan: _TypeAlias = FleetPlan  # noqa: Y015
+
+@_typing.final
+class PlannedComponent(_message.Message):
+    """PlannedComponent is what happens to one component."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    WAVE_FIELD_NUMBER: _builtins.int
+    WAITS_FOR_FIELD_NUMBER: _builtins.int
+    REQUESTED_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id is the component."""
+    action: _builtins.str
+    """action is start, wait (Tekton does not launch it), stop, or skip."""
+    status: _component_pb2.ComponentState.Value.ValueType
+    """status is its state over all instances; unknown where it is not registered."""
+    wave: _builtins.int
+    """wave is the wave in which it begins, from 1; 0 where it is skipped."""
+    requested: _builtins.bool
+    """requested is whether it was asked for itself."""
+    timeout_seconds: _builtins.float
+    """timeout_seconds is how long it has to become ready once it is launched, or is waited for; 0 in a stop."""
+    @_builtins.property
+    def waits_for(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """waits_for are those of the plan that have to be done before: to start, what it needs; to stop, what needs it."""
+
+    @_builtins.property
+    def chain(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """chain is why it is skipped: itself, what it needs, and so on to the one that is missing, not ready or on a cycle."""
+
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        action: _builtins.str = ...,
+        status: _component_pb2.ComponentState.Value.ValueType = ...,
+        wave: _builtins.int = ...,
+        waits_for: _abc.Iterable[_builtins.str] | None = ...,
+        requested: _builtins.bool = ...,
+        chain: _abc.Iterable[_builtins.str] | None = ...,
+        timeout_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "chain", b"chain", "component_id", b"component_id", "requested", b"requested", "status", b"status", "timeout_seconds", b"timeout_seconds", "waits_for", b"waits_for", "wave", b"wave"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedComponent: _TypeAlias = PlannedComponent  # noqa: Y015
+
+@_typing.final
+class FleetProgress(_message.Message):
+    """FleetProgress is one step of a start or a stop of many components."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    INSTANCE_UUID_FIELD_NUMBER: _builtins.int
+    ALREADY_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    event: _builtins.str
+    """event is planned first, and done at last. In between, of each component: starting when it is launched or waited for,
+    running once its process runs, and at its end ready, failed or skipped; in a stop stopping, and at its end stopped,
+    failed or skipped. After fifteen seconds without news comes waiting, and says for whom.
+    """
+    component_id: _builtins.str
+    """component_id is the component. Empty in planned, waiting and done."""
+    seconds: _builtins.float
+    """seconds are how long after the beginning of the whole it happened."""
+    message: _builtins.str
+    """message is a sentence for people."""
+    instance_uuid: _builtins.str
+    """instance_uuid is its instance, where one is known."""
+    already: _builtins.bool
+    """already is true where it was so before: running, ready or stopped without this call."""
+    @_builtins.property
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """timestamp is when it happened."""
+
+    @_builtins.property
+    def chain(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """chain is whose failure it is, of one that is skipped: itself, what it waits for, and so on down to the root. Of more
+        than 100 the middle is left out.
+        """
+
+    @_builtins.property
+    def error(self) -> _errors_pb2.Error:
+        """error is why it failed or is skipped, as a call that fails for it would say."""
+
+    @_builtins.property
+    def plan(self) -> Global___FleetPlan:
+        """plan is what will be done, in planned."""
+
+    @_builtins.property
+    def summary(self) -> Global___FleetSummary:
+        """summary is what came of it, in done."""
+
+    def __init__(
+        self,
+        *,
+        event: _builtins.str = ...,
+        component_id: _builtins.str = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
+        seconds: _builtins.float = ...,
+        message: _builtins.str = ...,
+        instance_uuid: _builtins.str = ...,
+        already: _builtins.bool = ...,
+        chain: _abc.Iterable[_builtins.str] | None = ...,
+        error: _errors_pb2.Error | None = ...,
+        plan: Global___FleetPlan | None = ...,
+        summary: Global___FleetSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "plan", b"plan", "summary", b"summary", "timestamp", b"timestamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already", b"already", "chain", b"chain", "component_id", b"component_id", "error", b"error", "event", b"event", "instance_uuid", b"instance_uuid", "message", b"message", "plan", b"plan", "seconds", b"seconds", "summary", b"summary", "timestamp", b"timestamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FleetProgress: _TypeAlias = FleetProgress  # noqa: Y015
+
+@_typing.final
+class FleetSummary(_message.Message):
+    """FleetSummary is what came of a start or a stop of many components."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    success: _builtins.bool
+    """success is whether all that was to be started is ready, or all that was to be stopped has stopped."""
+    seconds: _builtins.float
+    """seconds are how long it took."""
+    @_builtins.property
+    def succeeded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """succeeded are those that became ready, or stopped, or were already, in that order."""
+
+    @_builtins.property
+    def failed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """failed are those that failed themselves."""
+
+    @_builtins.property
+    def skipped(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """skipped are those that were left out for another's sake."""
+
+    def __init__(
+        self,
+        *,
+        success: _builtins.bool = ...,
+        succeeded: _abc.Iterable[_builtins.str] | None = ...,
+        failed: _abc.Iterable[_builtins.str] | None = ...,
+        skipped: _abc.Iterable[_builtins.str] | None = ...,
+        seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "seconds", b"seconds", "skipped", b"skipped", "succeeded", b"succeeded", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FleetSummary: _TypeAlias = FleetSummary  # noqa: Y015

@@ -42,6 +42,21 @@ class LifecycleServiceStub:
                 request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateRequest.SerializeToString,
                 response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateResponse.FromString,
                 _registered_method=True)
+        self.StartComponent = channel.unary_unary(
+                '/tekton.v1.LifecycleService/StartComponent',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentResponse.FromString,
+                _registered_method=True)
+        self.StopComponent = channel.unary_unary(
+                '/tekton.v1.LifecycleService/StopComponent',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentResponse.FromString,
+                _registered_method=True)
+        self.RestartComponent = channel.unary_unary(
+                '/tekton.v1.LifecycleService/RestartComponent',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentResponse.FromString,
+                _registered_method=True)
         self.GetComponentStatus = channel.unary_unary(
                 '/tekton.v1.LifecycleService/GetComponentStatus',
                 request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetComponentStatusRequest.SerializeToString,
@@ -87,6 +102,31 @@ class LifecycleServiceStub:
                 request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetCommandRequest.SerializeToString,
                 response_deserializer=tekton_dot_v1_dot_component__pb2.CommandStatus.FromString,
                 _registered_method=True)
+        self.PlanStart = channel.unary_unary(
+                '/tekton.v1.LifecycleService/PlanStart',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.PlanStartRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetPlan.FromString,
+                _registered_method=True)
+        self.StartComponents = channel.unary_stream(
+                '/tekton.v1.LifecycleService/StartComponents',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.FromString,
+                _registered_method=True)
+        self.StreamStartComponents = channel.unary_stream(
+                '/tekton.v1.LifecycleService/StreamStartComponents',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.StopComponents = channel.unary_stream(
+                '/tekton.v1.LifecycleService/StopComponents',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.SerializeToString,
+                response_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.FromString,
+                _registered_method=True)
+        self.StreamStopComponents = channel.unary_stream(
+                '/tekton.v1.LifecycleService/StreamStopComponents',
+                request_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class LifecycleServiceServicer:
@@ -98,6 +138,42 @@ class LifecycleServiceServicer:
         starting, ready (or degraded) is reached by walking it: one history row and one event per hop, one revision.
         Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
         registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartComponent(self, request, context):
+        """StartComponent starts a component as its launch specification in components.json says, and answers once its program
+        runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
+        not waited for, but a cycle is refused. It waits for a stop under way.
+        Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+        nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+        circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopComponent(self, request, context):
+        """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
+        the stop command over its stream and has the timeout for what it has in hand; then, and at once where it cannot be
+        told, its process group is signalled, and with force killed. What Tekton did not launch is only given the command. What
+        was stopped is not restarted by any policy. A caller that gives up does not take the stop back.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session for an instance that is forgotten, conflict where what is left refused, timeout (1006) with
+        details.instances where something runs on, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestartComponent(self, request, context):
+        """RestartComponent stops a component as StopComponent does and starts it as StartComponent does; one that does not run
+        is started. What Tekton did not launch is given the restart command, and whoever launched it starts it again.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        no_launch_spec (1004), startup_failed (1004), circular_dependency (1005), timeout (1006), stale_session, conflict,
+        unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,7 +207,8 @@ class LifecycleServiceServicer:
 
     def ExplainComponent(self, request, context):
         """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
-        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready,
+        or where Tekton gave up on something further down.
         Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -186,6 +263,70 @@ class LifecycleServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanStart(self, request, context):
+        """PlanStart tells what StartComponents would do as things are now, and does nothing: who starts in which wave, who is only
+        waited for, who runs already, who cannot start and why, every cycle with its path, and what is missing.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does not
+        launch, too_large, unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartComponents(self, request, context):
+        """StartComponents starts components and what they need: each as soon as all that it needs is ready (or degraded), and
+        streams how that goes. What is needed and Tekton does not launch is waited for. Behind one that fails, is missing or is
+        not ready within its start-up timeout, nothing is started that needs it; the rest is. On a cycle nothing is started at all.
+        It goes on where the caller goes away, until a stop or the end of this server; asked for again, or twice at once, it
+        starts nothing twice, and tells how everything goes. Native gRPC and gRPC-Web only; StreamStartComponents is its twin
+        for REST.
+        With quiet the errors from dependency_error on are those of the first that did not start.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
+        not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+        timeout (1006), conflict where somebody stopped it meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamStartComponents(self, request, context):
+        """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
+        with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+        With quiet the errors from dependency_error on are those of the first that did not start.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
+        not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+        timeout (1006), conflict where somebody stopped it meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopComponents(self, request, context):
+        """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
+        stopped too, and streams how that goes. What somebody needs who did not stop is left running. Components on a cycle stop
+        at the same time. It takes back what StartComponents has not begun yet, and goes on where the caller goes away.
+        Native gRPC and gRPC-Web only; StreamStopComponents is its twin for REST.
+        With quiet the errors from dependency_error on are those of the first that did not stop.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+        meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamStopComponents(self, request, context):
+        """StreamStopComponents is StopComponents as server-sent events named as the progress, and end where this server stops;
+        with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+        With quiet the errors from dependency_error on are those of the first that did not stop.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+        meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LifecycleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -193,6 +334,21 @@ def add_LifecycleServiceServicer_to_server(servicer, server):
                     servicer.UpdateComponentState,
                     request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateRequest.FromString,
                     response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateResponse.SerializeToString,
+            ),
+            'StartComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartComponent,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentResponse.SerializeToString,
+            ),
+            'StopComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopComponent,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentResponse.SerializeToString,
+            ),
+            'RestartComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestartComponent,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentResponse.SerializeToString,
             ),
             'GetComponentStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetComponentStatus,
@@ -239,6 +395,31 @@ def add_LifecycleServiceServicer_to_server(servicer, server):
                     request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.GetCommandRequest.FromString,
                     response_serializer=tekton_dot_v1_dot_component__pb2.CommandStatus.SerializeToString,
             ),
+            'PlanStart': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanStart,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.PlanStartRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetPlan.SerializeToString,
+            ),
+            'StartComponents': grpc.unary_stream_rpc_method_handler(
+                    servicer.StartComponents,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.SerializeToString,
+            ),
+            'StreamStartComponents': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamStartComponents,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'StopComponents': grpc.unary_stream_rpc_method_handler(
+                    servicer.StopComponents,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.FromString,
+                    response_serializer=tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.SerializeToString,
+            ),
+            'StreamStopComponents': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamStopComponents,
+                    request_deserializer=tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'tekton.v1.LifecycleService', rpc_method_handlers)
@@ -268,6 +449,87 @@ class LifecycleService:
             '/tekton.v1.LifecycleService/UpdateComponentState',
             tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateRequest.SerializeToString,
             tekton_dot_v1_dot_lifecycle__service__pb2.UpdateComponentStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StartComponent',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StopComponent',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestartComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/RestartComponent',
+            tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.RestartComponentResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -511,6 +773,141 @@ class LifecycleService:
             '/tekton.v1.LifecycleService/GetCommand',
             tekton_dot_v1_dot_lifecycle__service__pb2.GetCommandRequest.SerializeToString,
             tekton_dot_v1_dot_component__pb2.CommandStatus.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanStart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/PlanStart',
+            tekton_dot_v1_dot_lifecycle__service__pb2.PlanStartRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.FleetPlan.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartComponents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StartComponents',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamStartComponents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StreamStartComponents',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StartComponentsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopComponents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StopComponents',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.SerializeToString,
+            tekton_dot_v1_dot_lifecycle__service__pb2.FleetProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamStopComponents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tekton.v1.LifecycleService/StreamStopComponents',
+            tekton_dot_v1_dot_lifecycle__service__pb2.StopComponentsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

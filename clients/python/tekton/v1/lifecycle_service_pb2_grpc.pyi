@@ -41,6 +41,30 @@ class LifecycleServiceStub:
     Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
     registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
     """
+    StartComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StartComponentRequest, _lifecycle_service_pb2.StartComponentResponse]
+    """StartComponent starts a component as its launch specification in components.json says, and answers once its program
+    runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
+    not waited for, but a cycle is refused. It waits for a stop under way.
+    Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+    nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+    circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+    """
+    StopComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]
+    """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
+    the stop command over its stream and has the timeout for what it has in hand; then, and at once where it cannot be
+    told, its process group is signalled, and with force killed. What Tekton did not launch is only given the command. What
+    was stopped is not restarted by any policy. A caller that gives up does not take the stop back.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session for an instance that is forgotten, conflict where what is left refused, timeout (1006) with
+    details.instances where something runs on, unavailable.
+    """
+    RestartComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.RestartComponentRequest, _lifecycle_service_pb2.RestartComponentResponse]
+    """RestartComponent stops a component as StopComponent does and starts it as StartComponent does; one that does not run
+    is started. What Tekton did not launch is given the restart command, and whoever launched it starts it again.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    no_launch_spec (1004), startup_failed (1004), circular_dependency (1005), timeout (1006), stale_session, conflict,
+    unavailable.
+    """
     GetComponentStatus: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetComponentStatusRequest, _lifecycle_service_pb2.GetComponentStatusResponse]
     """GetComponentStatus reads the state of a component and the health it reported.
     Errors: component_not_found (1001), unavailable.
@@ -57,7 +81,8 @@ class LifecycleServiceStub:
     """
     ExplainComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ExplainComponentRequest, _lifecycle_service_pb2.ExplainComponentResponse]
     """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
-    which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+    which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready,
+    or where Tekton gave up on something further down.
     Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
     """
     ListTransitions: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ListTransitionsRequest, _lifecycle_service_pb2.ListTransitionsResponse]
@@ -88,6 +113,50 @@ class LifecycleServiceStub:
     """GetCommand reads what became of a command. An ended one is remembered for an hour after its deadline.
     Errors: validation_error, component_not_found (1001) for a command that there is not, unavailable.
     """
+    PlanStart: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.PlanStartRequest, _lifecycle_service_pb2.FleetPlan]
+    """PlanStart tells what StartComponents would do as things are now, and does nothing: who starts in which wave, who is only
+    waited for, who runs already, who cannot start and why, every cycle with its path, and what is missing.
+    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does not
+    launch, too_large, unavailable.
+    """
+    StartComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StartComponentsRequest, _lifecycle_service_pb2.FleetProgress]
+    """StartComponents starts components and what they need: each as soon as all that it needs is ready (or degraded), and
+    streams how that goes. What is needed and Tekton does not launch is waited for. Behind one that fails, is missing or is
+    not ready within its start-up timeout, nothing is started that needs it; the rest is. On a cycle nothing is started at all.
+    It goes on where the caller goes away, until a stop or the end of this server; asked for again, or twice at once, it
+    starts nothing twice, and tells how everything goes. Native gRPC and gRPC-Web only; StreamStartComponents is its twin
+    for REST.
+    With quiet the errors from dependency_error on are those of the first that did not start.
+    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
+    not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+    timeout (1006), conflict where somebody stopped it meanwhile.
+    """
+    StreamStartComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StartComponentsRequest, _httpbody_pb2.HttpBody]
+    """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
+    with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+    With quiet the errors from dependency_error on are those of the first that did not start.
+    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
+    not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+    timeout (1006), conflict where somebody stopped it meanwhile.
+    """
+    StopComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _lifecycle_service_pb2.FleetProgress]
+    """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
+    stopped too, and streams how that goes. What somebody needs who did not stop is left running. Components on a cycle stop
+    at the same time. It takes back what StartComponents has not begun yet, and goes on where the caller goes away.
+    Native gRPC and gRPC-Web only; StreamStopComponents is its twin for REST.
+    With quiet the errors from dependency_error on are those of the first that did not stop.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+    meanwhile.
+    """
+    StreamStopComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _httpbody_pb2.HttpBody]
+    """StreamStopComponents is StopComponents as server-sent events named as the progress, and end where this server stops;
+    with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+    With quiet the errors from dependency_error on are those of the first that did not stop.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+    meanwhile.
+    """
 
 @_typing.type_check_only
 class LifecycleServiceAsyncStub(LifecycleServiceStub):
@@ -99,6 +168,30 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     starting, ready (or degraded) is reached by walking it: one history row and one event per hop, one revision.
     Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
     registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
+    """
+    StartComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StartComponentRequest, _lifecycle_service_pb2.StartComponentResponse]  # type: ignore[assignment]
+    """StartComponent starts a component as its launch specification in components.json says, and answers once its program
+    runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
+    not waited for, but a cycle is refused. It waits for a stop under way.
+    Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+    nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+    circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+    """
+    StopComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]  # type: ignore[assignment]
+    """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
+    the stop command over its stream and has the timeout for what it has in hand; then, and at once where it cannot be
+    told, its process group is signalled, and with force killed. What Tekton did not launch is only given the command. What
+    was stopped is not restarted by any policy. A caller that gives up does not take the stop back.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    stale_session for an instance that is forgotten, conflict where what is left refused, timeout (1006) with
+    details.instances where something runs on, unavailable.
+    """
+    RestartComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.RestartComponentRequest, _lifecycle_service_pb2.RestartComponentResponse]  # type: ignore[assignment]
+    """RestartComponent stops a component as StopComponent does and starts it as StartComponent does; one that does not run
+    is started. What Tekton did not launch is given the restart command, and whoever launched it starts it again.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    no_launch_spec (1004), startup_failed (1004), circular_dependency (1005), timeout (1006), stale_session, conflict,
+    unavailable.
     """
     GetComponentStatus: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.GetComponentStatusRequest, _lifecycle_service_pb2.GetComponentStatusResponse]  # type: ignore[assignment]
     """GetComponentStatus reads the state of a component and the health it reported.
@@ -116,7 +209,8 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     """
     ExplainComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ExplainComponentRequest, _lifecycle_service_pb2.ExplainComponentResponse]  # type: ignore[assignment]
     """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
-    which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+    which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready,
+    or where Tekton gave up on something further down.
     Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
     """
     ListTransitions: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ListTransitionsRequest, _lifecycle_service_pb2.ListTransitionsResponse]  # type: ignore[assignment]
@@ -147,6 +241,50 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     """GetCommand reads what became of a command. An ended one is remembered for an hour after its deadline.
     Errors: validation_error, component_not_found (1001) for a command that there is not, unavailable.
     """
+    PlanStart: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.PlanStartRequest, _lifecycle_service_pb2.FleetPlan]  # type: ignore[assignment]
+    """PlanStart tells what StartComponents would do as things are now, and does nothing: who starts in which wave, who is only
+    waited for, who runs already, who cannot start and why, every cycle with its path, and what is missing.
+    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does not
+    launch, too_large, unavailable.
+    """
+    StartComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StartComponentsRequest, _lifecycle_service_pb2.FleetProgress]  # type: ignore[assignment]
+    """StartComponents starts components and what they need: each as soon as all that it needs is ready (or degraded), and
+    streams how that goes. What is needed and Tekton does not launch is waited for. Behind one that fails, is missing or is
+    not ready within its start-up timeout, nothing is started that needs it; the rest is. On a cycle nothing is started at all.
+    It goes on where the caller goes away, until a stop or the end of this server; asked for again, or twice at once, it
+    starts nothing twice, and tells how everything goes. Native gRPC and gRPC-Web only; StreamStartComponents is its twin
+    for REST.
+    With quiet the errors from dependency_error on are those of the first that did not start.
+    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
+    not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+    timeout (1006), conflict where somebody stopped it meanwhile.
+    """
+    StreamStartComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StartComponentsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
+    with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+    With quiet the errors from dependency_error on are those of the first that did not start.
+    Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
+    not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+    timeout (1006), conflict where somebody stopped it meanwhile.
+    """
+    StopComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _lifecycle_service_pb2.FleetProgress]  # type: ignore[assignment]
+    """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
+    stopped too, and streams how that goes. What somebody needs who did not stop is left running. Components on a cycle stop
+    at the same time. It takes back what StartComponents has not begun yet, and goes on where the caller goes away.
+    Native gRPC and gRPC-Web only; StreamStopComponents is its twin for REST.
+    With quiet the errors from dependency_error on are those of the first that did not stop.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+    meanwhile.
+    """
+    StreamStopComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """StreamStopComponents is StopComponents as server-sent events named as the progress, and end where this server stops;
+    with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+    With quiet the errors from dependency_error on are those of the first that did not stop.
+    Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+    rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+    meanwhile.
+    """
 
 class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
     """LifecycleService changes and watches states, knows who needs whom, and gives commands to instances."""
@@ -161,6 +299,48 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         starting, ready (or degraded) is reached by walking it: one history row and one event per hop, one revision.
         Errors: validation_error for an unknown state, component_not_found (1001), invalid_transition (1012),
         registration_invalid (1002) for a part of Tekton itself, stale_session, request_mismatch, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def StartComponent(
+        self,
+        request: _lifecycle_service_pb2.StartComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.StartComponentResponse, _abc.Awaitable[_lifecycle_service_pb2.StartComponentResponse]]:
+        """StartComponent starts a component as its launch specification in components.json says, and answers once its program
+        runs; with wait, once it is ready. One that runs already is left alone and told, whoever started it. What it needs is
+        not waited for, but a cycle is refused. It waits for a stop under way.
+        Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
+        nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
+        circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def StopComponent(
+        self,
+        request: _lifecycle_service_pb2.StopComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.StopComponentResponse, _abc.Awaitable[_lifecycle_service_pb2.StopComponentResponse]]:
+        """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
+        the stop command over its stream and has the timeout for what it has in hand; then, and at once where it cannot be
+        told, its process group is signalled, and with force killed. What Tekton did not launch is only given the command. What
+        was stopped is not restarted by any policy. A caller that gives up does not take the stop back.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        stale_session for an instance that is forgotten, conflict where what is left refused, timeout (1006) with
+        details.instances where something runs on, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def RestartComponent(
+        self,
+        request: _lifecycle_service_pb2.RestartComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.RestartComponentResponse, _abc.Awaitable[_lifecycle_service_pb2.RestartComponentResponse]]:
+        """RestartComponent stops a component as StopComponent does and starts it as StartComponent does; one that does not run
+        is started. What Tekton did not launch is given the restart command, and whoever launched it starts it again.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        no_launch_spec (1004), startup_failed (1004), circular_dependency (1005), timeout (1006), stale_session, conflict,
+        unavailable.
         """
 
     @_abc_1.abstractmethod
@@ -202,7 +382,8 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lifecycle_service_pb2.ExplainComponentResponse, _abc.Awaitable[_lifecycle_service_pb2.ExplainComponentResponse]]:
         """ExplainComponent tells why a component is not ready: what is unmet with it and with what it needs, since when and with
-        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready.
+        which evidence, down to the root causes; or that nothing is wrong. It descends only where something is not ready,
+        or where Tekton gave up on something further down.
         Errors: component_not_found (1001), unavailable where something seems not to be there and that cannot be known now.
         """
 
@@ -262,6 +443,80 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_component_pb2.CommandStatus, _abc.Awaitable[_component_pb2.CommandStatus]]:
         """GetCommand reads what became of a command. An ended one is remembered for an hour after its deadline.
         Errors: validation_error, component_not_found (1001) for a command that there is not, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def PlanStart(
+        self,
+        request: _lifecycle_service_pb2.PlanStartRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lifecycle_service_pb2.FleetPlan, _abc.Awaitable[_lifecycle_service_pb2.FleetPlan]]:
+        """PlanStart tells what StartComponents would do as things are now, and does nothing: who starts in which wave, who is only
+        waited for, who runs already, who cannot start and why, every cycle with its path, and what is missing.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does not
+        launch, too_large, unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def StartComponents(
+        self,
+        request: _lifecycle_service_pb2.StartComponentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_lifecycle_service_pb2.FleetProgress], _abc.AsyncIterator[_lifecycle_service_pb2.FleetProgress]]:
+        """StartComponents starts components and what they need: each as soon as all that it needs is ready (or degraded), and
+        streams how that goes. What is needed and Tekton does not launch is waited for. Behind one that fails, is missing or is
+        not ready within its start-up timeout, nothing is started that needs it; the rest is. On a cycle nothing is started at all.
+        It goes on where the caller goes away, until a stop or the end of this server; asked for again, or twice at once, it
+        starts nothing twice, and tells how everything goes. Native gRPC and gRPC-Web only; StreamStartComponents is its twin
+        for REST.
+        With quiet the errors from dependency_error on are those of the first that did not start.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
+        not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+        timeout (1006), conflict where somebody stopped it meanwhile.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamStartComponents(
+        self,
+        request: _lifecycle_service_pb2.StartComponentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
+        with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+        With quiet the errors from dependency_error on are those of the first that did not start.
+        Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
+        not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
+        timeout (1006), conflict where somebody stopped it meanwhile.
+        """
+
+    @_abc_1.abstractmethod
+    def StopComponents(
+        self,
+        request: _lifecycle_service_pb2.StopComponentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_lifecycle_service_pb2.FleetProgress], _abc.AsyncIterator[_lifecycle_service_pb2.FleetProgress]]:
+        """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
+        stopped too, and streams how that goes. What somebody needs who did not stop is left running. Components on a cycle stop
+        at the same time. It takes back what StartComponents has not begun yet, and goes on where the caller goes away.
+        Native gRPC and gRPC-Web only; StreamStopComponents is its twin for REST.
+        With quiet the errors from dependency_error on are those of the first that did not stop.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+        meanwhile.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamStopComponents(
+        self,
+        request: _lifecycle_service_pb2.StopComponentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """StreamStopComponents is StopComponents as server-sent events named as the progress, and end where this server stops;
+        with quiet it is the last of them alone, as JSON, or the failure with its HTTP status.
+        With quiet the errors from dependency_error on are those of the first that did not stop.
+        Errors: validation_error, component_not_found (1001), registration_invalid (1002) for a part of Tekton itself,
+        rate_limited, unavailable, dependency_error (1003), timeout (1006), conflict where it refused or somebody started it
+        meanwhile.
         """
 
 def add_LifecycleServiceServicer_to_server(servicer: LifecycleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

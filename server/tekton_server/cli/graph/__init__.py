@@ -36,7 +36,7 @@ def graph(
     component_id: Annotated[
         str,
         typer.Argument(
-            metavar="[COMPONENT_ID]",
+            metavar="COMPONENT_ID",
             help="Only what it needs and who needs it.",
             autocompletion=complete.component_ids,
             show_default=False,

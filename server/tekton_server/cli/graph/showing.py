@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tekton.core.errors import ComponentNotFoundError
 from tekton_server.cli.exits import ExitCode
 from tekton_server.cli.graph import GraphFormat
 from tekton_server.cli.graph.forms import dot, mermaid
@@ -26,7 +27,10 @@ def graph_job(component_id: str, form: GraphFormat) -> Callable[[Remote], Awaita
 
     async def job(remote: Remote) -> None:
         if component_id:
-            reply = await remote.get_component_dependencies(component_id)
+            try:
+                reply = await remote.get_component_dependencies(component_id)
+            except ComponentNotFoundError as error:
+                raise await remote.missed(error) from None
             _show(reply, of_component(reply), form)
         else:
             reply = await remote.get_dependency_graph()

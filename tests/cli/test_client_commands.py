@@ -492,10 +492,11 @@ async def test_the_tab_key_knows_component_ids(tekton: ControlPlane, client: Stu
     assert silent.out.strip() == "" and silent.err == ""
 
 
-async def test_a_reader_that_leaves_is_no_failure(tekton: ControlPlane, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["json", "table"])
+async def test_a_reader_that_leaves_is_no_failure(tekton: ControlPlane, tmp_path: Path, form: str) -> None:
     """As `head` does."""
     process = await asyncio.create_subprocess_shell(
-        f"bash -c '{TEKTON} components list -o json | true; exit ${{PIPESTATUS[0]}}'",
+        f"bash -c '{TEKTON} components list -o {form} | true; exit ${{PIPESTATUS[0]}}'",
         env=environment(tmp_path, TEKTON_PORT=str(tekton.port)),
         stderr=asyncio.subprocess.PIPE,
     )

@@ -120,13 +120,14 @@ async def test_ctrl_c_ends_the_display_and_the_start_goes_on(tekton: ControlPlan
 async def test_a_restart_stops_and_starts_and_a_stop_goes_the_other_way_round(
     tekton: ControlPlane, tmp_path: Path
 ) -> None:
+    assert (await run(tekton, tmp_path, "start", "top")).code == 0
     before = launches(tekton, "mid"), launches(tekton, "low")
-    done = await run(tekton, tmp_path, "restart", "mid", "--grace", "0")
+    done = await run(tekton, tmp_path, "restart", "mid", "--timeout", "0")
     assert done.code == 0 and re.search(r"stopped +mid(.|\n)*ready +mid", done.out), done.out
     assert (launches(tekton, "mid"), launches(tekton, "low")) == (before[0] + 1, before[1])
-    alone = await run(tekton, tmp_path, "stop", "mid", "--dependents", "--grace", "0", "-o", "name")
+    alone = await run(tekton, tmp_path, "stop", "mid", "--dependents", "--timeout", "0", "-o", "name")
     assert alone.out.split() == ["top", "mid"]
-    rest = await run(tekton, tmp_path, "stop", "--all", "--force", "--grace", "0")
+    rest = await run(tekton, tmp_path, "stop", "--all", "--force", "--timeout", "0")
     assert rest.code == 0 and re.search(r"stopped +low", rest.out) and not re.search(r" top\b", rest.out)
     assert (await run(tekton, tmp_path, "stop", "tekton_core")).code == 6
 

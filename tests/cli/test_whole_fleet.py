@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,25 +80,3 @@ def test_components_run_on_when_tekton_stops_and_the_next_goes_on_with_them(home
         assert [len(files_of(home / "data", name)) for name in fleet] == [1, 1]
         assert again.leave() == 0
     assert sorted(left(home / "data")) == processes
-
-
-def test_kill_9_while_the_fleet_starts_starts_nothing_twice_and_loses_nothing(home: Path, port: int) -> None:
-    """What the killed one had launched is found again, and the next one starts the rest."""
-    layers = [[f"l{layer}-{place}" for place in range(4)] for layer in range(3)]
-    fleet = {
-        name: small(name, *(layers[layer - 1] if layer else ()), number=10 * layer + place, env={"SLOW": "0.3"})
-        for layer, names in enumerate(layers)
-        for place, name in enumerate(names)
-    }
-    with up(home, fleet, port, autostart=True) as running:
-        running.until("l1-0")
-        running.send(signal.SIGKILL)
-        running.leave()
-    begun = [name for name in fleet if files_of(home / "data", name)]
-    assert len(layers[0]) < len(begun) < len(fleet), begun
-    with up(home, fleet, port, autostart=True) as again:
-        again.ready()
-        assert {states(again)[name] for name in fleet} == {"ready"}
-        assert [len(files_of(home / "data", name)) for name in fleet] == [1] * len(fleet)
-        assert len(left(home / "data")) == 2 * len(fleet), "each with its shim"
-        assert again.leave() == 0

@@ -1,8 +1,7 @@
 """The golden corpus: what is asked, once, and what has to come back whichever transport asks it.
 
-The cases are two stories: each finds what those before it left. The second is of a fleet that Tekton launches. What a
-reply says that a later case needs is kept under a name, and stands there as `<name>`; the patterns of
-`tests.support.shapes` stand for what is different in every run.
+The cases are one story: each finds what those before it left. What a reply says that a later case needs is kept under a
+name, and stands there as `<name>`; the patterns of `tests.support.shapes` stand for what is different in every run.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-CORPUS, FLEET_CORPUS = (Path(__file__).with_name(name) for name in ("corpus.json", "fleet.json"))
+CORPUS = Path(__file__).with_name("corpus.json")
 LONG = {"200 letters": "x" * 200, "2 MB of letters": "x" * 2_000_000}
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -82,7 +81,6 @@ def filled(part: T, kept: Mapping[str, str]) -> T:
     return msgspec.json.decode(text, type=type(part))
 
 
-_FIRST, FLEET_STORY = (msgspec.json.decode(path.read_bytes(), type=list[Case]) for path in (CORPUS, FLEET_CORPUS))
-CASES = [*_FIRST, *FLEET_STORY]
-STORY = [case for case in _FIRST if not case.rest_only]
+CASES = msgspec.json.decode(CORPUS.read_bytes(), type=list[Case])
+STORY = [case for case in CASES if not case.rest_only]
 REST_ONLY = [case for case in CASES if case.rest_only]

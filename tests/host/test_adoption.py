@@ -150,6 +150,18 @@ async def test_a_shim_that_was_killed_while_no_server_was_there_is_cleaned_up_af
     assert ended is not None and ended.lost
 
 
+async def test_a_shim_that_was_killed_after_the_leader_had_ended_leaves_nothing_either(fleet: Fleet) -> None:
+    """How the leader ended is recorded at once; that is not yet the end of what it has put into the background."""
+    deaf = "trap : TERM; echo deaf; while :; do sleep 0.05; done"
+    launched = await fleet.launch("sh", "-c", f"sh -c '{deaf}' & sleep 0.3; exit 4", stop_timeout=60.0)
+    files = fleet.files(launched)
+    await until(files.exit, lambda seen: seen is not None and seen.stragglers)
+    os.kill(fleet.status(launched).shim_pid, signal.SIGKILL)
+    status = await fleet.launcher.wait(launched)
+    assert fleet.left() == [] and (status.code, status.killed) == (4, True) and status.stragglers
+    assert await Fleet(fleet.data).launcher.ended(launched.identity) == status
+
+
 async def test_a_server_that_ends_lets_its_components_run(fleet: Fleet) -> None:
     """Closing the launcher is not stopping: whoever waits is let go, and another launcher goes on."""
     launched = await fleet.launch("sleep", "60")

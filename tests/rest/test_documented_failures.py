@@ -118,7 +118,7 @@ async def test_a_server_that_is_down_or_silent_is_documented_for_every_path(
         taken: list[asyncio.StreamWriter] = []
         silent = await asyncio.start_unix_server(lambda reader, writer: taken.append(writer), socket)
         for verb, path, streams in OPERATIONS:
-            documented = document["paths"][path][verb.lower()]["responses"]
+            documented = document["paths"][re.sub(r"=[^}]*", "", path)][verb.lower()]["responses"]
             assert ("504" in documented) is (not streams or path in QUIET)
             if not streams:
                 check(document, verb, path, await call(http, verb, path), 504)

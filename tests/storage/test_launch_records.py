@@ -103,7 +103,8 @@ async def test_what_can_be_started_is_seen_before_anybody_starts_it(url: URL, he
     changed = write_fleet(tmp_path / "f", {name: {**one, "dependencies": ["more"]} for name, one in FLEET.items()})
     async with server(url, here, changed) as live:
         await until(lambda: live.view.components["deaf"].definition.dependencies == ("more",))
-        assert live.view.components["notes"].definition.dependencies == ()
+        # What its operator says that it needs is added, though it was launched before.
+        await until(lambda: live.view.components["notes"].definition.dependencies == ("more",))
         told = live.view.revision
         assert told > before
     async with server(url, here, changed) as live:
@@ -358,21 +359,30 @@ async def test_a_start_that_a_stop_overtakes_says_so(
 
 
 async def test_old_launches_are_forgotten_with_their_components(url: URL, here: Path, fleet: Fleet) -> None:
-    """Once nothing else of them is there; what runs stays, and so does its component."""
+    """Once nothing else of them is there; what runs stays. What can be started is seen again then."""
+
+    def revision_of(component_id: str) -> int:
+        found = live.view.definition(component_id)
+        return found.revision if found is not None else 0
+
     async with server(url, here, fleet) as live:
         await live.lifecycle.start("notes")
         await live.lifecycle.start("deaf")
         await live.lifecycle.stop("deaf", force=True)
         later = datetime.now(UTC) + timedelta(hours=80)
+        known = revision_of("deaf"), revision_of("notes")
         await live.housekeeping.sweep(later)
         assert set(live.view.launches) == {"notes"}
-        assert (live.view.get("deaf"), live.view.get("notes") is not None) == (None, True)
+        await until(lambda: revision_of("deaf") > known[0])
+        assert revision_of("notes") == known[1]
         first = launch_of(live).instance_uuid
         await live.writer.submit(register(1, component_id="notes", instance_uuid=first))
         await live.writer.submit(EndInstance(component_id="notes", instance_uuid=first))
         await live.housekeeping.sweep(later)
         assert live.view.get("notes") is not None and launch_of(live).active
         await live.lifecycle.stop("notes")
+        before = revision_of("notes")
         await live.housekeeping.sweep(later)
-        assert (live.view.get("notes"), live.view.launches) == (None, {})
+        assert live.view.launches == {}
+        await until(lambda: revision_of("notes") > before)
         await assert_whole(live, 0)

@@ -56,7 +56,7 @@ def means(data_dir: Path, fleet: Fleet, **more: Any) -> Means:
     data_dir.mkdir(mode=0o700, exist_ok=True)
     around = Surroundings("127.0.0.1", 8010, os.environ, Secrets((), {}), fleet.home, 65536, 3)
     launcher = LocalLauncher(data_dir, around, cgroups=Cgroups(None, "none is wanted here"))
-    return Means(launcher, fleet.launchable(), "here", place_of(data_dir), **more)
+    return Means(launcher, fleet.launchable(), "here", place_of(data_dir), fleet.needs(), **more)
 
 
 def left(data_dir: Path) -> list[tuple[int, str]]:

@@ -20,8 +20,9 @@ TIMEOUT, INTERVAL = 6.0, 2.0
 # far it is, which takes 1.4 s; what was heard elsewhere counts from when it is known, which is 1.3 s; and the expiry
 # is tried again where it came a moment too early, or the journal's lock was held for a second.
 SLACK = 1.4 + 1.3 + 0.9 + 1.0
-# What the gateway had passed on before it went may be heard so much later.
-LEFT_OVER = 1.0
+# What the gateway had passed on before it went may be heard so much later: it waits on the sockets, or is known to
+# another server first.
+LEFT_OVER = 0.6 + 1.4
 # After so long, all servers know what one of them has done.
 KNOWN = 2.0
 
@@ -86,9 +87,9 @@ class Truth:
         wrong = [one for one, judge in known.expiries if at + (0 if judge == by else KNOWN) < one < at + TIMEOUT]
         assert not wrong, f"{known.instance_uuid} was heard at {at} and failed at {wrong}"
 
-    def carried(self, known: Known, by: Any, elsewhere: bool) -> None:
-        """A stream was told that it carries a lease; the one before it is at another server, or not."""
-        if elsewhere and self.now - max(known.moved, self.disturbed_until) < KNOWN:
+    def carried(self, known: Known, by: Any, rivals: bool) -> None:
+        """A stream was told that it carries a lease; `rivals`: the one before it is open, at another server."""
+        if rivals and self.now - max(known.moved, self.disturbed_until) < KNOWN:
             known.contested = self.now + 2 * KNOWN
         known.holder, known.moved, known.stored = by, self.now, True
 

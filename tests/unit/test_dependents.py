@@ -12,7 +12,7 @@ from tekton.core.lifecycle import ComponentState as State
 from tekton.core.view import Cause, Component, Launch, LaunchChange, LaunchDesired, LaunchPhase, View
 from tekton_server.domain import dependents
 from tekton_server.domain.commands import JudgeBusy, JudgeDependencies
-from tekton_server.domain.dependents import dependents_of, is_down, lacking, waits_for
+from tekton_server.domain.dependents import dependents_of, is_down, knots, lacking, waits_for
 from tekton_server.domain.launch_spec import Restart
 from tests.unit.paper import NOON, Paper, a_definition, a_report, an_instance, put, uuid_of
 
@@ -92,8 +92,8 @@ def test_a_restart_waits_for_what_it_needs_unless_that_waits_for_it() -> None:
         {"db": (), "cache": (), "a": ("db", "cache", "gone"), "x": ("y",), "y": ("z",), "z": ("x", "db")},
         db=State.FAILED, cache=State.DEGRADED, x=State.FAILED, y=State.FAILED, z=State.FAILED,
     )  # fmt: skip
-    assert waits_for(view, found(view, "a")) == ("db", "gone")
-    assert [waits_for(view, found(view, name)) for name in ("x", "y", "z", "db")] == [(), (), ("db",), ()]
+    assert waits_for(view, found(view, "a"), knots(view)) == ("db", "gone")
+    assert [waits_for(view, found(view, name), knots(view)) for name in ("x", "y", "z", "db")] == [(), (), ("db",), ()]
 
 
 def judged(*lacking: str, granted: int = 1) -> JudgeDependencies:

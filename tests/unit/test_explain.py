@@ -267,3 +267,18 @@ def test_a_failure_of_which_nobody_said_why() -> None:
     view = fleet(athena="none")
     view.apply(put(an_instance(state=State.FAILED)))
     assert explained(view, "athena").message == "athena is failed: nobody said why"
+
+
+def test_a_program_that_runs_and_has_not_registered_is_told_apart_from_one_that_does_not_run() -> None:
+    """Also where what is known of the component is how an earlier launch ended."""
+    view = fleet(hang="none", crash="failed", own="ready")
+    assert explained(view, "hang").message == "hang has no instance"
+    for name in ("hang", "crash", "own"):
+        launched(view, name, phase=LaunchPhase.RUNNING, instance_uuid=uuid_of(50))
+    runs = "its program runs and has not registered yet; tekton logs {} has what it writes"
+    assert explained(view, "hang").message == f"hang has no instance: {runs.format('hang')}"
+    assert explained(view, "crash").message == (
+        "crash is failed: no heartbeat came for its whole timeout (lease_expired); since then " + runs.format("crash")
+    )
+    # One that registers without the uuid it was given is heard of all the same.
+    assert explained(view, "own").message == "own is ready"

@@ -181,12 +181,10 @@ class Liveness(Scene, RuleBasedStateMachine):
     def disturb(self, what: str, number: int, seconds: float) -> None:
         """Something of ours fails, for a while or until it is mended."""
         if what == "still":
-            # The process of the servers is stopped.
-            self.loop.skip(seconds)
+            self._stand_still(seconds)
             self.run(self._wait(1.0))
             # Once more, before anybody has proved that he is well.
-            self.loop.skip(seconds)
-            self.truth.disturbed(DRAINED)
+            self._stand_still(seconds)
         elif what == "killed":
             self._kill(number)
         elif what == "evictions stop":

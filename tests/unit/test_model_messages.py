@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tekton.core.errors import TooLargeError
+from tekton.core.errors import TooLargeError, ValidationError
 from tekton.core.model_records import ModelFacts
+from tekton.v1 import routing_service_pb2 as pb
 from tekton_server.domain import limits
 from tekton_server.domain.routing.model import CatalogueModel, completed
-from tekton_server.services.models import capabilities, named
+from tekton_server.services.models import capabilities, named, removal
 
 
 def able(model_id: str, *names: str, enabled: bool = True) -> CatalogueModel:
@@ -40,3 +41,9 @@ def test_more_than_one_reply_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_an_id_is_read_out_of_a_path(text: str, model_id: str) -> None:
     """As it is or with escapes."""
     assert named(text) == model_id
+
+
+def test_no_id_is_told_as_such() -> None:
+    """DELETE /api/tekton/models is not the removal of a model without a name."""
+    with pytest.raises(ValidationError, match="model_id is required"):
+        removal(pb.DeregisterModelRequest())

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from tekton.core.errors import TektonError
+from tekton.core.errors import ConflictError, TektonError
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Launch
+from tekton.core.view import Launch, LaunchDesired
 from tekton_server.domain.blast_radius import Cap
 from tekton_server.domain.commands import ExpireLease
 from tekton_server.domain.fleet import FleetComponent
@@ -39,6 +39,7 @@ class Ward:
         self.trouble: str | None = None
         self.up_after = 1.0
         self.before_claim: Callable[[], None] = lambda: None
+        self.before_end: Callable[[], None] = lambda: None
         self.fleet: dict[str, FleetComponent] = {}
         self.asked: list[tuple[str, str]] = []
         self._terms = Healing(auto_recover, cap, PATIENCE)
@@ -134,6 +135,8 @@ class Ward:
 
     async def end(self, launch: Launch, why: str) -> None:
         self.asked.append(("end", launch.component_id))
+        before, self.before_end = self.before_end, lambda: None
+        before()
         self.crash(launch.component_id, words=why)
 
     async def ready(self, component_id: str, instance_uuid: str) -> None:
@@ -142,10 +145,17 @@ class Ward:
     async def asked_for(self, launch: Launch) -> float:
         return 0.0
 
-    async def restart(self, component_id: str) -> object:
+    async def restart(self, launch: Launch) -> object:
+        component_id = launch.component_id
         self.asked.append(("restart", component_id))
-        launch = self.launch(component_id)
-        self.do(StopLaunch(component_id=component_id, holder=self.holder, seed=self.new_uuid(), desired=launch.desired))
+        before, self.before_end = self.before_end, lambda: None
+        before()
+        stop = StopLaunch(
+            component_id=component_id, holder=self.holder, seed=self.new_uuid(), desired=LaunchDesired.RUNNING,
+            epoch=launch.epoch,
+        )  # fmt: skip
+        if self.do(stop).launch is None:
+            raise ConflictError("it was stopped meanwhile")
         self.crash(component_id)
         self._begin(self.launch(component_id))
         return None

@@ -11,6 +11,7 @@ import grpc
 import tenacity
 from grpc import aio
 
+from tekton import _forks
 from tekton._channel import Target, async_channel
 from tekton._errors import from_rpc, unreachable
 from tekton.core.backoff import full_jitter, shuffled
@@ -159,6 +160,7 @@ class Calls:
             await stubs.channel.close()
 
     def _stubs(self) -> Stubs:
+        _forks.check()
         if self._closed:
             raise RuntimeError("this TektonClient is closed; make a new one")
         if self._loop is None:

@@ -19,7 +19,8 @@ class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
     """Register an instance and grant it a lease. Answers Registered.
 
     `expected_revision` is compared with the definition's revision, 0 meaning that there is none. `machine` is where
-    the call comes from: empty for the machine that Tekton runs on, else its IP address.
+    the call comes from: empty for the machine that Tekton runs on, else its IP address. `configured` is what an
+    operator says that the component needs, beside what it says itself.
     """
 
     component_id: str
@@ -36,14 +37,19 @@ class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
     instance_uuid: str = ""
     replace: bool = False
     expected_revision: int | None = None
+    configured: tuple[str, ...] = ()
 
 
 class UpdateComponent(msgspec.Struct, frozen=True, kw_only=True):
-    """Change a component's definition by a JSON merge patch. Answers the Definition as it then is."""
+    """Change a component's definition by a JSON merge patch. Answers the Definition as it then is.
+
+    `configured` is as in a registration: no patch takes it away.
+    """
 
     component_id: str
     patch: dict[str, Any]
     expected_revision: int | None = None
+    configured: tuple[str, ...] = ()
 
 
 class EndInstance(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import SERVING
 from tekton.core.view import LaunchPhase, View
-from tekton_server.domain.fleet import FleetComponent
+from tekton_server.domain.fleet import FleetComponent, needs_together
 from tekton_server.domain.instances import not_found
 
 
@@ -69,8 +69,7 @@ def needs_of(view: View, launchable: Mapping[str, FleetComponent], component_id:
 
 
 def _needs(declared: Sequence[str], entry: FleetComponent | None) -> tuple[str, ...]:
-    both = (*(entry.dependencies if entry else ()), *declared)
-    return tuple({lookup_key(one): one for one in both}.values())
+    return needs_together(entry.dependencies if entry else (), declared)
 
 
 def serving(view: View, component_id: str) -> bool:

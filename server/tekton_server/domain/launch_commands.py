@@ -65,7 +65,8 @@ class StopLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """Have a component, or one instance of it, stop, or stop and start again (`desired` running). Answers StopAsked.
 
     Instances that can be told are given the command `kind`; `seed` is a uuid that no other command has. `seconds` is
-    how long they have until signals follow, and `force` whether they are killed then.
+    how long they have until signals follow, and `force` whether they are killed then. With `epoch` nothing is done
+    unless the launch of that epoch runs and is wanted running.
     """
 
     component_id: str
@@ -77,6 +78,7 @@ class StopLaunch(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 30.0
     force: bool = False
     reason: str = "stop_requested"
+    epoch: int | None = None
 
 
 class AdoptLaunch(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,13 @@ class AdoptLaunch(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     instance_uuid: str
     holder: Holder
+
+
+class DropLaunch(msgspec.Struct, frozen=True, kw_only=True):
+    """A launch in back-off, of that epoch, is over: who would have started it again is gone. Answers None."""
+
+    component_id: str
+    epoch: int
 
 
 class SettleLaunch(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +124,15 @@ class ForgetLaunches(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LaunchCommand = (
-    ClaimLaunch | BeginLaunch | EndLaunch | StopLaunch | AdoptLaunch | SettleLaunch | DeclareComponents | ForgetLaunches
+    ClaimLaunch
+    | BeginLaunch
+    | EndLaunch
+    | StopLaunch
+    | AdoptLaunch
+    | DropLaunch
+    | SettleLaunch
+    | DeclareComponents
+    | ForgetLaunches
 )
 
 

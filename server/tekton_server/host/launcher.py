@@ -186,10 +186,9 @@ class LocalLauncher(Launcher):
 
     async def _clean_up(self, files: LaunchFiles) -> None:
         """After a shim that could not say how it ended: it was killed, and may have left processes behind."""
-        if not files.begun() or files.exit() is not None or files.alive():
+        if not files.begun() or files.over() or files.alive():
             return
-        await asyncio.to_thread(kill_left_behind, files.instance_uuid)
-        files.write_lost()
+        files.write_over(await asyncio.to_thread(kill_left_behind, files.instance_uuid))
 
     async def alive(self) -> Sequence[LaunchIdentity]:
         """See live.launching.Launcher."""

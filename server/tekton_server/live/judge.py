@@ -182,8 +182,8 @@ class Judge:
 
     @property
     def _left_over(self) -> float:
-        """For how long what the gateway had passed on before it went may wait on the sockets."""
-        return self._part(DRAIN, DRAIN_SHARE)
+        """For how long what came before the gateway went may wait on the sockets, or be known to other servers only."""
+        return self._part(DRAIN, DRAIN_SHARE) + self._ownership.slack
 
     def _holds(self, lease: Lease) -> bool:
         return self._held or self._cut_off(lease)

@@ -250,7 +250,7 @@ class LiveRegistry:
             _tell(change)
         self.leases.on_commit(commit, ours)
         self.commands.on_commit(commit)
-        self.lifecycle.on_commit(commit, ours)
+        self.lifecycle.on_commit(commit)
         if self.healer is not None:
             self.healer.on_commit(commit)
         self.housekeeping.on_commit(commit)

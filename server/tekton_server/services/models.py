@@ -74,7 +74,13 @@ def named(model_id: str) -> str:
 
 
 def removal(request: pb.DeregisterModelRequest) -> RemoveModel:
-    """Read a removal."""
+    """Read a removal.
+
+    Raises:
+        ValidationError: it names no model.
+    """
+    if not request.model_id:
+        raise ValidationError.of("model_id", "is required: /api/tekton/models/{model_id}", "required")
     expected = request.expected_revision if request.HasField("expected_revision") else None
     return RemoveModel(model_id=named(request.model_id), expected_revision=expected)
 

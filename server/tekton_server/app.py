@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 
 # Less than the ten seconds that container runtimes give.
 STOP_DEADLINE = 8.0
+# How long it takes at most to find out what an earlier Tekton has left running, before that keeps nobody waiting.
+_SETTLE_WITHIN = 5.0
 # What each part gets of it before it is ended by force.
 _PART_DEADLINE = 3.0
 
@@ -145,6 +147,8 @@ class Tekton:
         if self.live.healer is not None:
             self.live.healer.begin()
         if self._fleet is not None and not self._bare:
+            if not await self.live.lifecycle.settled(_SETTLE_WITHIN):
+                log.warning("what runs of the components is not known yet; starts wait until it is")
             everything = WholeFleet(self.live.fleet, self.settings.components)
             self._stop_deadline += everything.stops_within
             # The first to be stopped: they need everything else for that.

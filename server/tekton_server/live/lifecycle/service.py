@@ -116,13 +116,17 @@ class Lifecycle(Starter):
                 self._keepers.changed(key)
                 self._bells.ring(key)
 
-    async def _settle(self) -> None:
-        """Wait until this server knows what runs."""
+    async def settled(self, within: float) -> bool:
+        """Wait until this server knows what runs; tell whether it came to that."""
         try:
-            async with asyncio.timeout(SETTLE_WITHIN):
-                await self._settled.wait()
+            async with asyncio.timeout(within):
+                return await self._settled.wait()
         except TimeoutError:
-            raise UnavailableError("what runs is still being found out; try again") from None
+            return False
+
+    async def _settle(self) -> None:
+        if not await self.settled(SETTLE_WITHIN):
+            raise UnavailableError("what runs is still being found out; try again")
 
     def launchable(self) -> Mapping[str, FleetComponent]:
         """See live.starting.Starter."""

@@ -139,6 +139,7 @@ class Lifecycle(Starter):
         if component is None:
             return await self._without_specification(component_id)
         refuse_cycles(self._view, self.site.fleet, component.component_id)
+        self._admit(component.component_id)
         left = until(STOP_TIMEOUT + BEGIN_WITHIN)
         while True:
             claimed: Claimed = await self._writer.submit(
@@ -156,6 +157,13 @@ class Lifecycle(Starter):
             await self._bells.until(component_id, lambda launch=launch: self._stopped(launch), left)  # type: ignore[misc]
             if left() <= 0:
                 raise TektonTimeoutError(f"{component_id} is being stopped, and has not ended yet", component_id)
+
+    def _admit(self, component_id: str) -> None:
+        """Refuse what this machine has no room for, unless it is there already: that changes nothing."""
+        launch, component = self.site.launch(component_id), self._view.get(component_id)
+        leased = component is not None and any(one.leased for one in component.instances.values())
+        if not leased and (launch is None or not launch.active):
+            self.site.admit(component_id)
 
     async def _without_specification(self, component_id: str) -> Started:
         """Answer for what this server cannot launch: it may run all the same."""

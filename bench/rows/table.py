@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.model import Goal
-from bench.rows import beats, calls, held, leases, plan, views
+from bench.rows import beats, calls, held, leases, plan, routing, views
 from bench.rows.row import Row
 
 ROWS: tuple[Row, ...] = (
@@ -14,4 +14,5 @@ ROWS: tuple[Row, ...] = (
     *held.ROWS,
     Row("mesh", "commit to Envoy routing to it, p99", Goal(250, "ms", at_most=True), None),
     *plan.ROWS,
+    *routing.ROWS,
 )

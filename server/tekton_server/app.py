@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 
 # Less than the ten seconds that container runtimes give.
 STOP_DEADLINE = 8.0
+# How long it takes at most to find out what an earlier Tekton has left running, before that keeps nobody waiting.
+_SETTLE_WITHIN = 5.0
 # What each part gets of it before it is ended by force.
 _PART_DEADLINE = 3.0
 
@@ -124,6 +126,7 @@ class Tekton:
         alone = self.settings.database_url is None
         self.live = await LiveRegistry.open(
             engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone,
+            routing=self.settings.routing_terms,
             sampler=self._sampler(), resource_terms=self.settings.resource_terms,
         )  # fmt: skip
         self.live.resources.roots = _own_processes
@@ -150,7 +153,13 @@ class Tekton:
         if self.live.healer is not None:
             self.live.healer.begin()
         if self._fleet is not None and not self._bare:
-            await self._start_components()
+            if not await self.live.lifecycle.settled(_SETTLE_WITHIN):
+                log.warning("what runs of the components is not known yet; starts wait until it is")
+            everything = WholeFleet(self.live.fleet, self.settings.components)
+            self._stop_deadline += everything.stops_within
+            # The first to be stopped: they need everything else for that.
+            self._on_stop("the components", everything.stop)
+            await everything.start(partial(self._step, "startup"), self._failed)
         await self._verify()
         if self._failed.done():
             await self._failed
@@ -165,21 +174,6 @@ class Tekton:
         self._stack.callback(launcher.close)
         self.live.lifecycle.equip(means_of(self.settings, fleet, launcher, alone=alone))
         self.live.heal(self.settings.healing)
-
-    async def _start_components(self) -> None:
-        """Start the fleet, where that is configured: it is a part of what has to be ready, unless it fails."""
-        everything = WholeFleet(self.live.fleet, self.settings.components)
-        self._stop_deadline += everything.stops_within
-        # The first to be stopped: they need everything else for that.
-        self._on_stop("the components", everything.stop)
-        starting = asyncio.create_task(everything.start(partial(self._step, "startup")), name="start the components")
-        try:
-            either: set[asyncio.Future[None]] = {starting, self._failed}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await _cancelled(starting)
-        if self._failed.done():
-            await self._failed
 
     async def _environment(self) -> DataDirectoryLock | None:
         """Take the data directory, where there is one, and see to it that the ports are free."""

@@ -16,7 +16,15 @@ import msgspec
 
 from tekton.core.resources import SYSTEM_CONSTRAINTS
 from tekton_server.json_places import JsonFile, NotJsonError, written
-from tekton_server.judging import shown_value
+from tekton_server.judging import judge, shown_value
+from tekton_server.routing_entries import (
+    BudgetEntry,
+    ModelEntry,
+    budgets_wrong,
+    effective_budgets,
+    effective_models,
+    models_wrong,
+)
 from tekton_server.sections import (
     SECTIONS,
     VARIABLES,
@@ -26,6 +34,7 @@ from tekton_server.sections import (
     Logs,
     Monitoring,
     ResourceRules,
+    Routing,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
     from tekton_server.live.housekeeping import Retention
     from tekton_server.live.lease import Timing
     from tekton_server.live.resources.monitor import Terms as ResourceTerms
+    from tekton_server.live.routing.terms import RoutingTerms
     from tekton_server.storage.database import Terms
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -79,10 +89,14 @@ _WANTED: Mapping[str, str] = {
     "log_level": "debug, info, warning or error",
     "log_format": "console or json",
     "otlp_endpoint": "the address of an OpenTelemetry collector that takes OTLP over gRPC, such as http://localhost:4317",
+    "models": "a list of models, each an object with an id",
+    "budgets": "a list of budgets, each an object",
     **WANTED,
 }
 # Their values never appear in a message.
 _SECRET = frozenset({"database_url"})
+# Lists of objects: what is wrong in one is told with its place.
+_JUDGED = frozenset({"models", "budgets"})
 _ANY_CASE = frozenset({"log_level", "log_format", "insecure"})
 # In the environment their items are told apart by commas; as a flag each item is one.
 _LISTS: Mapping[str, str] = {"allowed_hosts": "--allowed-host", "trusted_proxies": "--trusted-proxy"}
@@ -116,6 +130,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     components: Components = Components()
     database: DatabaseTerms = DatabaseTerms()
     logs: Logs = Logs()
+    routing: Routing = Routing()
+    models: tuple[ModelEntry, ...] = ()
+    budgets: tuple[BudgetEntry, ...] = ()
     monitoring: Monitoring = Monitoring()
     resources: ResourceRules = ResourceRules()
 
@@ -145,6 +162,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
         terms = self.components
         return Timing(terms.heartbeat_interval, terms.heartbeat_timeout, terms.loop_lag_threshold)
+
+    @property
+    def routing_terms(self) -> RoutingTerms:
+        """How tasks are routed, with the configured layers."""
+        from tekton_server.live.routing.terms import RoutingTerms
+
+        given = msgspec.structs.asdict(self.routing)
+        shipped = given.pop("shipped_catalogue")
+        models, budgets = effective_models(self.models), effective_budgets(self.budgets)
+        return RoutingTerms(shipped=shipped, models=models, budgets=budgets, **given)
 
     @property
     def terms(self) -> Terms:
@@ -207,6 +234,14 @@ class _Given(NamedTuple):
     value: Any
     origin: str
     where: str = ""
+    file: JsonFile | None = None
+
+    def inside(self, name: str, path: tuple[str | int, ...]) -> str:
+        """Name a part of it, as its author knows that: with its place, where it is from a file."""
+        shown = name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+        if self.file is None:
+            return shown
+        return f"{self.file.at(self.file.places.of((*_path(name), *path)))}: {shown}"
 
 
 def load(
@@ -345,7 +380,7 @@ def _from_file(named: str | None, warn: Warn) -> dict[str, _Given]:
     found: dict[str, _Given] = {}
     for name, value in _flat(section):
         place = file.at(file.places.of(_path(name)))
-        found[name] = _Given(value, f"{place}: {name}", place)
+        found[name] = _Given(value, f"{place}: {name}", place, file)
     return found
 
 
@@ -431,12 +466,15 @@ def _convert(name: str, given: _Given, kind: Any) -> Any:
     if isinstance(value, str) and name in _ANY_CASE:
         value = value.lower()
     try:
-        return msgspec.convert(value, kind, strict=False)
+        return msgspec.convert(value, kind, strict=name in _JUDGED)
     except msgspec.ValidationError:
-        _refuse(name, given)
+        _refuse(name, given, kind)
 
 
-def _refuse(name: str, given: _Given) -> NoReturn:
+def _refuse(name: str, given: _Given, kind: Any = None) -> NoReturn:
+    if name in _JUDGED and isinstance(given.value, list):
+        problem = next(judge(given.value, kind))
+        raise ConfigError(f"{given.inside(name, problem.path)} {problem.sentence}") from None
     shown = "" if name in _SECRET else f", not {shown_value(given.value)}"
     raise ConfigError(f"{given.origin} must be {_WANTED[name]}{shown}") from None
 
@@ -454,6 +492,9 @@ def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
         _ = settings.networks
     except ValueError:
         _refuse("trusted_proxies", given["trusted_proxies"])
+    wrong = models_wrong(settings.models, on_shipped=settings.routing.shipped_catalogue)
+    for name, at, sentence in (*wrong, *budgets_wrong(settings.budgets)):
+        raise ConfigError(f"{given[name].inside(name, (at,))} {sentence}")
     components = settings.components
     if components.heartbeat_interval >= components.heartbeat_timeout:
         raise ConfigError("components.heartbeat_interval must be less than components.heartbeat_timeout")

@@ -139,6 +139,10 @@ class Fleet:
             if entry.launch is not None
         }
 
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """Give what each component needs that the files speak of, by lookup key."""
+        return {lookup_key(name): self.depends_on(name) for name in (*self.components, *self.dependencies)}
+
     def depends_on(self, component_id: str) -> tuple[str, ...]:
         """Give what a component waits for, whichever of the files says so, each once."""
         key = lookup_key(component_id)
@@ -159,7 +163,12 @@ def folder(config: str | None, environ: Mapping[str, str] = os.environ) -> Path:
     if file is not None:
         return file.parent
     usual = [Path(os.path.expanduser(name)) for name in _FOLDERS]
-    return next((one for one in usual if any((one / f"{name}.json").is_file() for name in FILES)), usual[0])
+    return next((one for one in usual if any(there(one, name) for name in FILES)), usual[0])
+
+
+def there(home: Path, name: str) -> bool:
+    """Whether a directory has one of the files; a link that leads nowhere is one that cannot be read."""
+    return os.path.lexists(home / f"{name}.json")
 
 
 def load_fleet(home: Path, startup_timeout: float = STARTUP_TIMEOUT) -> Fleet:
@@ -171,7 +180,7 @@ def load_fleet(home: Path, startup_timeout: float = STARTUP_TIMEOUT) -> Fleet:
     found: dict[str, Any] = {}
     for name, kind in FILES.items():
         path = home / f"{name}.json"
-        value, problems = read_file(path, name) if path.exists() else ({name: {}}, [])
+        value, problems = read_file(path, name) if there(home, name) else ({name: {}}, [])
         if problems:
             more = f" (and {len(problems) - 1} more: see tekton config check)" if len(problems) > 1 else ""
             raise ConfigError(problems[0] + more)

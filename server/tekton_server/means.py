@@ -39,6 +39,7 @@ def means_of(settings: Settings, fleet: Fleet, launcher: LocalLauncher, *, alone
         fleet=fleet.launchable(),
         host=gethostname(),
         place=place_of(settings.data_path),
+        needs=fleet.needs(),
         alone=alone,
         orphans=settings.components.orphans,
         heals=settings.components.auto_recover,

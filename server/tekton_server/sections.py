@@ -12,6 +12,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
 Keep = Annotated[float, msgspec.Meta(ge=60, le=366 * 86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 CountOrNone = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+Window = Annotated[float, msgspec.Meta(ge=1, le=3600)]
 Rate = Annotated[float, msgspec.Meta(ge=1, le=10_000_000)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Bytes = Annotated[int, msgspec.Meta(ge=64 * 1024, le=2**40)]
@@ -58,6 +59,20 @@ class DatabaseTerms(msgspec.Struct, frozen=True, kw_only=True):
     keepalives_count: Count = 3
 
 
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """The `routing` section: when models cool down, how long what is learnt or decided is kept. Times in seconds."""
+
+    half_life: Keep = 600.0
+    window: Window = 60.0
+    min_requests: Count = 5
+    failure_rate: Share = 0.5
+    cooldown: Seconds = 30.0
+    auth_cooldown: Seconds = 300.0
+    probes: Count = 2
+    explain_retention: Seconds = 600.0
+    shipped_catalogue: bool = True
+
+
 class Logs(msgspec.Struct, frozen=True, kw_only=True):
     """The `logs` section: how long a log file may grow, and how many older ones of each are kept."""
 
@@ -97,6 +112,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "components": Components,
     "database": DatabaseTerms,
     "logs": Logs,
+    "routing": Routing,
     "monitoring": Monitoring,
     "resources": ResourceRules,
 }
@@ -128,6 +144,15 @@ WANTED: Mapping[str, str] = {
     **{f"database.{name}": _SECONDS for name in DatabaseTerms.__struct_fields__ if name.endswith("_timeout")},
     "logs.max_bytes": "a whole number of bytes from 65536 (64 KiB) to 1099511627776 (1 TiB)",
     "logs.keep": _COUNT,
+    "routing.half_life": _KEEP,
+    "routing.window": "a number of seconds from 1 to 3600",
+    "routing.min_requests": _COUNT,
+    "routing.failure_rate": "a number over 0, at most 1",
+    "routing.cooldown": _SECONDS,
+    "routing.auth_cooldown": _SECONDS,
+    "routing.probes": _COUNT,
+    "routing.explain_retention": _SECONDS,
+    "routing.shipped_catalogue": "true or false",
     "monitoring.collection_interval": "a number of seconds from 0.1 to 3600",
     "monitoring.history": "a number of seconds from a minute to a day",
     **{f"monitoring.{name}": _PERCENT for name in Monitoring.__struct_fields__ if name.endswith("_threshold")},

@@ -30,13 +30,24 @@ class WholeFleet:
         """How many seconds `stop` may take."""
         return self._chosen.stop_within + _KILL_WITHIN if self._chosen.on_stop == "stop" else 0.0
 
-    async def start(self, tell: Callable[[str], None]) -> None:
-        """Start everything, telling how far it is, and return once it is over.
+    async def start(self, tell: Callable[[str], None], failed: asyncio.Future[None]) -> None:
+        """Start everything, telling how far it is, and return once it is over, or once Tekton itself has failed.
 
         What does not start keeps nobody from using Tekton: it is told, and left to whoever looks after it.
         """
         if not self._chosen.autostart:
             return
+        starting = asyncio.create_task(self._start(tell), name="start the components")
+        either: set[asyncio.Future[None]] = {starting, failed}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            starting.cancel()
+            await asyncio.wait([starting])
+        if not starting.cancelled():
+            starting.result()
+
+    async def _start(self, tell: Callable[[str], None]) -> None:
         try:
             await _followed(await self._fleet.start((), resolve=True), tell)
         except TektonError as error:

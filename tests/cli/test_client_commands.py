@@ -269,9 +269,11 @@ async def test_events_are_a_line_each_and_can_be_gone_on_with(
     answer = await client.register(name, component_type=kind)
     more = await Streaming.start(tekton, tmp_path, "events", "--since", token, "--type", kind, "-o", "json")
     seen = json.loads(await more.until('"kind": "instance"', name))
-    assert seen["action"] == "registered" and seen["instance_uuid"] == answer.instance_uuid and seen["resume_token"]
+    assert seen["action"] == "registered" and seen["instance_uuid"] == answer.instance_uuid
     change = json.loads(await more.until('"kind": "state"', name, '"new_state": "failed"'))
     assert change["previous_state"] == "registering" and change["reason"] == "lease_expired"
+    # What comes in one message has one token, at its end: on a slow machine both have become one.
+    assert change["resume_token"]
     assert (await more.interrupt()).code == 0
 
 
@@ -504,10 +506,11 @@ async def test_the_tab_key_knows_component_ids(tekton: ControlPlane, client: Stu
     assert silent.out.strip() == "" and silent.err == ""
 
 
-async def test_a_reader_that_leaves_is_no_failure(tekton: ControlPlane, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["json", "table"])
+async def test_a_reader_that_leaves_is_no_failure(tekton: ControlPlane, tmp_path: Path, form: str) -> None:
     """As `head` does."""
     process = await asyncio.create_subprocess_shell(
-        f"bash -c '{TEKTON} components list -o json | true; exit ${{PIPESTATUS[0]}}'",
+        f"bash -c '{TEKTON} components list -o {form} | true; exit ${{PIPESTATUS[0]}}'",
         env=environment(tmp_path, TEKTON_PORT=str(tekton.port)),
         stderr=asyncio.subprocess.PIPE,
     )

@@ -120,12 +120,41 @@ async def test_ctrl_c_ends_the_display_and_the_start_goes_on(tekton: ControlPlan
 async def test_a_restart_stops_and_starts_and_a_stop_goes_the_other_way_round(
     tekton: ControlPlane, tmp_path: Path
 ) -> None:
+    assert (await run(tekton, tmp_path, "start", "top")).code == 0
     before = launches(tekton, "mid"), launches(tekton, "low")
-    done = await run(tekton, tmp_path, "restart", "mid", "--grace", "0")
+    done = await run(tekton, tmp_path, "restart", "mid", "--timeout", "0")
     assert done.code == 0 and re.search(r"stopped +mid(.|\n)*ready +mid", done.out), done.out
     assert (launches(tekton, "mid"), launches(tekton, "low")) == (before[0] + 1, before[1])
-    alone = await run(tekton, tmp_path, "stop", "mid", "--dependents", "--grace", "0", "-o", "name")
+    alone = await run(tekton, tmp_path, "stop", "mid", "--dependents", "--timeout", "0", "-o", "name")
     assert alone.out.split() == ["top", "mid"]
-    rest = await run(tekton, tmp_path, "stop", "--all", "--force", "--grace", "0")
+    rest = await run(tekton, tmp_path, "stop", "--all", "--force", "--timeout", "0")
     assert rest.code == 0 and re.search(r"stopped +low", rest.out) and not re.search(r" top\b", rest.out)
     assert (await run(tekton, tmp_path, "stop", "tekton_core")).code == 6
+
+
+async def test_one_instance_is_restarted_and_stopped_by_its_uuid(tekton: ControlPlane, tmp_path: Path) -> None:
+    """And told in words, as data and as bare uuids; a wrong one is an error, and so is one of many."""
+    await run(tekton, tmp_path, "start", "low")
+    view = tekton.app.live.view
+
+    def uuid() -> str:
+        found = view.launch("low")
+        assert found is not None
+        return found.instance_uuid
+
+    before = uuid()
+    done = await run(tekton, tmp_path, "restart", "low", "--instance", before, "--timeout", "0")
+    assert (done.code, done.out, done.err) == (0, "low: Component starting\n", "") and uuid() != before
+    done = await run(tekton, tmp_path, "stop", "low", "--instance", uuid(), "--timeout", "0", "-o", "json")
+    assert json.loads(done.out)["instances"][0] == {
+        "instance_uuid": uuid(), "launched": True, "outcome": "stopped", "message": "ended by SIGTERM"
+    }  # fmt: skip
+    nobody = "00000000-0000-4000-8000-000000000000"
+    asked = (["low", "-o", "name"], ["low", "mid"], ["low", "--dependents"], ["low", "--instance", nobody])
+    named, many, more, gone = await asyncio.gather(
+        *(run(tekton, tmp_path, "stop", "--instance", uuid(), *which) for which in asked)
+    )
+    assert (named.code, named.out) == (0, "")
+    assert (gone.code, gone.err) == (3, f"tekton: component low has no instance {nobody}\n")
+    for wrong in (many, more):
+        assert wrong.code == 2 and "--instance is of one component" in wrong.err

@@ -20,6 +20,7 @@ from tekton.core.errors import DependencyError
 from tekton.core.lifecycle import ComponentRegistration, ComponentState
 from tekton.core.startup_coordinator import EnhancedStartUpCoordinator
 from tests.documents import printed
+from tests.support import documented
 
 pytestmark = pytest.mark.skipif(
     not printed.DOCUMENTS.is_dir(), reason="the documents are not beside the repository; tests/sdk has our own words"
@@ -106,7 +107,7 @@ async def test_the_monitor_example(registry: ComponentRegistry) -> None:
 async def test_the_resolver_example(capsys: pytest.CaptureFixture[str]) -> None:
     """The printed graph has no cycle, and its order is the printed one."""
     names = await printed.run(printed.block(TD, "# Dependency Resolver example"))
-    assert names["start_order"] == ["hermes", "engram", "rhetor", "athena", "ergon", "api_gateway"]
+    assert names["start_order"] == documented.ORDER
     assert (names["cycles"], capsys.readouterr().out) == ([], "")
 
 

@@ -15,6 +15,7 @@ from google.protobuf.json_format import MessageToDict
 
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
+from tests.host.fleet import until
 from tests.support.client import Stubs, refused, stubs
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.launched import files_of, kill_all, launch, left, small, write_fleet
@@ -67,6 +68,12 @@ async def started(api: Stubs, *component_ids: str, **how: Any) -> dict[str, life
     """Start components to the end; give the last step of each, and the end of all as ""."""
     request = lifecycle_pb.StartComponentsRequest(component_ids=component_ids, **how)
     return {step.component_id: step async for step in api.lifecycle.StartComponents(request, timeout=30)}
+
+
+async def stopped(api: Stubs, *component_ids: str) -> None:
+    """Stop components, and see that they have."""
+    request = lifecycle_pb.StopComponentsRequest(component_ids=component_ids, timeout=0)
+    assert [step async for step in api.lifecycle.StopComponents(request, timeout=30)][-1].summary.success
 
 
 async def test_a_dependency_that_ends_is_1004_and_who_needs_it_1003_with_the_chain_down_to_it(
@@ -156,14 +163,27 @@ async def test_a_cycle_starts_nothing_at_all(tekton: ControlPlane, api: Stubs) -
     assert tekton.app.live.view.revision == before
 
 
+async def test_one_that_is_stopped_by_itself_meanwhile_is_not_started(tekton: ControlPlane, api: Stubs) -> None:
+    """It waits for its turn still, and never ran; who needs it is skipped for that."""
+    await stopped(api, "over-slow", "slow")
+    waiting = asyncio.create_task(started(api, "over-slow"))
+    await until(lambda: tekton.app.live.view.launch("slow"), lambda one: one.phase == "running")
+    before = len(files_of(tekton.settings.data_path, "over-slow"))
+    await api.lifecycle.StopComponent(lifecycle_pb.StopComponentRequest(component_id="over-slow"))
+    steps = await waiting
+    assert (steps["slow"].event, steps["over-slow"].event, steps["over-slow"].error.code) == ("ready", "skipped", 1000)
+    assert steps["over-slow"].message == ("over-slow was not started: somebody has asked for the opposite meanwhile")
+    assert len(files_of(tekton.settings.data_path, "over-slow")) == before
+
+
 async def test_a_stop_of_everything_leaves_nothing_of_all_that(tekton: ControlPlane, api: Stubs) -> None:
     """Of what hung, of what failed, and of what runs; what needs another is gone before it."""
     request = lifecycle_pb.StopComponentsRequest(all=True, force=True, timeout=0)
     steps = [step async for step in api.lifecycle.StopComponents(request, timeout=30)]
     assert steps[-1].summary.success
     order = [step.component_id for step in steps if step.event == "stopped"]
-    assert {"over-slow", "slow", "over-flaky", "flaky"} <= set(order)
-    assert order.index("over-slow") < order.index("slow") and order.index("over-flaky") < order.index("flaky")
+    assert {"over-outside", "over-flaky", "flaky", "slow", "hung"} <= set(order)
+    assert order.index("over-flaky") < order.index("flaky")
     assert left(tekton.settings.data_path) == []
     status = lifecycle_pb.GetComponentStatusRequest(component_id="slow")
     assert (await api.lifecycle.GetComponentStatus(status)).status_detail.phase == pb.LaunchPhase.ended

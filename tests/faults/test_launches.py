@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,7 @@ from tekton.v1 import lifecycle_service_pb2 as pb
 from tekton_server.host.launch_files import LaunchFiles
 from tests.faults.running import Faulty
 from tests.support.client import stubs
-from tests.support.launched import kill_all, launch, launches, left, write_fleet
+from tests.support.launched import kill_all, launch, launches, write_fleet
 from tests.support.processes import Up
 
 COUNT = 10
@@ -29,11 +30,8 @@ P = component_pb2.LaunchPhase
 class Launching(Faulty):
     """A data directory with a fleet, each of whose programs writes a line when it begins."""
 
-    def __init__(self, directory: Path, orphans: str = "adopt") -> None:
+    def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        config = json.loads(self._config.read_text())
-        config["tekton"]["components"]["orphans"] = orphans
-        self._config.write_text(json.dumps(config))
         self.data = directory / "d"
         self._begun = directory / "begun"
         self._begun.mkdir(mode=0o777)
@@ -71,9 +69,9 @@ class Launching(Faulty):
 
 
 @pytest.fixture
-def faulty(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Launching]:
+def faulty(tmp_path: Path) -> Iterator[Launching]:
     """A fleet, of which nothing is left running."""
-    made = Launching(tmp_path, getattr(request, "param", "adopt"))
+    made = Launching(tmp_path)
     yield made
     kill_all(made.data)
 
@@ -102,52 +100,52 @@ def served(faulty: Launching, failpoints: str = "") -> Iterator[Up]:
             killed(up)
 
 
-async def until(holds: object, within: float = 10.0) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
     """Wait until something holds."""
-    assert callable(holds)
     end = time.monotonic() + within
-    while not (await found if asyncio.iscoroutine(found := holds()) else found):
+    while not await holds():
         assert time.monotonic() < end
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("place", ["launch.claimed=4*off->kill", "launch.begun=4*off->kill"])
 async def test_a_server_killed_while_it_starts_a_fleet_starts_nothing_twice_and_loses_nothing(
-    faulty: Launching, place: str
+    faulty: Launching,
 ) -> None:
-    """Between the claim and the process, and between the process and its record: the next server goes on with each."""
-    with served(faulty, place) as up:
-        answered = await faulty.start()
-        await asyncio.to_thread(up._process.wait, 20)
-    assert len(answered) < COUNT
-    outlived = {name for name in NAMES if faulty.running(name)}
-    with served(faulty) as up:
+    """Between claim and process, between process and record, between end and record: the next one goes on with each."""
+    answered: set[str] = set()
+    for place in ("launch.claimed", "launch.begun"):
+        with served(faulty, f"{place}=4*off->kill") as up:
+            answered |= set(await faulty.start())
+            await asyncio.to_thread(up._process.wait, 20)
+        assert len(answered) < COUNT and answered <= {name for name in NAMES if faulty.running(name)}
+    with served(faulty, "launch.ended=kill") as up:
         claimed = [name for name in NAMES if await faulty.status(name)]
-        assert set(answered) <= outlived <= set(claimed)
-        for name in claimed:
-            await until(lambda name=name: phase(faulty, name, P.running))
-        assert {name for name in NAMES if faulty.running(name)} == set(claimed)
+        await in_phase(faulty, claimed, P.running)
+        assert {name for name in NAMES if faulty.running(name)} == set(claimed) >= answered
         assert sorted(await faulty.start()) == sorted(NAMES)
         assert [len(faulty.running(name)) for name in NAMES] == [1] * COUNT
         assert [faulty.begun(name) for name in NAMES] == [1] * COUNT
         assert "Traceback" not in up.text
+        status = faulty.running(NAMES[0])[0].status()
+        assert status is not None
+        os.kill(status.pid, 9)
+        await asyncio.to_thread(up._process.wait, 20)
+    with served(faulty) as up:
+        await in_phase(faulty, NAMES[:1], P.ended)
+        await in_phase(faulty, NAMES[1:], P.running)
+        found = await faulty.status(NAMES[0])
+        assert found is not None and found.status_detail.last_exit == "ended by SIGKILL"
+        assert [faulty.begun(name) for name in NAMES] == [1] * COUNT
+        assert "Traceback" not in up.text
+
+
+async def in_phase(faulty: Launching, names: list[str], wanted: int) -> None:
+    """Wait until the launches of components are so far."""
+    for name in names:
+        await until(partial(phase, faulty, name, wanted))
 
 
 async def phase(faulty: Launching, name: str, wanted: int) -> bool:
     """Tell whether the launch of a component is so far."""
     found = await faulty.status(name)
     return found is not None and found.status_detail.phase == wanted
-
-
-@pytest.mark.parametrize("faulty", ["stop"], indirect=True)
-async def test_orphans_are_stopped_where_that_is_configured(faulty: Launching) -> None:
-    """And a claim whose process never was is not carried out any more."""
-    with served(faulty, "launch.claimed=4*off->kill") as up:
-        await faulty.start()
-        await asyncio.to_thread(up._process.wait, 20)
-    assert left(faulty.data)
-    with served(faulty):
-        await until(lambda: not left(faulty.data))
-        for name in [name for name in NAMES if await faulty.status(name)]:
-            await until(lambda name=name: phase(faulty, name, P.ended))
-        assert sum(faulty.begun(name) for name in NAMES) <= 5

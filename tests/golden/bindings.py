@@ -17,6 +17,7 @@ from tekton.v1 import (
     lifecycle_service_pb2,
     registry_service_pb2,
     resource_service_pb2,
+    routing_service_pb2,
     system_service_pb2,
 )
 from tests.golden.corpus import Exchange
@@ -26,6 +27,7 @@ _FILES = (
     registry_service_pb2,
     lifecycle_service_pb2,
     heartbeat_service_pb2,
+    routing_service_pb2,
     resource_service_pb2,
     error_report_service_pb2,
     system_service_pb2,
@@ -57,7 +59,8 @@ def request_of(exchange: Exchange) -> dict[str, Any]:
     method = method_of(exchange.rpc)
     path, _, query = exchange.path.partition("?")
     for verb, template, body in _bindings(twin(method).GetOptions().Extensions[annotations_pb2.http]):
-        found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template), path)
+        one = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template)
+        found = re.fullmatch(re.sub(r"\{(\w+)=\*\*\}", r"(?P<\1>.+)", one), path)
         if verb == exchange.method and found:
             named = {name: unquote(value) for name, value in found.groupdict().items()}
             asked = {name: _typed(method.input_type, name, values) for name, values in _parsed(query).items()}

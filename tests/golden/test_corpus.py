@@ -13,6 +13,7 @@ from tests.golden.corpus import REST_ONLY, STORY, Case
 from tests.golden.fleet import FLEET
 from tests.golden.story import Story
 from tests.golden.transports import opened
+from tests.host.fleet import until
 from tests.support.client import stubs
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.launched import kill_all, write_fleet
@@ -34,6 +35,8 @@ async def story(
             opened(request.param, plane, folder) as transport,
             stubs(plane.direct) as api,
         ):
+            # What can be started is seen before the story begins: that is the first revision.
+            await until(lambda: plane.app.live.view.revision, lambda revision: revision == 1)
             yield Story(transport, api)
     finally:
         kill_all(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -134,6 +135,27 @@ async def test_a_shim_that_was_killed_leaves_nothing_and_its_end_is_lost(fleet: 
     assert await Fleet(fleet.data).launcher.ended(launched.identity) == status
 
 
+async def test_an_end_that_a_full_disk_does_not_take_is_told_all_the_same(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And recorded when it is asked for again and there is room."""
+    launched = await fleet.launch("sleep", "60")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tekton_server.host.shim.files.write_object", full)
+        os.kill(fleet.status(launched).shim_pid, signal.SIGKILL)
+        status = await fleet.launcher.wait(launched)
+        assert status.lost
+        assert await Fleet(fleet.data).launcher.adopt(launched.identity) is None
+    assert "No space left on device" in caplog.text
+    assert fleet.files(launched).exit() is None
+    ended = await fleet.launcher.ended(launched.identity)
+    assert ended is not None and ended.lost and fleet.files(launched).exit() == ended
+
+
 async def test_a_shim_that_was_killed_while_no_server_was_there_is_cleaned_up_after(fleet: Fleet) -> None:
     """The next server finds no lock and no exit, and ends what is left before it says that nothing runs."""
     identity = fleet.identity()
@@ -148,6 +170,18 @@ async def test_a_shim_that_was_killed_while_no_server_was_there_is_cleaned_up_af
     await until(fleet.left, lambda left: not left)
     ended = await fleet.launcher.ended(identity)
     assert ended is not None and ended.lost
+
+
+async def test_a_shim_that_was_killed_after_the_leader_had_ended_leaves_nothing_either(fleet: Fleet) -> None:
+    """How the leader ended is recorded at once; that is not yet the end of what it has put into the background."""
+    deaf = "trap : TERM; echo deaf; while :; do sleep 0.05; done"
+    launched = await fleet.launch("sh", "-c", f"sh -c '{deaf}' & sleep 0.3; exit 4", stop_timeout=60.0)
+    files = fleet.files(launched)
+    await until(files.exit, lambda seen: seen is not None and seen.stragglers)
+    os.kill(fleet.status(launched).shim_pid, signal.SIGKILL)
+    status = await fleet.launcher.wait(launched)
+    assert fleet.left() == [] and (status.code, status.killed) == (4, True) and status.stragglers
+    assert await Fleet(fleet.data).launcher.ended(launched.identity) == status
 
 
 async def test_a_server_that_ends_lets_its_components_run(fleet: Fleet) -> None:

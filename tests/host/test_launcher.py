@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tekton.core.errors import StartupError, TektonTimeoutError
+from tekton_server.host.place import place_of
 from tekton_server.host.shim import proc
 from tekton_server.live.launching import Cause, ExitStatus
 from tests.host.fleet import OURSELVES, Fleet, until
@@ -403,3 +404,11 @@ async def test_the_shim_loads_the_standard_library_alone() -> None:
     ]
     assert {name.partition(".")[0] for name in names} - {"tekton_server", "__main__"} <= set(sys.stdlib_module_names)
     assert not {"json", "re", "asyncio", "subprocess", "typing"} & set(names)
+
+
+async def test_a_component_may_be_called_as_anything_of_ours_is(fleet: Fleet) -> None:
+    """What names a data directory lies beside the folders of its components."""
+    place = place_of(fleet.data)
+    launched = await fleet.launch("sleep", "1000", identity=fleet.identity("place"))
+    assert await fleet.launcher.alive() == [launched.identity] and place_of(fleet.data) == place
+    await fleet.launcher.stop(launched)

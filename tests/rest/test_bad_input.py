@@ -75,6 +75,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "GetCommand": COMMAND,
     "StreamCommands": OURS,
     "AcknowledgeCommand": OURS | COMMAND | {"accepted": True},
+    "StartComponent": {"component_id": "standing"},
+    "StopComponent": OURS,
+    "RestartComponent": OURS,
+    "StreamStopComponents": {"component_ids": ["standing"]},
     "GetComponentResources": {"component_id": "standing"},
     "ReportComponentResources": OURS | {"usage": {"cpu_percent": 1}},
     "GetResourceConstraints": {"component_id": "standing"},
@@ -82,6 +86,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "ReportError": OURS | {"error_type": "ValueError"},
     "ListErrorReports": {"component_id": "standing"},
 }
+# What an empty body asks for is done: of what runs already and of a fleet of nobody, that is nothing.
+WHOLE = {"StartComponent", "PlanStart", "StreamStartComponents", "SetResourceConstraints"}
 DEFINITION = component_pb2.Definition.DESCRIPTOR.fields_by_name
 
 
@@ -130,6 +136,10 @@ def _by_hand() -> list[Row]:
         ("AcknowledgeCommand", "fencing_token"): ["soon"],
         ("AcknowledgeCommand", "accepted"): [None],
         ("AcknowledgeCommand", "message"): ["m" * 513],
+        ("StopComponent", "instance_uuid"): ["one", UUID.upper()],
+        ("StopComponent", "timeout"): [-1, -0.5, 3600.5],
+        ("RestartComponent", "instance_uuid"): ["one", UUID.upper()],
+        ("RestartComponent", "timeout"): [-1, -0.5, 3600.5],
         ("GetSystemResources", "history_seconds"): [-1, 86_401],
         ("GetComponentResources", "history_seconds"): [-0.1, 1e300],
         ("ReportComponentResources", "instance_uuid"): ["", "one"],
@@ -348,14 +358,18 @@ async def test_a_body_that_is_no_object_of_the_call_is_refused(
     assert error["reason"] == ("too_large" if body == "8 MB" else error["reason"])
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=lambda one: str(one.method.name))
+# Those of which an empty body asks for something to be done: tests/services/test_starting.py has these.
+SAYING = [one for one in WITH_BODY if one.method.name not in ("StopComponent", "RestartComponent")]
+
+
+@pytest.mark.parametrize("operation", SAYING, ids=lambda one: str(one.method.name))
 async def test_an_empty_body_says_nothing(tekton: ControlPlane, operation: Operation) -> None:
     """It is taken for an empty object: what is required is missing; an empty patch, and no limits, change nothing."""
     before = await stored(tekton)
     request = Request(operation.verb, operation.path.replace("{component_id}", "standing"), b"")
     reply = await asyncio.to_thread(bad_values.exchange, tekton.port, request)
-    if operation.body == "patch" or operation.method.name == "SetResourceConstraints":
-        assert reply.status == 200, reply  # no limits are as good as limits
+    if operation.body == "patch" or operation.method.name in WHOLE:
+        assert reply.status == 200, reply
     else:
         documented(reply)
     assert await stored(tekton) == before
@@ -381,8 +395,12 @@ async def test_an_id_in_the_path_that_is_none_is_refused(
     """Unknown, unreadable or a megabyte long."""
     if component_id == "" and operation.method.name == "GetComponent":
         pytest.skip("with a slash at its end it is the path of the list")
-    if component_id == ".." and operation.method.name in ("GetComponentDependencies", "GetComponentResources"):
-        pytest.skip("a step up it is the path of the whole graph, or of the machine")
+    if component_id == ".." and operation.method.name in (
+        "GetComponentDependencies",
+        "GetComponentResources",
+        "StartComponent",
+    ):
+        pytest.skip("a step up it is the path of the whole graph, of the fleet, or of the machine")
     good = {name: value for name, value in GOOD[operation.method.name].items() if name != "component_id"}
     request = operation.request(good)
     raw = component_id if component_id.isascii() else "%E2%80%A8"

@@ -18,10 +18,25 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.golden.corpus import CASES, Case, filled
-from tests.support.control_plane import ControlPlane
+from tests.golden.fleet import FLEET
+from tests.support.control_plane import ControlPlane, control_plane
+from tests.support.launched import kill_all, write_fleet
+from tests.support.postgres import Cluster
 
 # What ends, and is JSON.
 EXCHANGES = [case for case in CASES if not case.events and not case.holds]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
+    """A control plane that can launch what the corpus starts."""
+    home = tmp_path_factory.mktemp("document")
+    try:
+        fleet = write_fleet(home / "f", FLEET)
+        async with control_plane(cluster.new_database(), home / "d", timeout=600, fleet=fleet) as running:
+            yield running
+    finally:
+        kill_all(home / "d")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -43,7 +58,8 @@ async def document(http: httpx.AsyncClient) -> dict[str, Any]:
 def operation(document: dict[str, Any], verb: str, path: str) -> dict[str, Any]:
     """Find the operation that serves a path."""
     for template, verbs in document["paths"].items():
-        pattern = re.sub(r"\\\{[^}]+\\\}", "[^/:]+", re.escape(template))
+        # An id of a model has slashes and colons of its own.
+        pattern = re.sub(r"\\\{[^}]+\\\}", "[^/:]+", re.escape(template).replace(r"\{model_id\}", ".+"))
         if re.fullmatch(pattern, path.partition("?")[0]) and verb.lower() in verbs:
             found: dict[str, Any] = verbs[verb.lower()]
             return found

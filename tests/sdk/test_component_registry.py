@@ -121,6 +121,7 @@ async def test_a_condition_that_does_not_answer_does_not_hold() -> None:
     [
         (lambda: ComponentRegistry("/tmp", client=TektonClient()), "data_dir cannot be given together with client"),
         (lambda: ComponentRegistry(5), "data_dir must be the path of a directory, not 5 (int)"),
+        (lambda: ComponentRegistry(""), "data_dir must be the path of a directory, not '' (str)"),
         (lambda: ReadinessCondition("x", 5), "check must be a function without arguments"),  # type: ignore[arg-type]
         (lambda: ReadinessCondition("x", bool, timeout=0), "timeout must be a number of seconds over 0"),
         (lambda: ComponentRegistry().add_readiness_condition("x", bool), "condition must be a ReadinessCondition"),

@@ -248,6 +248,8 @@ def test_the_environment_says_where_tekton_is(monkeypatch: pytest.MonkeyPatch) -
     assert str(TektonClient("::1", 9000).target) == "[::1]:9000"
     monkeypatch.delenv("TEKTON_PORT")
     assert str(TektonClient("engine").target) == "engine:8010"
+    assert str(TektonClient("unix:/a b/s,1.sock").target) == "unix:/a b/s,1.sock"
+    assert TektonClient("unix:/a b/s.sock").target.uri == "unix:/a%20b/s.sock"
     monkeypatch.setenv("TEKTON_PORT", "eighty")
     with pytest.raises(ValueError, match="eighty"):
         TektonClient()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -90,6 +91,9 @@ async def test_the_documented_functions_and_other_processes_can_use_it_too(data:
         )
         done = await asyncio.to_thread(python, script, registration.component_id, TEKTON_HOST=str(client.target))
         assert (done.stdout, done.stderr) == (f"{registration.port}\n", "")
+        command = "from tekton_server.cli import main; main()"
+        done = await asyncio.to_thread(python, command, "status", "-o", "json", "-a", str(client.target))
+        assert (done.returncode, json.loads(done.stdout)["health"]) == (0, "healthy"), done.stderr
         socket = Path(str(client.target).removeprefix("unix:"))
         assert socket.parent.stat().st_mode & 0o077 == 0
 

@@ -44,6 +44,10 @@ async def _has(task: HeartbeatTask, state: str) -> bool:
     return task.state == state
 
 
+async def _not_running(task: HeartbeatTask) -> bool:
+    return not task.running
+
+
 async def test_a_heartbeat_keeps_the_lease_and_stop_says_goodbye(client: TektonClient) -> None:
     """`await task.stop()` walks the instance to stopped."""
     task = await _beating(client)
@@ -247,6 +251,30 @@ async def test_a_goodbye_that_nobody_confirmed_is_not_confirmed_by_asking_again(
     heart.keep(lease)
     task = HeartbeatTask(heart, lease)
     assert [await task.stop(), await task.stop()] == [False, False]
+
+
+async def test_of_two_that_say_goodbye_one_may_be_cancelled(client: TektonClient) -> None:
+    """The other one is told what became of it, and the instance is stopped."""
+    task = await _beating(client)
+    one, other = asyncio.create_task(task.stop()), asyncio.create_task(task.stop())
+    await asyncio.sleep(0)
+    one.cancel()
+    assert await other is True
+    assert one.cancelled()
+    assert await _status(client, task.component_id) == "stopped"
+
+
+async def test_a_goodbye_that_nobody_waits_for_any_more_is_not_said(client: TektonClient) -> None:
+    """Its beats end, and its lease runs out; a later stop says it."""
+    task = await _beating(client)
+    stops = [asyncio.create_task(task.stop()) for _ in range(2)]
+    await asyncio.sleep(0)
+    for one in stops:
+        one.cancel()
+    await asyncio.wait(stops)
+    await eventually(lambda: _not_running(task))
+    assert await task.stop() is True
+    assert await _status(client, task.component_id) == "stopped"
 
 
 async def test_a_process_that_is_forked_while_a_client_is_made_has_hearts_of_its_own() -> None:

@@ -154,7 +154,7 @@ async def test_labels_are_bounded_by_the_contract(http: httpx.AsyncClient, direc
     found = await families(http)
     assert not [sample for family in found.values() for sample in family.samples if "Nothing" in str(sample.labels)]
     names = {label for family in found.values() for sample in family.samples for label in sample.labels}
-    mine = {"service", "method", "code", "le", "kind", "part", "phase", "version", "commit"}
+    mine = {"service", "method", "code", "le", "kind", "part", "phase", "version", "commit", "result"}
     assert names == mine | {"host", "core", "minutes", "figure", "component_id"}
 
 

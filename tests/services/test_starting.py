@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from tekton.core.errors import ConflictError
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Instance, Launch
+from tekton.core.view import Commit, Instance, Launch
 from tekton.v1 import component_pb2
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as pb
 from tekton.v1 import registry_service_pb2 as registry_pb
+from tekton_server.domain.launch_commands import ForgetLaunches
+from tekton_server.live.healing.launches import Launches
 from tests.services.test_command_delivery import answer
 from tests.services.test_heartbeat_service import connected, heard
-from tests.support.client import Stubs, refused, stubs
+from tests.support.client import Stubs, refused, registration, stubs
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.launched import files_of, kill_all, launch, left, write_fleet
 from tests.support.postgres import Cluster
 
 COMPONENTS = "/api/tekton/components"
-DEAF = "trap '' TERM; echo deaf; while :; do sleep 0.05; done"
+DEAF = "trap 'echo signalled' TERM; echo deaf; while :; do sleep 0.05; done"
 FLEET = {
     "notes": launch(),
     "other-notes": launch(),
@@ -46,7 +51,7 @@ async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
     """A control plane with a fleet to launch."""
     home = tmp_path_factory.mktemp("fleet")
     try:
-        fleet = write_fleet(home / "f", FLEET)
+        fleet = write_fleet(home / "f", FLEET, dependencies={"plain": ["notes"], "above": ["notes"]})
         async with control_plane(cluster.new_database(), home / "d", timeout=5.0, fleet=fleet) as running:
             yield running
     finally:
@@ -203,7 +208,7 @@ async def test_one_that_puts_itself_into_the_background_is_no_success(api: Stubs
     """What it leaves is stopped, and told."""
     with refused("startup_failed") as failure:
         await start(api, "forking", wait=True)
-    assert "left 1 processes behind" in failure.message
+    assert "left a process behind" in failure.message
     assert left(tekton.settings.data_path) == []
 
 
@@ -215,6 +220,17 @@ async def test_one_that_is_not_ready_in_time_is_a_timeout_and_runs_on(
     error = refusal.json()["error"]
     assert (refusal.status_code, error["code"], error["details"]["startup_timeout"]) == (504, 1006, 0.6)
     assert launch_of(tekton, "slow").phase == "running"
+
+
+async def test_one_that_registers_as_another_component_is_not_ready(http: httpx.AsyncClient, api: Stubs) -> None:
+    """Its uuid serves, and whoever needs the component still has nobody to call."""
+    await start(api, "slow")
+    uuid = (await start(api, "slow")).instance_uuid
+    await joined(api, "somebody", uuid)
+    refusal = await http.post(f"{COMPONENTS}/slow/start", json={"wait": True})
+    assert (refusal.status_code, refusal.json()["error"]["code"]) == (504, 1006)
+    await stop(api, "slow", force=True, timeout=0)
+    await api.registry.DeregisterComponent(registry_pb.DeregisterComponentRequest(component_id="somebody"))
 
 
 async def test_a_component_may_take_longer_if_it_says_so(api: Stubs, tekton: ControlPlane) -> None:
@@ -259,16 +275,19 @@ async def test_a_process_that_ends_fails_its_instance_at_once(api: Stubs, tekton
 
 
 async def test_a_stop_is_told_first_and_waits_for_work_in_hand(api: Stubs, tekton: ControlPlane) -> None:
-    """The process is not signalled before the deadline where the component has accepted."""
+    """The process is not signalled before the deadline where the component has accepted, and then it is."""
     uuid = (await start(api, "deaf")).instance_uuid
     granted = await joined(api, "deaf", uuid)
+    await said(tekton, "deaf", "deaf")
     async with connected(api, granted) as (stream, _):
-        stopping = asyncio.ensure_future(stop(api, "deaf", timeout=20))
+        began = time.monotonic()
+        stopping = asyncio.ensure_future(stop(api, "deaf", timeout=0.8))
         told = await heard(stream, "command")
         assert told.kind == component_pb2.Command.KIND_STOP
         await stream.write(answer(told))
-        done, _ = await asyncio.wait([stopping], timeout=0.5)
-        assert not done and launch_of(tekton, "deaf").phase == "stopping"
+        await said(tekton, "deaf", "signalled")
+        assert time.monotonic() - began >= 0.8
+        assert not stopping.done() and launch_of(tekton, "deaf").phase == "stopping"
         kill(tekton, "deaf")
         stopped = await asyncio.wait_for(stopping, 5)
     assert [(one.instance_uuid, one.launched) for one in stopped.instances] == [(uuid, True)]
@@ -369,6 +388,48 @@ async def test_what_tekton_did_not_launch_is_asked_to_restart(api: Stubs) -> Non
     await api.registry.DeregisterComponent(registry_pb.DeregisterComponentRequest(component_id="stranger"))
 
 
+async def test_healing_restarts_nothing_that_an_operator_has_stopped_or_restarted(
+    api: Stubs, tekton: ControlPlane
+) -> None:
+    """What it decided before is of a launch that is no more."""
+    live = tekton.app.live
+    healing = Launches(live.lifecycle.site, live.lifecycle, live.store.last_changes)
+    await start(api, "notes")
+    launch = launch_of(tekton, "notes")
+    await stop(api, "notes")
+    for _ in range(2):
+        before = launch_of(tekton, "notes")
+        with pytest.raises(ConflictError):
+            await healing.restart(launch)
+        assert launch_of(tekton, "notes") == before
+        await start(api, "notes")
+    await healing.restart(launch_of(tekton, "notes"))
+    assert launch_of(tekton, "notes").epoch == launch.epoch + 2
+
+
+async def test_what_can_be_started_is_seen_also_after_its_last_run_is_forgotten(
+    api: Stubs, tekton: ControlPlane
+) -> None:
+    """It stood still for longer than ended components are kept, and components.json has it still."""
+    await start(api, "other-notes")
+    await stop(api, "other-notes")
+    live = tekton.app.live
+    later = live.writer.now() + timedelta(hours=1)
+    await live.writer.submit(ForgetLaunches(component_ids=("other-notes",), before=later))
+    async with asyncio.timeout(5):
+        while live.view.launch("other-notes") is not None or live.view.get("other-notes") is None:
+            await asyncio.sleep(0.01)
+    assert (await start(api, "other-notes")).message == "Component starting"
+
+
+async def test_a_commit_that_is_heard_of_late_sets_no_clock_back(tekton: ControlPlane) -> None:
+    """Its answer was lost, and it took a minute to find out: a stop has no minute more for that."""
+    live = tekton.app.live
+    before = live.lifecycle.site.now()
+    live.lifecycle.on_commit(Commit(live.view.revision, before - timedelta(minutes=1), ()))
+    assert live.lifecycle.site.now() >= before
+
+
 async def test_two_starts_at_once_start_one(api: Stubs, tekton: ControlPlane) -> None:
     """Both are told the same instance, one of them that it runs already."""
     found = await asyncio.gather(*(start(api, "notes") for _ in range(8)))
@@ -403,6 +464,23 @@ async def test_a_start_and_a_stop_at_once_end_in_one_of_their_orders(api: Stubs,
             failed = [one for one in found if isinstance(one, BaseException)]
             assert all("was stopped meanwhile" in str(one) for one in failed)
         await stop(api, "notes")
+
+
+async def test_a_start_of_what_has_said_goodbye_is_a_restart(api: Stubs, tekton: ControlPlane) -> None:
+    """Its process is given a moment to end. One that failed and runs on is told."""
+    first = (await start(api, "notes")).instance_uuid
+    granted = await joined(api, "notes", first)
+    async with connected(api, granted):
+        report = pb.UpdateComponentStateRequest(component_id="notes", instance_uuid=first, state="failed")
+        await api.lifecycle.UpdateComponentState(report)
+    assert "it has failed" in (await start(api, "notes")).message
+    ended = registry_pb.DeregisterComponentRequest(component_id="notes", instance_uuid=first)
+    await api.registry.DeregisterComponent(ended)
+    starting = asyncio.ensure_future(start(api, "notes"))
+    await phase(tekton, "notes", "stopping")
+    kill(tekton, "notes")
+    again = await starting
+    assert again.instance_uuid != first and not again.already_running
 
 
 async def test_a_start_waits_for_the_stop_under_way(api: Stubs, tekton: ControlPlane) -> None:
@@ -463,3 +541,31 @@ async def test_a_stop_names_an_instance_of_the_component(api: Stubs, tekton: Con
     assert launch_of(tekton, "notes").phase == "running"
     stopped = await stop(api, "notes", instance_uuid=second)
     assert [one.instance_uuid for one in stopped.instances] == [second]
+
+
+async def test_what_the_files_say_that_a_component_needs_stands_beside_what_it_says_itself(
+    tekton: ControlPlane, api: Stubs
+) -> None:
+    """However it registers and is changed, launched by Tekton or not; the graph, explain and healing go by that."""
+
+    async def needs(component_id: str) -> list[str]:
+        found = await api.registry.GetComponent(registry_pb.GetComponentRequest(component_id=component_id))
+        return list(found.dependencies)
+
+    given = registration("above", dependencies=["hermes"])
+    granted = await api.registry.RegisterComponent(given)
+    assert await needs("above") == ["about", "notes", "hermes"]
+    given.instance_uuid = granted.instance_uuid
+    assert (await api.registry.RegisterComponent(given)).instance_uuid == granted.instance_uuid
+
+    patch = registry_pb.UpdateComponentRequest(component_id="above")
+    patch.patch.update({"dependencies": []})
+    assert list((await api.registry.UpdateComponent(patch)).dependencies) == ["about", "notes"]
+
+    batch = registry_pb.BatchRegisterComponentsRequest(components=[registration("plain")])
+    await api.registry.BatchRegisterComponents(batch)
+    assert await needs("plain") == ["notes"]
+    graph = await api.lifecycle.GetComponentDependencies(pb.GetComponentDependenciesRequest(component_id="notes"))
+    assert {"plain", "above"} <= set(graph.dependent_components)
+    for one in ("above", "plain"):
+        await api.registry.DeregisterComponent(registry_pb.DeregisterComponentRequest(component_id=one))

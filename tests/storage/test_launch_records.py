@@ -91,6 +91,28 @@ def launch_of(live: LiveRegistry, component_id: str = "notes") -> Launch:
     return found
 
 
+async def test_what_can_be_started_is_seen_before_anybody_starts_it(url: URL, here: Path, tmp_path: Path) -> None:
+    """As its file says, also where that changes, until there is a launch; then only what it needs is added to it."""
+    fleet = write_fleet(tmp_path / "f", FLEET | {"hermes": launch()})
+    async with server(url, here, fleet) as live:
+        await until(lambda: len(live.view.components) == 3)
+        assert live.view.components.keys() == FLEET.keys()
+        assert [one.status for one in live.view.components.values()] == [ComponentState.UNKNOWN] * 3
+        await live.lifecycle.start("notes")
+        before = live.view.revision
+    said = {"dependencies": ["more"], "component_name": "Other"}
+    changed = write_fleet(tmp_path / "f", {name: one | said for name, one in FLEET.items()})
+    async with server(url, here, changed) as live:
+        await until(lambda: live.view.components["deaf"].definition.component_name == "Other")
+        known = live.view.components["notes"].definition
+        assert (known.dependencies, known.component_name) == (("more",), fleet.launchable()["notes"].component_name)
+        told = live.view.revision
+        assert told > before
+    async with server(url, here, changed) as live:
+        await live.lifecycle.start("notes")
+        assert live.view.components["deaf"].definition.revision <= told
+
+
 async def test_a_launch_is_the_same_for_other_servers_and_after_a_restart(url: URL, here: Path, fleet: Fleet) -> None:
     """The journal, its fold everywhere, and the table agree; a component that never registered is there to be seen."""
     async with server(url, here, fleet) as live, opened(url, migrated=True) as other:
@@ -140,6 +162,21 @@ async def test_a_restarted_server_goes_on_with_what_runs(url: URL, here: Path, f
         await until(lambda: launch_of(live).phase is LaunchPhase.ENDED)
         dead = live.view.instance(uuid)
         assert dead is not None and (dead.state, dead.reason) == (ComponentState.FAILED, "process_exited")
+
+
+@pytest.mark.parametrize("deaf", [False, True], ids=["it stops", "it is killed"])
+async def test_what_outlived_its_server_is_stopped_where_that_is_configured(
+    url: URL, here: Path, fleet: Fleet, deaf: bool
+) -> None:
+    """With the time that its specification gives, and by force."""
+    name = "deaf" if deaf else "notes"
+    async with server(url, here, fleet) as live:
+        await live.lifecycle.start(name)
+    async with server(url, here, fleet, orphans="stop") as live:
+        await until(lambda: launch_of(live, name).phase is LaunchPhase.ENDED)
+        assert launch_of(live, name).last_exit == ("ended by SIGKILL" if deaf else "ended by SIGTERM")
+        assert left(here) == []
+        assert not (await live.lifecycle.start(name)).already
 
 
 def kill(data: Path, component_id: str = "notes") -> None:
@@ -212,6 +249,21 @@ async def test_a_claim_of_another_host_is_left_alone_until_somebody_starts_the_c
             await until(lambda: alive(here) == [])
             assert launch_of(back).instance_uuid == second.instance_uuid
         assert alive(there) == [second.instance_uuid]
+
+
+async def test_a_server_whose_claim_is_taken_stops_its_copy(url: URL, here: Path, fleet: Fleet) -> None:
+    """It was thought dead, and lives: its process is superseded, and the other's is none of its business."""
+    async with server(url, here, fleet) as live:
+        await live.lifecycle.start("notes")
+        other = str(new_uuid())
+        claim = ClaimLaunch(
+            component=fleet.launchable()["notes"],
+            instance_uuid=new_uuid(),
+            holder=Holder(other, "there", new_uuid(), frozenset({other})),
+        )
+        taken = (await live.writer.submit(claim)).launch
+        await until(lambda: left(here) == [])
+        assert launch_of(live) == taken
 
 
 async def test_a_claim_whose_instance_holds_a_lease_is_not_taken(
@@ -308,21 +360,29 @@ async def test_a_start_that_a_stop_overtakes_says_so(
 
 
 async def test_old_launches_are_forgotten_with_their_components(url: URL, here: Path, fleet: Fleet) -> None:
-    """Once nothing else of them is there; what runs stays, and so does its component."""
+    """Once nothing else of them is there; what can be started is shown again, and what runs stays as it is."""
+
+    def anew(component_id: str, after: int) -> bool:
+        found = live.view.get(component_id)
+        return found is not None and found.definition.revision > after and found.status is ComponentState.UNKNOWN
+
     async with server(url, here, fleet) as live:
         await live.lifecycle.start("notes")
         await live.lifecycle.start("deaf")
         await live.lifecycle.stop("deaf", force=True)
         later = datetime.now(UTC) + timedelta(hours=80)
+        before = live.view.revision
         await live.housekeeping.sweep(later)
-        assert set(live.view.launches) == {"notes"}
-        assert (live.view.get("deaf"), live.view.get("notes") is not None) == (None, True)
+        assert set(live.view.launches) == {"notes"} and live.view.get("notes") is not None
+        await until(lambda: anew("deaf", before))
         first = launch_of(live).instance_uuid
         await live.writer.submit(register(1, component_id="notes", instance_uuid=first))
         await live.writer.submit(EndInstance(component_id="notes", instance_uuid=first))
         await live.housekeeping.sweep(later)
         assert live.view.get("notes") is not None and launch_of(live).active
         await live.lifecycle.stop("notes")
+        before = live.view.revision
         await live.housekeeping.sweep(later)
-        assert (live.view.get("notes"), live.view.launches) == (None, {})
+        assert live.view.launches == {}
+        await until(lambda: anew("notes", before))
         await assert_whole(live, 0)

@@ -79,6 +79,8 @@ async def test_everything_that_was_stored_is_still_there(cluster: Cluster, revis
         loaded = await live.store.load()
         assert sorted(loaded.beats) == was["leases"]
         assert [one.command_id for one in view.commands] == ([was["command"]] if "command" in was else [])
+        assert list(view.routing.models) == was.get("models", [])
+        assert list(view.routing.budgets) == was.get("budgets", [])
         kept = view.components["kept"].definition
         assert (kept.component_name, kept.capabilities) == ("Kept, and renamed", ("search",))
 

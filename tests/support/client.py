@@ -21,6 +21,7 @@ from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 from tekton.v1.registry_service_pb2_grpc import RegistryServiceStub
 from tekton.v1.resource_service_pb2_grpc import ResourceServiceStub
+from tekton.v1.routing_service_pb2_grpc import RoutingServiceStub
 from tekton.v1.system_service_pb2_grpc import SystemServiceStub
 
 _numbers = count(1)
@@ -34,6 +35,7 @@ class Stubs:
         self.registry = RegistryServiceStub(channel)
         self.lifecycle = LifecycleServiceStub(channel)
         self.heartbeat = HeartbeatServiceStub(channel)
+        self.routing = RoutingServiceStub(channel)
         self.resources = ResourceServiceStub(channel)
         self.errors = ErrorReportServiceStub(channel)
         self.system = SystemServiceStub(channel)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,7 @@ def means(data_dir: Path, fleet: Fleet, **more: Any) -> Means:
     data_dir.mkdir(mode=0o700, exist_ok=True)
     around = Surroundings("127.0.0.1", 8010, os.environ, Secrets((), {}), fleet.home, 65536, 3)
     launcher = LocalLauncher(data_dir, around, cgroups=Cgroups(None, "none is wanted here"))
-    return Means(launcher, fleet.launchable(), "here", place_of(data_dir), **more)
+    return Means(launcher, fleet.launchable(), "here", place_of(data_dir), fleet.needs(), **more)
 
 
 def left(data_dir: Path) -> list[tuple[int, str]]:
@@ -81,9 +83,12 @@ def sweep(data_dir: Path, within: float = 5.0) -> None:
 
 def kill_all(data_dir: Path) -> None:
     """Kill whatever a data directory has launched: for the end of a module whose processes live on by design."""
-    for one in launches(data_dir):
-        if one.alive():
-            kill_left_behind(one.instance_uuid)
+    end = time.monotonic() + 10
+    while (found := left(data_dir)) and time.monotonic() < end:
+        for pid, _ in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
     sweep(data_dir)
 
 

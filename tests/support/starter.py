@@ -156,7 +156,13 @@ class FakeStarter(Starter):
         return Stopped(component_id, tuple(endings))
 
     async def restart(
-        self, component_id: str, *, instance_uuid: str | None = None, force: bool = False, timeout: float | None = None
+        self,
+        component_id: str,
+        *,
+        instance_uuid: str | None = None,
+        force: bool = False,
+        timeout: float | None = None,
+        epoch: int | None = None,
     ) -> Started:
         await self.stop(component_id)
         return await self.start(component_id)

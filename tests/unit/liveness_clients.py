@@ -10,26 +10,22 @@ from typing import Any
 from tekton.core.errors import StaleSessionError, TektonError
 from tekton.core.ids import Token
 from tekton.v1 import heartbeat_service_pb2 as pb
+from tekton_server.domain.decide import EXPIRED
 from tests.support.paper_database import HISTORY
 from tests.support.paper_server import PaperServer
 from tests.unit.liveness_model import INTERVAL, KNOWN, Known, Truth
 
 Lost = pb.LeaseLost
+# So many calls take longer than a timeout.
+_CALLS = 5
 
 
-class Caller:
-    """A call's context: whoever calls waits for ever, and comes through the gateway or to the server's own port."""
-
-    def __init__(self, by_gateway: bool) -> None:
-        self._by_gateway = by_gateway
+class Deadline:
+    """A call's context: it says how long the caller waits, and that is for ever."""
 
     def time_remaining(self) -> None:
         """Give no deadline."""
         return
-
-    def peer(self) -> str:
-        """Tell where the call comes from."""
-        return "unix:" if self._by_gateway else "ipv4:127.0.0.1:1"
 
 
 def token(granted: int) -> str:
@@ -49,9 +45,8 @@ def claim(known: Known, granted: int | None = None) -> pb.LeaseClaim:
 class Stream:
     """A heartbeat stream: what is said is handled in order, and the model is told what surely counted."""
 
-    def __init__(self, truth: Truth, server: PaperServer, *, strict: bool, by_gateway: bool = False) -> None:
+    def __init__(self, truth: Truth, server: PaperServer, *, strict: bool) -> None:
         self.server = server
-        self._by_gateway = by_gateway
         self.holds: dict[int, Known] = {}
         self.had: dict[int, Known] = {}
         self.lost: list[tuple[str, int]] = []
@@ -165,7 +160,7 @@ class Stream:
         return elsewhere and self._truth.now - max(known.moved, self._truth.disturbed_until) < KNOWN
 
     async def _serve(self) -> None:
-        caller: Any = Caller(self._by_gateway)
+        caller: Any = Deadline()
         try:
             async for message in self.server.servicer.Connect(self._requests(), caller):
                 self._heard(message)
@@ -199,7 +194,8 @@ class Stream:
             self.acks += 1
             at, handles = self._handled.pop(message.ack.sequence, (0.0, ()))
             for handle in handles:
-                if handle in self.holds:
+                # A beat for what another stream carries by now is counted until this server knows, and is no promise.
+                if handle in self.holds and self.holds[handle].holder is self:
                     self._truth.hear(self.holds[handle], at, self.server.server_id)
 
     def _welcomed(self, welcome: pb.Welcome) -> None:
@@ -208,14 +204,14 @@ class Stream:
         for grant in welcome.grants:
             assert grant.instance_uuid in claimed, "a claim with a wrong token was granted"
             known = claimed[grant.instance_uuid]
-            known.by_gateway = self._by_gateway
             # Since the Welcome was written it may have gone on to another stream, or ended.
             lease = self.server.leases.get(grant.instance_uuid)
-            if lease is not None and known.holder is not self and lease.session is not None:
+            if lease is not None and grant.handle not in self.holds and lease.session is not None:
                 assert not self._strict or lease.session_epoch > known.epoch, "session epochs grow"
                 known.epoch = max(known.epoch, lease.session_epoch)
                 former = known.holder
-                self._truth.carried(known, self, former is not None and former.server is not self.server)
+                rivals = former is not None and not former.ended and former.server is not self.server
+                self._truth.carried(known, self, rivals)
             self.holds[grant.handle] = self.had[grant.handle] = known
             self._truth.hear(known, at, self.server.server_id)
         for known in claimed.values():
@@ -224,10 +220,15 @@ class Stream:
 
 
 class Beater:
-    """A component that lives: it beats in time, and goes to another server when its stream ends."""
+    """A component that lives: it beats in time on a stream, and goes to another server when that ends; or by `calls`,
+    some to one server and then some to another.
+    """
 
-    def __init__(self, truth: Truth, known: Known, servers: Callable[[], list[PaperServer]], strict: bool) -> None:
+    def __init__(
+        self, truth: Truth, known: Known, servers: Callable[[], list[PaperServer]], *, calls: bool, strict: bool
+    ) -> None:
         self.known = known
+        self._calls = calls
         self._truth = truth
         self._servers = servers
         self._strict = strict
@@ -246,14 +247,31 @@ class Beater:
             while self.known.beats:
                 if servers := self._servers():
                     self._turn += 1
-                    server = servers[self._turn % len(servers)]
-                    self._stream = Stream(self._truth, server, strict=self._strict, by_gateway=True)
-                    await self._beat_through(self._stream)
-                    await self.cut()
+                    turn = self._turn // (_CALLS if self._calls else 1)
+                    await (self._call if self._calls else self._stay)(servers[turn % len(servers)])
                 await asyncio.sleep(0.05)
         finally:
             self.known.beats = False
             await self.cut()
+
+    async def _stay(self, server: PaperServer) -> None:
+        self._stream = Stream(self._truth, server, strict=self._strict)
+        await self._beat_through(self._stream)
+        await self.cut()
+
+    async def _call(self, server: PaperServer) -> None:
+        try:
+            async with asyncio.timeout(1.0):
+                counted = await unary(self._truth, server, self.known, granted=self.known.granted)
+        except (TimeoutError, asyncio.CancelledError):
+            if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise
+            return
+        if counted is False:
+            assert self.known.reason != EXPIRED, "it lives and is refused"
+            self.known.beats = False
+        elif counted:
+            await asyncio.sleep(0.9 * INTERVAL)
 
     async def _beat_through(self, stream: Stream) -> None:
         stream.hello([self.known])
@@ -278,7 +296,13 @@ class Beater:
 
 
 async def unary(
-    truth: Truth, server: PaperServer, known: Known, *, granted: int | None = None, epoch: int = 0, state: str = ""
+    truth: Truth,
+    server: PaperServer,
+    known: Known,
+    *,
+    granted: int | None = None,
+    epoch: int = 0,
+    state: str = "",
 ) -> bool | None:
     """Beat by a call; tells whether it was counted, None where the server could not say."""
     request = pb.SendHeartbeatRequest(
@@ -288,7 +312,7 @@ async def unary(
         session_epoch=epoch,
         state=state,
     )
-    at, caller = truth.now, Caller(by_gateway=False)
+    at, caller = truth.now, Deadline()
     try:
         await server.call(server.servicer.SendHeartbeat(request, caller))  # type: ignore[arg-type]
     except StaleSessionError:
@@ -296,6 +320,4 @@ async def unary(
     except TektonError:
         return None
     truth.hear(known, at, server.server_id)
-    if known.holder is None or known.holder.ended:
-        known.by_gateway = False
     return True

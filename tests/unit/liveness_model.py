@@ -20,6 +20,9 @@ TIMEOUT, INTERVAL = 6.0, 2.0
 # far it is, which takes 1.4 s; what was heard elsewhere counts from when it is known, which is 1.3 s; and the expiry
 # is tried again where it came a moment too early, or the journal's lock was held for a second.
 SLACK = 1.4 + 1.3 + 0.9 + 1.0
+# What the gateway had passed on before it went may be heard so much later: it waits on the sockets, or is known to
+# another server first.
+LEFT_OVER = 0.6 + 1.4
 # After so long, all servers know what one of them has done.
 KNOWN = 2.0
 
@@ -47,11 +50,12 @@ class Known:
     holder: Any = None
     moved: float = float("-inf")
     epoch: int = 0
+    # Whether the server that gave the epoch lived for long enough to store it.
+    stored: bool = True
     # Until when it is open who of two that claimed it at two servers at once has it.
     contested: float = float("-inf")
     # A client that never stops beating.
     beats: bool = False
-    by_gateway: bool = True
     expiries: list[tuple[float, UUID]] = field(default_factory=list)
 
 
@@ -62,7 +66,7 @@ class Truth:
         self._loop = loop
         self.known: dict[str, Known] = {}
         self.evictions_stopped = False
-        self.gateway_gone = False
+        self.gateway_gone: float | None = None
         self.disturbed_until = 0.0
         """Until when something is in the way of a judgement."""
         self.wrong: list[AssertionError] = []
@@ -83,16 +87,17 @@ class Truth:
         wrong = [one for one, judge in known.expiries if at + (0 if judge == by else KNOWN) < one < at + TIMEOUT]
         assert not wrong, f"{known.instance_uuid} was heard at {at} and failed at {wrong}"
 
-    def carried(self, known: Known, by: Any, elsewhere: bool) -> None:
-        """A stream was told that it carries a lease; the one before it is at another server, or not."""
-        if elsewhere and self.now - max(known.moved, self.disturbed_until) < KNOWN:
+    def carried(self, known: Known, by: Any, rivals: bool) -> None:
+        """A stream was told that it carries a lease; `rivals`: the one before it is open, at another server."""
+        if rivals and self.now - max(known.moved, self.disturbed_until) < KNOWN:
             known.contested = self.now + 2 * KNOWN
-        known.holder, known.moved = by, self.now
+        known.holder, known.moved, known.stored = by, self.now, True
 
     def lost_with(self, server: UUID, since: float) -> None:
         """A server died, and with it what it heard since then: the clients are told so by its end."""
         for known in self.known.values():
             known.heard = [one for one in known.heard if one[1] != server or one[0] < since]
+            known.stored &= known.holder is None or known.holder.server.server_id != server or known.moved < since
 
     def committed(self, commit: Commit, by: UUID, decided: float) -> None:
         """Check a commit against everything that is known; what is wrong is told once the writer has gone on."""
@@ -159,8 +164,11 @@ class Truth:
     def check_the_dead(self) -> None:
         """Whoever holds a lease was heard lately, unless something was in the way."""
         for known in self.known.values():
-            if known.contacts or (self.gateway_gone and known.by_gateway):
+            if known.contacts:
                 known.maybe = self.now
+            if self.gateway_gone is not None and known.maybe <= self.gateway_gone + LEFT_OVER:
+                # It may be behind the gateway.
+                continue
             if known.leased and not known.beats:
                 quiet = self.now - max(known.maybe, self.disturbed_until)
                 assert quiet <= TIMEOUT + SLACK, f"{known.instance_uuid} is silent for {quiet:.2f} s, and not failed"

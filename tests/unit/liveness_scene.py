@@ -70,9 +70,15 @@ class Scene:
             self._start(number)
             self.truth.disturbed(BURIED)
 
+    def _stand_still(self, seconds: float) -> None:
+        """The process of the servers is stopped."""
+        self.loop.skip(seconds)
+        self.truth.disturbed(DRAINED)
+
     async def _gateway(self, there: bool) -> None:
         """The gateways of all servers go, and with them every stream through them; or they are back."""
-        self.truth.gateway_gone = not there
+        self.truth.gateway_gone = None if there else self.truth.now
+        self.truth.disturbed()
         for server in self.living:
             server.leases.judge.part("gateway", there)
         for beater in () if there else self.beaters:
@@ -97,7 +103,7 @@ class Scene:
     @property
     def reachable(self) -> list[PaperServer]:
         """The servers that can be reached through a gateway."""
-        return [] if self.truth.gateway_gone else self.living
+        return self.living if self.truth.gateway_gone is None else []
 
     @property
     def open_streams(self) -> list[Stream]:
@@ -142,8 +148,9 @@ class Scene:
             await server.call(server.writer.submit(command))
         await self._wait(0.0)
 
-    async def _beat_for_ever(self, known: Known) -> None:
-        self.beaters.append(Beater(self.truth, known, lambda: self.reachable, not self.ahead))
+    async def _beat_for_ever(self, known: Known, *, calls: bool) -> None:
+        beater = Beater(self.truth, known, lambda: self.reachable, calls=calls, strict=not self.ahead)
+        self.beaters.append(beater)
         await self._wait(0.01)
 
     async def _connect(self, server: PaperServer, right: list[int], wrong: list[int]) -> None:
@@ -183,7 +190,8 @@ class Scene:
         if fence == "old epoch" and lease is not None and lease.session_epoch > 1:
             return known.granted, lease.session_epoch - 1, False
         everywhere = self.truth.now - max(known.moved, self.truth.disturbed_until) > 2 * KNOWN
-        if fence == "old epoch" and lease is None and known.reason == EXPIRED and known.epoch > 1 and everywhere:
+        failed = lease is None and known.reason == EXPIRED
+        if fence == "old epoch" and failed and known.epoch > 1 and known.stored and everywhere:
             return known.granted, known.epoch - 1, False
         return (None if fence == "none" else known.granted), 0, True
 
@@ -235,12 +243,12 @@ class Scene:
 
     async def _race(self, known: Known, number: int, fence: str, decided: bool) -> None:
         """Come with a beat just as a lease is judged."""
-        if self.database.down or self.database.held or not self.living:
+        if self.database.down or self.database.held or self.database.stuck or not self.living:
             return
         judge = await self._about_to_be_judged(known)
         if judge is None:
             return
-        server = self.servers[number] or judge
+        server, quiet = self.servers[number] or judge, self.truth.disturbed_until < self.truth.now - 1.0
         valid = fence == "hello" or (fence != "nothing" and self._fence(server, known, fence)[2])
         if decided:
             # Let it be decided, and have the answer wait.
@@ -251,20 +259,21 @@ class Scene:
         self.database.held = self.database.slow = False
         counted = await call
         await self._wait(0.5)
-        assert valid or not known.leased, "what is fenced gave it more time"
+        assert valid or not known.leased or not quiet, "what is fenced gave it more time"
         assert known.leased or not counted or server is not judge, "its beat was counted, and it is failed"
 
     async def _about_to_be_judged(self, known: Known) -> PaperServer | None:
         """Wait until an expiry waits for the lock of the journal, at the server that this gives."""
+        held = 0.0
         for _ in range(int((TIMEOUT + 4) / 0.05)):
-            judges = [(server, lease) for server in self.living if (lease := server.leases.get(known.instance_uuid))]
-            mine = [(server, lease) for server, lease in judges if lease.mine]
-            if not known.leased or known.beats:
+            leases = ((server, server.leases.get(known.instance_uuid)) for server in self.living)
+            mine = [(server, lease) for server, lease in leases if lease is not None and lease.mine]
+            if not known.leased or known.beats or (held and self.truth.now > held + 1.0):
                 break
             if any(lease.judging for _, lease in mine):
                 return mine[0][0]
             if any(self.truth.now > lease.deadline + server.leases.ownership.slack - 0.1 for server, lease in mine):
-                self.database.held = True
+                self.database.held, held = True, held or self.truth.now
             await asyncio.sleep(0.05)
         self.database.held = False
         return None

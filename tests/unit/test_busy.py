@@ -17,30 +17,21 @@ def judged(busy: bool, granted: int = 1) -> JudgeBusy:
     return JudgeBusy(instance_uuid=uuid_of(1), granted=granted, busy=busy, evidence=EVIDENCE)
 
 
-@pytest.fixture
-def athena() -> Paper:
-    """A registry in which athena is ready."""
-    paper = Paper()
-    paper.do(a_registration())
-    paper.brought_to(State.READY)
-    return paper
-
-
-def test_a_ready_instance_whose_loop_is_blocked_is_degraded_with_its_evidence(athena: Paper) -> None:
+def test_a_ready_instance_whose_loop_is_blocked_is_degraded_with_its_evidence(ready_athena: Paper) -> None:
     """And keeps its lease: it is busy, not dead."""
-    athena.do(judged(True))
-    assert states_of(athena.last()) == [(State.DEGRADED, False)]
-    assert athena.last()[0].cause.evidence == EVIDENCE
-    assert (athena.instance().reason, athena.instance().leased) == ("event_loop_blocked", True)
-    athena.changes_nothing(judged(True))
+    ready_athena.do(judged(True))
+    assert states_of(ready_athena.last()) == [(State.DEGRADED, False)]
+    assert ready_athena.last()[0].cause.evidence == EVIDENCE
+    assert (ready_athena.instance().reason, ready_athena.instance().leased) == ("event_loop_blocked", True)
+    ready_athena.changes_nothing(judged(True))
 
 
-def test_it_is_ready_again_when_the_lag_is_gone(athena: Paper) -> None:
+def test_it_is_ready_again_when_the_lag_is_gone(ready_athena: Paper) -> None:
     """By itself."""
-    athena.do(judged(True))
-    athena.do(judged(False))
-    assert (athena.instance().state, athena.instance().reason) == (State.READY, "event_loop_free")
-    athena.changes_nothing(judged(False))
+    ready_athena.do(judged(True))
+    ready_athena.do(judged(False))
+    assert (ready_athena.instance().state, ready_athena.instance().reason) == (State.READY, "event_loop_free")
+    ready_athena.changes_nothing(judged(False))
 
 
 @pytest.mark.parametrize("state", [s for s in State if s not in (State.READY, State.UNKNOWN, State.REGISTERING)])
@@ -53,33 +44,33 @@ def test_only_a_ready_instance_is_degraded_and_only_one_degraded_so_is_brought_b
     paper.changes_nothing(judged(False))
 
 
-def test_a_beat_does_not_say_ready_over_the_judgement(athena: Paper) -> None:
+def test_a_beat_does_not_say_ready_over_the_judgement(ready_athena: Paper) -> None:
     """It may say that it stops or failed; and a report, which is no beat, is the component's own word."""
-    athena.do(judged(True))
-    error = athena.refuses(InvalidTransitionError, a_report(State.READY, claim=True))
+    ready_athena.do(judged(True))
+    error = ready_athena.refuses(InvalidTransitionError, a_report(State.READY, claim=True))
     assert error.details == {"from": "degraded", "to": "ready", "allowed": ["stopping", "failed"]}
-    athena.do(a_report(State.READY))
-    assert athena.instance().state is State.READY
-    athena.do(judged(True))
-    athena.do(a_report(State.STOPPING, claim=True))
-    assert athena.instance().state is State.STOPPING
+    ready_athena.do(a_report(State.READY))
+    assert ready_athena.instance().state is State.READY
+    ready_athena.do(judged(True))
+    ready_athena.do(a_report(State.STOPPING, claim=True))
+    assert ready_athena.instance().state is State.STOPPING
 
 
 @pytest.mark.parametrize("claim", [True, False])
-def test_who_says_degraded_while_it_is_judged_so_stays_degraded(athena: Paper, claim: bool) -> None:
+def test_who_says_degraded_while_it_is_judged_so_stays_degraded(ready_athena: Paper, claim: bool) -> None:
     """It has its own reason from then on, which does not end with the lag."""
-    athena.do(judged(True))
-    athena.do(a_report(State.DEGRADED, claim=claim, reason="half_the_models"))
-    assert states_of(athena.last()) == [(State.DEGRADED, False)]
-    assert athena.instance().reason == "half_the_models"
-    athena.changes_nothing(a_report(State.DEGRADED, claim=claim))
-    athena.changes_nothing(judged(False))
-    athena.do(a_report(State.READY, claim=True))
+    ready_athena.do(judged(True))
+    ready_athena.do(a_report(State.DEGRADED, claim=claim, reason="half_the_models"))
+    assert states_of(ready_athena.last()) == [(State.DEGRADED, False)]
+    assert ready_athena.instance().reason == "half_the_models"
+    ready_athena.changes_nothing(a_report(State.DEGRADED, claim=claim))
+    ready_athena.changes_nothing(judged(False))
+    ready_athena.do(a_report(State.READY, claim=True))
 
 
 @pytest.mark.parametrize("busy", [True, False])
-def test_another_grant_or_an_ended_instance_is_not_judged(athena: Paper, busy: bool) -> None:
+def test_another_grant_or_an_ended_instance_is_not_judged(ready_athena: Paper, busy: bool) -> None:
     """A judgement that comes late changes nothing."""
-    athena.changes_nothing(judged(busy, granted=7))
-    athena.expire()
-    athena.changes_nothing(judged(busy))
+    ready_athena.changes_nothing(judged(busy, granted=7))
+    ready_athena.expire()
+    ready_athena.changes_nothing(judged(busy))

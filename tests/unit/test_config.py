@@ -308,3 +308,39 @@ def test_a_host_that_stands_for_nothing_is_refused(host: str) -> None:
 def test_a_home_that_is_none_needs_a_data_directory() -> None:
     """Rather than a directory called ~."""
     assert "name a directory with --data-dir" in refused({"data_dir": "~nosuchuser/data"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"models": [{"id": "x"}]}, ":1:24: models[0] is wrong: provider is required"),
+        ({"models": [{"id": "gpt-4o", "tier": "x"}]}, ": models[0].tier must be a whole number from 1 to 10"),
+        ({"models": [{"id": "gpt-4o", "tire": 1}]}, ": models[0].tire is not known; did you mean tier?"),
+        ({"models": [{"id": "gpt-4o"}, {"id": "gpt-4o"}]}, ": models[1] is the model gpt-4o once more"),
+        ({"models": [{"id": "a//b", "tier": 1}]}, ": models[0] is wrong: id must match"),
+        ({"models": {"id": "x"}}, ": models must be a list of models"),
+        ({"models": [{"tier": 1}]}, ": models[0] needs id"),
+        ({"budgets": [{"component_id": "c"}]}, ": budgets[0] is wrong: tokens_per_minute or max_in_flight"),
+        ({"budgets": [{"max_in_flight": 1}, {"max_in_flight": 2}]}, ": budgets[1] is for the same component"),
+        ({"budgets": [{"max_in_flight": 1, "cost_period": "week"}]}, "].cost_period must be hour, day or month"),
+        ({"routing": {"failure_rate": 2}}, ": routing.failure_rate must be a number over 0, at most 1"),
+        ({"routing": {"shipped_catalogue": False}, "models": [{"id": "gpt-4o"}]}, "provider is required"),
+    ],
+)
+def test_a_mistake_in_models_or_budgets_is_told_with_its_place(
+    tmp_path: Path, settings: dict[str, Any], expected: str
+) -> None:
+    """The first one, before anything starts."""
+    assert expected in refused({}, path=write(tmp_path / "t.json", **settings))
+
+
+def test_models_and_budgets_become_layers(tmp_path: Path) -> None:
+    """What is left out of a model is None, and is taken from below."""
+    models = [{"id": "gpt-4o", "component_id": "rhetor"}]
+    budgets = [{"component_id": "my-app", "max_in_flight": 3}]
+    path = write(
+        tmp_path / "t.json", models=models, budgets=budgets, routing={"cooldown": 7, "shipped_catalogue": True}
+    )
+    terms = load({}, {}, path).routing_terms
+    assert terms.models["gpt-4o"].component_id == "rhetor" and terms.models["gpt-4o"].tier is None
+    assert terms.budgets["my_app "].max_in_flight == 3 and terms.cooldown == 7 and terms.shipped

@@ -13,19 +13,9 @@ from hypothesis import strategies as st
 from tekton.core import cycles as cycles_module
 from tekton.core.dependency import Blocked, DependencyGraph, DependencyResolver
 from tekton.core.errors import ValidationError
+from tests.support import documented
 
 Graph = dict[str, list[str]]
-
-# Technical documentation, "Dependency Resolver", and the order that the API reference prints for the same graph.
-DOCUMENTED: Graph = {
-    "api_gateway": ["hermes", "engram", "rhetor"],
-    "hermes": [],
-    "engram": ["hermes"],
-    "rhetor": ["hermes", "engram"],
-    "athena": ["hermes", "engram"],
-    "ergon": ["hermes", "rhetor"],
-}
-PRINTED = ["hermes", "engram", "rhetor", "athena", "ergon", "api_gateway"]
 
 NAMES = [f"c{number}" for number in range(9)]
 graphs: st.SearchStrategy[Graph] = st.lists(st.sampled_from(NAMES), unique=True, max_size=8).flatmap(
@@ -70,14 +60,14 @@ def all_cycles(graph: Graph) -> set[tuple[str, ...]]:
 
 def test_the_documented_graph_has_exactly_the_documented_order() -> None:
     """LESSONS T1: an order that starts a component before what it needs was the first defect of an earlier attempt."""
-    assert DependencyResolver.resolve_dependencies(DOCUMENTED) == (PRINTED, [])
+    assert DependencyResolver.resolve_dependencies(documented.GRAPH) == (documented.ORDER, [])
     assert DependencyResolver.resolve_dependencies({"hermes": [], "engram": ["hermes"]}) == (["hermes", "engram"], [])
     assert DependencyResolver.resolve_dependencies({"engram": ["hermes"], "hermes": []}) == (["hermes", "engram"], [])
 
 
 def test_the_documented_graph_in_waves() -> None:
     """Everything in a wave can start at the same time."""
-    assert DependencyGraph(DOCUMENTED).resolve().waves == (
+    assert DependencyGraph(documented.GRAPH).resolve().waves == (
         ("hermes",),
         ("engram",),
         ("rhetor", "athena"),
@@ -127,7 +117,7 @@ def test_two_spellings_are_one_component() -> None:
 
 def test_a_part_of_a_graph_is_some_components_and_everything_they_need() -> None:
     """In the order of the whole; what is missing stays so."""
-    graph = DependencyGraph({**DOCUMENTED, "rhetor": ["hermes", "engram", "gone"]})
+    graph = DependencyGraph({**documented.GRAPH, "rhetor": ["hermes", "engram", "gone"]})
     part = graph.only(["rhetor", "nobody"])
     assert list(part) == ["hermes", "engram", "rhetor"]
     assert part.resolve().missing == {"gone": ("rhetor",)}

@@ -12,9 +12,9 @@ from tekton.core.lifecycle import ComponentState as State
 from tekton.core.view import Cause, Component, Launch, LaunchChange, LaunchDesired, LaunchPhase, View
 from tekton_server.domain import dependents
 from tekton_server.domain.commands import JudgeBusy, JudgeDependencies
-from tekton_server.domain.dependents import dependents_of, is_down, lacking, waits_for
+from tekton_server.domain.dependents import dependents_of, is_down, knots, lacking, waits_for
 from tekton_server.domain.launch_spec import Restart
-from tests.unit.paper import NOON, Paper, a_definition, a_registration, a_report, an_instance, put, uuid_of
+from tests.unit.paper import NOON, Paper, a_definition, a_report, an_instance, put, uuid_of
 
 STATES = {"memory": State.READY, "planner": State.READY, "ui": State.READY}
 
@@ -92,8 +92,8 @@ def test_a_restart_waits_for_what_it_needs_unless_that_waits_for_it() -> None:
         {"db": (), "cache": (), "a": ("db", "cache", "gone"), "x": ("y",), "y": ("z",), "z": ("x", "db")},
         db=State.FAILED, cache=State.DEGRADED, x=State.FAILED, y=State.FAILED, z=State.FAILED,
     )  # fmt: skip
-    assert waits_for(view, found(view, "a")) == ("db", "gone")
-    assert [waits_for(view, found(view, name)) for name in ("x", "y", "z", "db")] == [(), (), ("db",), ()]
+    assert waits_for(view, found(view, "a"), knots(view)) == ("db", "gone")
+    assert [waits_for(view, found(view, name), knots(view)) for name in ("x", "y", "z", "db")] == [(), (), ("db",), ()]
 
 
 def judged(*lacking: str, granted: int = 1) -> JudgeDependencies:
@@ -101,52 +101,43 @@ def judged(*lacking: str, granted: int = 1) -> JudgeDependencies:
     return JudgeDependencies(instance_uuid=uuid_of(1), granted=granted, lacking=lacking)
 
 
-@pytest.fixture
-def athena() -> Paper:
-    """A registry in which athena is ready."""
-    paper = Paper()
-    paper.do(a_registration())
-    paper.brought_to(State.READY)
-    return paper
-
-
-def test_a_ready_instance_that_lacks_something_is_degraded_and_comes_back(athena: Paper) -> None:
+def test_a_ready_instance_that_lacks_something_is_degraded_and_comes_back(ready_athena: Paper) -> None:
     """With what it lacks as evidence."""
-    athena.do(judged("db", "cache"))
-    assert (athena.instance().state, athena.instance().reason) == (State.DEGRADED, "dependency_failed")
-    assert athena.last()[0].cause.evidence == {"dependencies": ["db", "cache"]}
-    athena.changes_nothing(judged("db"))
-    athena.do(judged())
-    assert (athena.instance().state, athena.instance().reason) == (State.READY, "dependency_recovered")
-    athena.changes_nothing(judged())
+    ready_athena.do(judged("db", "cache"))
+    assert (ready_athena.instance().state, ready_athena.instance().reason) == (State.DEGRADED, "dependency_failed")
+    assert ready_athena.last()[0].cause.evidence == {"dependencies": ["db", "cache"]}
+    ready_athena.changes_nothing(judged("db"))
+    ready_athena.do(judged())
+    assert (ready_athena.instance().state, ready_athena.instance().reason) == (State.READY, "dependency_recovered")
+    ready_athena.changes_nothing(judged())
 
 
-def test_what_it_says_itself_is_its_own_to_take_back(athena: Paper) -> None:
+def test_what_it_says_itself_is_its_own_to_take_back(ready_athena: Paper) -> None:
     """A beat does not overrule the judgement, a report does; and a degradation of its own stays."""
-    athena.do(judged("db"))
-    error = athena.refuses(InvalidTransitionError, a_report(State.READY, claim=True))
+    ready_athena.do(judged("db"))
+    error = ready_athena.refuses(InvalidTransitionError, a_report(State.READY, claim=True))
     assert "depends on has failed" in error.message and error.details["allowed"] == ["stopping", "failed"]
-    athena.do(a_report(State.DEGRADED, reason="half_the_models"))
-    athena.changes_nothing(judged())
-    athena.do(a_report(State.READY))
-    assert athena.instance().state is State.READY
+    ready_athena.do(a_report(State.DEGRADED, reason="half_the_models"))
+    ready_athena.changes_nothing(judged())
+    ready_athena.do(a_report(State.READY))
+    assert ready_athena.instance().state is State.READY
 
 
-def test_one_judgement_does_not_end_another(athena: Paper) -> None:
+def test_one_judgement_does_not_end_another(ready_athena: Paper) -> None:
     """Who is busy and lacks something is degraded for what came first, and that alone brings it back."""
     busy = JudgeBusy(instance_uuid=uuid_of(1), granted=1, busy=True)
-    athena.do(busy)
-    athena.changes_nothing(judged("db"))
-    athena.changes_nothing(judged())
-    athena.do(msgspec.structs.replace(busy, busy=False))
-    athena.do(judged("db"))
-    athena.changes_nothing(msgspec.structs.replace(busy, busy=False))
-    assert athena.instance().reason == dependents.WITHOUT
+    ready_athena.do(busy)
+    ready_athena.changes_nothing(judged("db"))
+    ready_athena.changes_nothing(judged())
+    ready_athena.do(msgspec.structs.replace(busy, busy=False))
+    ready_athena.do(judged("db"))
+    ready_athena.changes_nothing(msgspec.structs.replace(busy, busy=False))
+    assert ready_athena.instance().reason == dependents.WITHOUT
 
 
 @pytest.mark.parametrize("lacks", [("db",), ()])
-def test_another_grant_or_an_ended_instance_is_left_alone(athena: Paper, lacks: tuple[str, ...]) -> None:
+def test_another_grant_or_an_ended_instance_is_left_alone(ready_athena: Paper, lacks: tuple[str, ...]) -> None:
     """A judgement that comes late changes nothing."""
-    athena.changes_nothing(judged(*lacks, granted=7))
-    athena.expire()
-    athena.changes_nothing(judged(*lacks))
+    ready_athena.changes_nothing(judged(*lacks, granted=7))
+    ready_athena.expire()
+    ready_athena.changes_nothing(judged(*lacks))

@@ -23,14 +23,6 @@ def revive(state: State | None = None, uuid: int = 1, token: Token | None = None
     return ReviveInstance(component_id="athena", instance_uuid=uuid_of(uuid), state=state, fencing_token=token)
 
 
-@pytest.fixture
-def athena() -> Paper:
-    """A registry in which athena has registered with instance 1 on localhost:8005."""
-    paper = Paper()
-    paper.do(a_registration())
-    return paper
-
-
 @pytest.mark.parametrize("state", LIVING)
 def test_a_deregistration_walks_to_stopped(athena: Paper, state: State) -> None:
     """From any state, every hop but the last implied; the definition stays, as stopped."""

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-import pytest
 
 from tekton.core.lifecycle import ComponentState as State
 from tekton.core.records import CommandKind
@@ -15,7 +14,7 @@ from tekton_server.domain import built_in, explain, explain_launch, explain_note
 from tekton_server.domain.commands import AcknowledgeCommand, EndInstance, JudgeBusy, PostCommand
 from tekton_server.domain.explain import Explanation
 from tekton_server.domain.explain_notes import Liveness
-from tests.unit.paper import HISTORY, NOON, Paper, a_definition, a_registration, a_report, an_instance, put, uuid_of
+from tests.unit.paper import HISTORY, NOON, Paper, a_definition, a_report, an_instance, put, uuid_of
 
 
 def fleet(**needs: str) -> View:
@@ -208,26 +207,19 @@ def test_how_a_lease_is_is_noted() -> None:
     ]
 
 
-@pytest.fixture
-def athena() -> Paper:
-    """A registry in which athena is ready."""
-    paper = Paper()
-    paper.do(a_registration())
-    paper.brought_to(State.READY)
-    return paper
-
-
-def test_a_command_that_waits_is_noted_until_it_is_over(athena: Paper) -> None:
+def test_a_command_that_waits_is_noted_until_it_is_over(ready_athena: Paper) -> None:
     """And who accepted to stop is told to have."""
-    posted = athena.do(PostCommand(component_id="athena", kind=CommandKind.STOP, seed=uuid_of(7)))
+    posted = ready_athena.do(PostCommand(component_id="athena", kind=CommandKind.STOP, seed=uuid_of(7)))
     since = "a stop command waits for its answer since 2025-05-15T12:00:03Z, until 2025-05-15T12:00:33Z"
-    assert notes(athena.view, seconds=5) == [since]
-    assert notes(athena.view, seconds=40) == []
+    assert notes(ready_athena.view, seconds=5) == [since]
+    assert notes(ready_athena.view, seconds=40) == []
     command_id = posted[0].command_id
-    athena.do(AcknowledgeCommand(component_id="athena", command_id=command_id, instance_uuid=uuid_of(1), accepted=True))
-    assert notes(athena.view, seconds=5) == []
-    athena.do(a_report(State.STOPPING))
-    assert notes(athena.view, seconds=5) == ["it accepted the stop command of 2025-05-15T12:00:03Z"]
+    ready_athena.do(
+        AcknowledgeCommand(component_id="athena", command_id=command_id, instance_uuid=uuid_of(1), accepted=True)
+    )
+    assert notes(ready_athena.view, seconds=5) == []
+    ready_athena.do(a_report(State.STOPPING))
+    assert notes(ready_athena.view, seconds=5) == ["it accepted the stop command of 2025-05-15T12:00:03Z"]
 
 
 def test_the_other_instances_are_noted_where_one_has_a_lease() -> None:
@@ -245,16 +237,16 @@ def test_the_other_instances_are_noted_where_one_has_a_lease() -> None:
     assert notes(fleet(athena="failed")) == []
 
 
-def test_a_blocked_loop_and_an_end_are_told_in_words(athena: Paper) -> None:
+def test_a_blocked_loop_and_an_end_are_told_in_words(ready_athena: Paper) -> None:
     """With the name of the reason; a reason of the component's own is told as it is."""
-    athena.do(JudgeBusy(instance_uuid=uuid_of(1), granted=1, busy=True, evidence={}))
-    assert explained(athena.view, "athena").message == (
+    ready_athena.do(JudgeBusy(instance_uuid=uuid_of(1), granted=1, busy=True, evidence={}))
+    assert explained(ready_athena.view, "athena").message == (
         "athena is degraded: its event loop is blocked (event_loop_blocked)"
     )
-    athena.do(a_report(State.FAILED, reason="out of memory"))
-    assert explained(athena.view, "athena").message == "athena is failed: out of memory"
-    athena.do(EndInstance(component_id="athena", instance_uuid=uuid_of(1)))
-    assert explained(athena.view, "athena").message == "athena is stopped: it was deregistered (deregistered)"
+    ready_athena.do(a_report(State.FAILED, reason="out of memory"))
+    assert explained(ready_athena.view, "athena").message == "athena is failed: out of memory"
+    ready_athena.do(EndInstance(component_id="athena", instance_uuid=uuid_of(1)))
+    assert explained(ready_athena.view, "athena").message == "athena is stopped: it was deregistered (deregistered)"
 
 
 def test_a_component_of_which_one_instance_serves_says_so() -> None:
@@ -275,3 +267,18 @@ def test_a_failure_of_which_nobody_said_why() -> None:
     view = fleet(athena="none")
     view.apply(put(an_instance(state=State.FAILED)))
     assert explained(view, "athena").message == "athena is failed: nobody said why"
+
+
+def test_a_program_that_runs_and_has_not_registered_is_told_apart_from_one_that_does_not_run() -> None:
+    """Also where what is known of the component is how an earlier launch ended."""
+    view = fleet(hang="none", crash="failed", own="ready")
+    assert explained(view, "hang").message == "hang has no instance"
+    for name in ("hang", "crash", "own"):
+        launched(view, name, phase=LaunchPhase.RUNNING, instance_uuid=uuid_of(50))
+    runs = "its program runs and has not registered yet; tekton logs {} has what it writes"
+    assert explained(view, "hang").message == f"hang has no instance: {runs.format('hang')}"
+    assert explained(view, "crash").message == (
+        "crash is failed: no heartbeat came for its whole timeout (lease_expired); since then " + runs.format("crash")
+    )
+    # One that registers without the uuid it was given is heard of all the same.
+    assert explained(view, "own").message == "own is ready"

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tekton_server.config import ConfigError
 from tekton_server.domain.launch_spec import LaunchSpec, Limits, Restart, Secret
 from tekton_server.fleet_files import FILES, folder, kind_of, load_fleet, read_file, schema
+from tekton_server.fleet_together import together
 from tekton_server.json_places import Places, written
 from tekton_server.judging import judge
 
@@ -120,7 +121,7 @@ def test_no_files_are_an_empty_fleet(tmp_path: Path) -> None:
     [
         ({"command": "python -m engram"}, "command", "must be a list of words that begins with the program"),
         ({"command": []}, "command", "must be a list of words"),
-        ({"command": ["a", 1]}, "command[1]", "is wrong: Expected `str`, got `int`"),
+        ({"command": ["a", 1]}, "command[1]", "must be a text without NUL"),
         ({"comand": ["a"]}, "comand", "is not known; did you mean command?"),
         ({"stop_signal": "TERM"}, "stop_signal", 'must be the name of a signal, such as SIGTERM, not "TERM"'),
         ({"stop_signal": "SIGNONE"}, "stop_signal", "must be a signal of this machine, not SIGNONE"),
@@ -131,7 +132,7 @@ def test_no_files_are_an_empty_fleet(tmp_path: Path) -> None:
         ({"restart": {"backoff": {"initial": 9, "max": 2}}}, "restart.backoff", "begins with 9 s, above its max"),
         ({"restart": "always"}, "restart", 'must be an object, not "always"'),
         ({"limits": {"memory": 1.5}}, "limits.memory", "must be a whole number of MB"),
-        ({"env": {"A=B": "x"}}, 'env["A=B"]', "is wrong"),
+        ({"env": {"A=B": "x"}}, 'env["A=B"]', "must be a name of 1 to 256 characters without ="),
         ({"env": {"KEY": 12345}}, "env.KEY", 'must be a text, or {"secret": "NAME"}'),
         ({"env": {"KEY": {"secret": "../../etc"}}}, "env.KEY.secret", "must be a name of letters"),
         ({"env": {"KEY": {"file": "x"}}}, "env.KEY", "needs secret"),
@@ -251,6 +252,36 @@ def test_the_files_are_looked_for_beside_the_settings(tmp_path: Path, monkeypatc
     (tmp_path / "config").mkdir()
     put(tmp_path / "config", "components", {"components": {}})
     assert folder(None, {}) == Path("config")
+
+
+def test_what_stands_in_the_place_of_a_file_and_is_none_is_not_passed_over(tmp_path: Path) -> None:
+    """A link that leads nowhere, a directory: neither is no file at all."""
+    (tmp_path / "components.json").symlink_to(tmp_path / "gone.json")
+    with pytest.raises(ConfigError, match=r"components\.json: does not exist"):
+        load_fleet(tmp_path)
+    (tmp_path / "components.json").unlink()
+    (tmp_path / "ports.json").mkdir()
+    with pytest.raises(ConfigError, match=r"ports\.json: cannot be read"):
+        load_fleet(tmp_path)
+
+
+def test_what_the_files_say_together_is_judged_too(tmp_path: Path) -> None:
+    """Each is right by itself, and nothing of it could be started; where Tekton is not root it needs no user."""
+    launch = {"command": ["x"]}
+    put(tmp_path, "components", {"components": {"a-x": {"dependencies": ["b"], "launch": launch}, "b": {}}})
+    put(tmp_path, "dependencies", {"dependencies": {"b": ["a_x"]}})
+    cycle = f"{tmp_path}: a-x needs b needs a-x: a start of these is refused; take one of the dependencies away"
+    assert together(tmp_path, root=False) == [cycle]
+    user, also = together(tmp_path, root=True)
+    assert "components.json:" in user and "components.a-x.launch needs user" in user and also == cycle
+
+
+def test_words_and_names_that_no_process_can_be_given_are_told_in_words(tmp_path: Path) -> None:
+    launch = {"command": ["x\0"], "env": {"A=": "v"}}
+    _, said = read_file(put(tmp_path, "components", {"components": {"a": {"launch": launch}}}), "components")
+    assert any("command[0] must be a text without NUL" in one for one in said)
+    assert any('env["A="] must be a name of 1 to 256 characters without =' in one for one in said)
+    assert not any("regex" in one for one in said)
 
 
 def test_a_file_is_known_by_its_name_or_by_what_it_holds(tmp_path: Path) -> None:

@@ -21,16 +21,10 @@ from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.fleet_plan import Plan, plan_start, plan_stop
 from tekton_server.domain.inventory import inventory
 from tekton_server.domain.launch_spec import LaunchSpec
+from tests.support import documented
 from tests.unit.paper import HISTORY, NOON, a_definition, an_instance, put, uuid_of
 
-DOCUMENTED = {
-    "api_gateway": "hermes engram rhetor",
-    "hermes": "",
-    "engram": "hermes",
-    "rhetor": "hermes engram",
-    "athena": "hermes engram",
-    "ergon": "hermes rhetor",
-}
+NEEDS = {name: " ".join(needs) for name, needs in documented.GRAPH.items()}
 
 
 def of_file(**needs: str) -> Mapping[str, FleetComponent]:
@@ -80,22 +74,22 @@ def launched(view: View, component_id: str, phase: LaunchPhase) -> None:
 
 def test_everything_that_can_be_launched_starts_in_the_documented_order() -> None:
     """Though nothing of it is registered yet, and whatever the order of the file."""
-    plan = to_start(View(HISTORY), of_file(**DOCUMENTED))
+    plan = to_start(View(HISTORY), of_file(**NEEDS))
     assert plan.waves == (("hermes",), ("engram",), ("rhetor", "athena"), ("ergon", "api_gateway"))
     assert list(plan.begins) == [name for wave in plan.waves for name in wave]
     assert plan.begins["api_gateway"] == ("hermes", "engram", "rhetor")
     assert not plan.skipped and not plan.missing and not plan.cycles and plan.complete and plan.done == ()
-    assert plan.asked == DOCUMENTED.keys()
+    assert plan.asked == NEEDS.keys()
 
 
 def test_of_one_component_only_what_it_needs_and_is_not_ready_is_started() -> None:
     """What is ready (or degraded) is not looked behind."""
     view = registered(engram="degraded hermes", hermes="failed")
-    plan = to_start(view, of_file(**DOCUMENTED), "athena")
+    plan = to_start(view, of_file(**NEEDS), "athena")
     assert plan.waves == (("hermes",), ("athena",))
     assert plan.done == ("engram",)
     view = registered(engram="ready hermes", hermes="ready")
-    plan = to_start(view, of_file(**DOCUMENTED), "athena", "engram")
+    plan = to_start(view, of_file(**NEEDS), "athena", "engram")
     assert (plan.waves, plan.done) == ((("athena",),), ("engram", "hermes"))
 
 
@@ -168,6 +162,16 @@ def test_a_named_component_counts_once_however_it_is_written() -> None:
     assert plan.waves == (("web-app",),) and plan.asked == {"web_app"}
 
 
+def test_what_is_being_stopped_serves_nobody_though_it_says_still_that_it_is_ready() -> None:
+    view = registered(db="ready", web="stopped db")
+    launched(view, "db", LaunchPhase.STOPPING)
+    assert to_start(view, of_file(db="", web="db"), "web").waves == (("db",), ("web",))
+    view = registered(db="ready", web="stopped db")
+    plan = plan_start(inventory(view, of_file(db="", web="db"), stopping={"db"}), ["web"], resolve=True)
+    assert plan.waves == (("db",), ("web",))
+    assert list(plan_stop(inventory(view, of_file(web="db"), starting={"web"}), [], resolve=False).begins) == ["web"]
+
+
 def test_a_stop_goes_the_other_way_round() -> None:
     """Each as soon as nothing runs that needs it; what does not run is done."""
     view = registered(
@@ -177,7 +181,7 @@ def test_a_stop_goes_the_other_way_round() -> None:
         athena="failed hermes",
         ergon="none hermes",
     )
-    plan = to_stop(view, of_file(**DOCUMENTED))
+    plan = to_stop(view, of_file(**NEEDS))
     assert plan.waves == (("rhetor",), ("engram",), ("hermes",))
     assert plan.begins["hermes"] == ("engram", "rhetor")
     assert set(plan.done) == {"athena", "ergon", "api_gateway"}

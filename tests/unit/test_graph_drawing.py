@@ -20,17 +20,11 @@ from tekton_server.cli.graph.picture import Picture, of_component, of_fleet
 from tekton_server.cli.graph.svg import svg
 from tekton_server.domain.dependencies import Resolved
 from tekton_server.services import graphs
+from tests.support import documented
 
 SVG = "{http://www.w3.org/2000/svg}"
-DOCUMENTED = {
-    "api_gateway": ["hermes", "engram", "rhetor"],
-    "hermes": [],
-    "engram": ["hermes"],
-    "rhetor": ["hermes", "engram"],
-    "athena": ["hermes", "engram"],
-    "ergon": ["hermes", "rhetor"],
-}
-TROUBLED = {**DOCUMENTED, "ergon": ["rhetor", "database"], "hen": ["egg"], "egg": ["hen", "hermes"], "farmer": ["hen"]}
+ROWS = {"ergon": ["rhetor", "database"], "hen": ["egg"], "egg": ["hen", "hermes"], "farmer": ["hen"]}
+TROUBLED = {**documented.GRAPH, **ROWS}
 NAMES = [f"c{number}" for number in range(12)]
 fleets = st.dictionaries(st.sampled_from(NAMES), st.lists(st.sampled_from(NAMES), unique=True, max_size=4))
 
@@ -49,7 +43,7 @@ def drawn(needs: dict[str, list[str]], width: int | None = None, **more: Any) ->
 
 
 def test_a_line_runs_from_each_component_to_those_that_need_it() -> None:
-    assert drawn(DOCUMENTED) == [
+    assert drawn(documented.GRAPH) == [
         "WAVE           COMPONENT    STATE    NOTE",
         "1     ●        hermes       unknown",
         "2     ├─●      engram       unknown",
@@ -79,11 +73,11 @@ def test_where_there_is_no_room_for_lines_each_row_names_what_it_needs() -> None
 
 def test_an_encoding_without_line_characters_gets_plain_ones() -> None:
     assert all(line.isascii() for line in drawn(TROUBLED, ascii_only=True))
-    assert drawn(DOCUMENTED, ascii_only=True)[3] == "3     +-+-*    rhetor       unknown"
+    assert drawn(documented.GRAPH, ascii_only=True)[3] == "3     +-+-*    rhetor       unknown"
 
 
 def test_states_are_in_colour_and_the_component_asked_for_is_bold() -> None:
-    reply = _convert.plain(graphs._place(Resolved(DOCUMENTED), "rhetor"))
+    reply = _convert.plain(graphs._place(Resolved(documented.GRAPH), "rhetor"))
     reply["component"]["status"] = "failed"
     row = next(line for line in lines(of_component(reply), 80) if "rhetor" in line.plain)
     styles = {row.plain[span.start : span.end].strip(): str(span.style) for span in row.spans if span.style}

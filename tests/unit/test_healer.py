@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,8 +11,9 @@ import pytest
 import pytest_asyncio
 
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import LaunchPhase
-from tekton_server.domain.commands import ReviveInstance
+from tekton.core.view import LaunchDesired, LaunchPhase
+from tekton_server.domain.commands import JudgeDependencies, ReviveInstance
+from tekton_server.domain.dependents import WITH_AGAIN
 from tekton_server.domain.launch_commands import Holder, StopLaunch
 from tests.unit.paper import a_registration, a_report
 from tests.unit.ward import CAP, ME, OTHER, PATIENCE, STEP, Ward
@@ -165,7 +167,7 @@ async def test_a_server_that_begins_again_goes_on_with_the_same_pause(ward: Ward
     ward.add("a", backoff=ward.fleet_backoff(8.0))
     ward.crash("a")
     await ward.run(5)
-    ward.new_healer()
+    await ward.new_server()
     await ward.run(2.5)
     assert ward.asked == []
     await ward.run(1)
@@ -193,7 +195,7 @@ async def test_after_a_restart_of_the_server_a_clock_that_was_set_back_costs_one
     ward.add("a", backoff=ward.fleet_backoff(8.0))
     ward.crash("a")
     ward.jump = timedelta(hours=-1)
-    ward.new_healer()
+    await ward.new_server()
     await ward.run(7.5)
     assert ward.asked == []
     await ward.run(1)
@@ -270,7 +272,7 @@ async def test_a_server_that_begins_again_counts_from_when_the_journal_says_that
     ward.add("a", reset_after=20.0)
     ward.crash("a")
     await ward.run(15)
-    ward.new_healer()
+    await ward.new_server()
     await ward.run(5)
     assert ward.launch("a").restart_count == 1
     await ward.run(4)
@@ -291,6 +293,10 @@ async def test_dependents_are_restarted_within_the_same_cap(ward: Ward) -> None:
     await ward.run(30, lambda: under_way.append(ward.healer._ledger.radius().under_way))
     assert {ward.state(name) for name in ("base", *names, "top")} == {"ready"}
     assert [ward.launch(name).epoch for name in ("base", *names, "top")] == [2] * 42
+    recovered = [
+        change for commit in ward.paper.journal for change in commit.changes if change.cause.reason == WITH_AGAIN
+    ]
+    assert recovered == [], "who is restarted is not brought back before"
     assert max(under_way) == CAP.width(42) and {ward.launch(name).restart_count for name in names} == {0}
 
 
@@ -307,9 +313,23 @@ async def test_dependents_that_wait_for_their_restart_get_it_after_a_restart_of_
         ward.up_now()
         if ward.state("base") != "ready":
             await ward.settle()
-    ward.new_healer()
+    await ward.new_server()
     await ward.run(10)
     assert ("restart", "upper") in ward.asked and ward.state("upper") == "ready"
+
+
+async def test_dependents_come_back_wherever_what_they_need_does(ward: Ward) -> None:
+    """The server that followed it has judged them and is gone; an operator starts it here."""
+    ward.add("base", server=OTHER)
+    ward.add("upper", "base", server=OTHER)
+    ward.crash("base")
+    upper = ward.view.instances[ward.launch("upper").instance_uuid]
+    ward.do(JudgeDependencies(instance_uuid=upper.instance_uuid, granted=upper.granted, lacking=("base",)))
+    await ward.run(5)
+    assert ward.state("upper") == "degraded" and ward.asked == []
+    ward.add("base")
+    await ward.run(1)
+    assert ward.state("base") == ward.state("upper") == "ready"
 
 
 async def test_the_last_word_of_a_dependent_itself_stands(ward: Ward) -> None:
@@ -327,3 +347,64 @@ async def test_the_last_word_of_a_dependent_itself_stands(ward: Ward) -> None:
     ward.crash("base")
     await ward.run(1)
     assert ward.state("upper") == "degraded"
+
+
+async def test_who_was_stopped_by_an_operator_meanwhile_is_not_started_again_with_what_it_needs(ward: Ward) -> None:
+    """Its restart is decided, and then somebody stops it: a wish to have it stopped wins over all healing."""
+    ward.add("base", dependents="restart")
+    ward.add("upper", "base")
+    ward.before_end = lambda: ward.do(StopLaunch(component_id="upper", holder=ward.holder, seed=ward.new_uuid()))
+    ward.crash("base")
+    await ward.run(30)
+    assert ("restart", "upper") in ward.asked and ward.state("base") == "ready"
+    assert (ward.launch("upper").desired, ward.launch("upper").epoch) == (LaunchDesired.STOPPED, 1)
+
+
+async def test_what_the_machine_refuses_ends_no_healing(ward: Ward) -> None:
+    """A full disk, say, while one that hangs is to be stopped: it is tried again, and the others are healed."""
+    ward.add("hanging")
+    ward.add("other")
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    ward.before_end = full
+    ward.hang("hanging")
+    ward.crash("other")
+    await ward.run(3)
+    assert ward.state("other") == "ready" and ward.state("hanging") == "failed"
+    await ward.run(20)
+    assert ward.asked.count(("end", "hanging")) == 2 and ward.state("hanging") == "ready"
+
+
+async def test_one_that_registers_as_another_component_is_late(ward: Ward) -> None:
+    """What it is ready as is not what was started."""
+    ward.add("a")
+    ward.up_after = 1000.0
+    ward.crash("a")
+    await ward.run(3)
+    ward.begun("a")
+    number = int(ward.launch("a").instance_uuid.replace("-", ""), 16)
+    ward.do(a_registration("b", number, host="10.9.9.9"))
+    ward.do(a_report(ComponentState.READY, "b", number))
+    await ward.run(1)
+    assert ward.watched("a")
+    ward.healer._overdue("a", ward.launch("a"))
+    await ward.run(1)
+    assert ward.asked[-1] == ("end", "a")
+
+
+async def test_a_large_fleet_of_which_everything_is_down_holds_nobody_up(ward: Ward) -> None:
+    """Each look at it takes a moment of the event loop, however much lies below each component."""
+    layers = [[f"c{layer}-{number}" for number in range(20)] for layer in range(75)]
+    for below, layer in zip([[], *layers], layers, strict=False):
+        for number, name in enumerate(layer):
+            ward.add(name, *(below * 2)[number : number + 3])
+    for layer in layers:
+        for name in layer:
+            ward.crash(name)
+    ward.healer.look(ward._group)
+    began = time.process_time()
+    ward.healer.look(ward._group)
+    assert time.process_time() - began < 0.5
+    assert ward.healer.held("c9-8").startswith("it needs c8_8, c8_9, c8_10")

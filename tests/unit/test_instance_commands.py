@@ -58,14 +58,6 @@ def posted(paper: Paper, **fields: Any) -> InstanceCommand:
 
 
 @pytest.fixture
-def athena() -> Paper:
-    """One registered instance."""
-    paper = Paper()
-    paper.do(a_registration())
-    return paper
-
-
-@pytest.fixture
 def three(athena: Paper) -> Paper:
     """Three instances of one component, each with an address of its own."""
     for number in (2, 3):

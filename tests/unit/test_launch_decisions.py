@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -22,12 +23,13 @@ from tekton_server.domain.launch_commands import (
     BeginLaunch,
     Claimed,
     ClaimLaunch,
+    DeclareComponents,
     EndLaunch,
     Holder,
     StopAsked,
     StopLaunch,
 )
-from tekton_server.domain.launch_spec import LaunchSpec
+from tekton_server.domain.launch_spec import LaunchSpec, Restart
 from tests.unit.paper import Paper, a_registration, a_report, uuid_of
 
 BOTH = frozenset({"one", "two"})
@@ -153,6 +155,15 @@ def test_a_process_that_ends_before_it_registered_is_a_failed_instance(began: bo
     assert paper.view.get("athena").status is ComponentState.FAILED  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("began", "phase"), [(True, LaunchPhase.BACKOFF), (False, LaunchPhase.ENDED)])
+def test_one_that_began_and_ended_before_that_was_recorded_is_healed(began: bool, phase: LaunchPhase) -> None:
+    """Its server was killed in between, so nobody was told; one that could not begin is the caller's business."""
+    paper = Paper()
+    paper.do(a_claim())
+    paper.do(an_end(launch_of(paper), began=began, restart=Restart()))
+    assert launch_of(paper).phase is phase
+
+
 def test_a_stop_tells_the_instance_and_sets_a_deadline(running: Paper) -> None:
     """Twice is once: the shorter patience counts, and the force of either."""
     asked: StopAsked = running.do(a_stop(TWO, seconds=30))
@@ -194,6 +205,19 @@ def test_a_restart_is_claimed_again_in_the_commit_of_the_end(running: Paper) -> 
     running.do(a_stop())
     running.do(an_end(launch_of(running)))
     assert (launch_of(running).epoch, launch_of(running).phase) == (2, LaunchPhase.ENDED)
+
+
+def test_a_restart_of_one_launch_leaves_alone_what_an_operator_said_since(running: Paper) -> None:
+    """Whoever heals a dependent must not start again what was stopped, nor what was started again already."""
+    restart = a_stop(desired=LaunchDesired.RUNNING, kind=CommandKind.RESTART, epoch=1)
+    running.do(a_stop())
+    assert running.changes_nothing(restart) == StopAsked(None, ())
+    running.do(an_end(launch_of(running)))
+    running.changes_nothing(restart)
+    running.do(a_claim(2))
+    running.do(BeginLaunch(component_id="athena", epoch=2))
+    running.changes_nothing(restart)
+    assert running.do(msgspec.structs.replace(restart, epoch=2)).launch.phase is LaunchPhase.STOPPING
 
 
 def test_a_stop_of_what_nobody_launched_is_a_command_alone() -> None:
@@ -331,3 +355,17 @@ class OneCopy(RuleBasedStateMachine):
 
 TestOneCopy = OneCopy.TestCase
 TestOneCopy.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+def test_what_the_operator_adds_to_the_needs_of_a_component_that_runs_is_seen(running: Paper) -> None:
+    """Its own definition stays as it said it; a second time changes nothing."""
+    before = running.view.definition("athena")
+    assert before is not None
+    added = msgspec.structs.replace(ATHENA, component_name="Another", dependencies=("ergon",))
+    running.do(DeclareComponents(components=(added,)))
+    after = running.view.definition("athena")
+    assert after is not None
+    assert after.dependencies == ("ergon", *before.dependencies)
+    assert after.component_name == before.component_name
+    running.do(DeclareComponents(components=(added,)))
+    assert running.view.definition("athena") == after

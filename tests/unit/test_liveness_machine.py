@@ -12,6 +12,7 @@ is on paper. Clients connect, beat, stop, come back and move; servers and the da
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ servers = st.integers(0, 1)
 picks = st.integers(0, 50)
 states = st.sampled_from(["", "", "ready", "degraded", "starting", "stopping"])
 fences = st.sampled_from(FENCES)
+lives = st.sampled_from(["", "by a stream", "by calls"])
 
 
 class Liveness(Scene, RuleBasedStateMachine):
@@ -41,7 +43,7 @@ class Liveness(Scene, RuleBasedStateMachine):
             self._start(number)
         self.run(self._wait(KNOWN))
         for port in COMPONENTS:
-            self.register(port % 2, port, port == 1)
+            self.register(port % 2, port, "by a stream" if port == 1 else "")
         self.connect(0, [1, 2], [])
 
     def teardown(self) -> None:
@@ -55,8 +57,8 @@ class Liveness(Scene, RuleBasedStateMachine):
 
     # Clients.
 
-    @rule(number=servers, port=st.sampled_from(list(COMPONENTS)), lives=st.booleans())
-    def register(self, number: int, port: int, lives: bool) -> None:
+    @rule(number=servers, port=st.sampled_from(list(COMPONENTS)), lives=lives)
+    def register(self, number: int, port: int, lives: str) -> None:
         """A new instance; at an address that is held it supersedes."""
         server = self._server(number)
         self.registered += 1
@@ -67,7 +69,7 @@ class Liveness(Scene, RuleBasedStateMachine):
         )  # fmt: skip
         self.run(self._submit(server, command))
         if lives and uuid in self.truth.known:
-            self.run(self._beat_for_ever(self.truth.known[uuid]))
+            self.run(self._beat_for_ever(self.truth.known[uuid], calls=lives == "by calls"))
 
     @rule(number=servers, right=st.lists(picks, max_size=3), wrong=st.lists(picks, max_size=1))
     def connect(self, number: int, right: list[int], wrong: list[int]) -> None:
@@ -180,9 +182,10 @@ class Liveness(Scene, RuleBasedStateMachine):
     def disturb(self, what: str, number: int, seconds: float) -> None:
         """Something of ours fails, for a while or until it is mended."""
         if what == "still":
-            # The process of the servers is stopped.
-            self.loop.skip(seconds)
-            self.truth.disturbed(DRAINED)
+            self._stand_still(seconds)
+            self.run(self._wait(1.0))
+            # Once more, before anybody has proved that he is well.
+            self._stand_still(seconds)
         elif what == "killed":
             self._kill(number)
         elif what == "evictions stop":
@@ -246,6 +249,14 @@ class Liveness(Scene, RuleBasedStateMachine):
                     assert lease.session is session
 
     @invariant()
+    def who_owns_how_many_is_counted_right(self) -> None:
+        for server in getattr(self, "servers", ()):
+            if server is not None:
+                owners = Counter(lease.owner for lease in server.leases._leases.values())
+                assert server.leases.ownership._owners == owners
+                assert server.leases.owned == sum(lease.mine for lease in server.leases._leases.values())
+
+    @invariant()
     def every_part_works(self) -> None:
         for error in self.truth.wrong if hasattr(self, "truth") else ():
             raise error
@@ -270,4 +281,4 @@ def _quiet() -> Any:
 
 
 TestLiveness = Liveness.TestCase
-TestLiveness.settings = settings(max_examples=40, stateful_step_count=40)
+TestLiveness.settings = settings(max_examples=30, stateful_step_count=40)

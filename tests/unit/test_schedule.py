@@ -12,15 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tekton.core.schedule import Outcome, Schedule
-
-DOCUMENTED = {
-    "api_gateway": ["hermes", "engram", "rhetor"],
-    "hermes": [],
-    "engram": ["hermes"],
-    "rhetor": ["hermes", "engram"],
-    "athena": ["hermes", "engram"],
-    "ergon": ["hermes", "rhetor"],
-}
+from tests.support import documented
 
 
 def all_done(schedule: Schedule) -> list[list[str]]:
@@ -35,7 +27,7 @@ def all_done(schedule: Schedule) -> list[list[str]]:
 
 def test_the_documented_fleet_begins_wave_by_wave() -> None:
     """Where each takes as long as the others."""
-    assert all_done(Schedule(DOCUMENTED, at_once=10)) == [
+    assert all_done(Schedule(documented.GRAPH, at_once=10)) == [
         ["hermes"],
         ["engram"],
         ["rhetor", "athena"],

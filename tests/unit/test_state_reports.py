@@ -22,14 +22,6 @@ from tekton_server.domain.startup import EXTENDED
 from tests.unit.paper import HISTORY, Paper, a_registration, a_report, states_of, uuid_of
 
 
-@pytest.fixture
-def athena() -> Paper:
-    """A registry in which athena has registered with instance 1."""
-    paper = Paper()
-    paper.do(a_registration())
-    return paper
-
-
 def test_a_report_of_a_later_state_implies_the_earlier_ones(athena: Paper) -> None:
     """Every hop is recorded in one revision; only the last one was asked for."""
     answer = athena.do(a_report(State.READY))

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from tekton.core.errors import TektonError
+from tekton.core.errors import ConflictError, TektonError
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Launch
+from tekton.core.view import Launch, LaunchDesired
 from tekton_server.domain.blast_radius import Cap
 from tekton_server.domain.commands import ExpireLease
 from tekton_server.domain.fleet import FleetComponent
-from tekton_server.domain.launch_commands import BeginLaunch, ClaimLaunch, EndLaunch, Holder, StopLaunch
+from tekton_server.domain.launch_commands import AdoptLaunch, BeginLaunch, ClaimLaunch, EndLaunch, Holder, StopLaunch
 from tekton_server.domain.launch_spec import Backoff, LaunchSpec, Restart
 from tekton_server.live.healing.healer import Healer, Healing
 from tekton_server.live.healing.steady import Steady
@@ -33,11 +33,13 @@ class Ward:
     def __init__(self, cap: Cap = CAP, *, auto_recover: bool = True) -> None:
         self.paper = Paper()
         self.view = self.paper.view
+        self.me = ME
         self.clock = 1000.0
         self.jump = timedelta()
         self.trouble: str | None = None
         self.up_after = 1.0
         self.before_claim: Callable[[], None] = lambda: None
+        self.before_end: Callable[[], None] = lambda: None
         self.fleet: dict[str, FleetComponent] = {}
         self.asked: list[tuple[str, str]] = []
         self._terms = Healing(auto_recover, cap, PATIENCE)
@@ -56,8 +58,29 @@ class Ward:
             task.cancel()
         await self._group.__aexit__(None, None, None)
 
+    async def new_server(self) -> None:
+        """Have the server begin again: it is another one, which takes over what is here once it has looked around."""
+        before, self.me = self.me, self.new_uuid()
+        self.new_healer()
+        await self.settle()
+        for launch in [one for one in self.view.launches.values() if one.server_id == before]:
+            self.do(
+                AdoptLaunch(
+                    component=self.fleet.get(lookup_key(launch.component_id)),
+                    component_id=launch.component_id,
+                    epoch=launch.epoch,
+                    instance_uuid=launch.instance_uuid,
+                    holder=self.holder,
+                )
+            )
+
+    @property
+    def holder(self) -> Holder:
+        """This server as claims name it."""
+        return Holder(self.me, "h", "p", frozenset((self.me,)))
+
     def new_healer(self) -> Healer:
-        """Have a server begin, or begin again."""
+        """Have a healer that knows nothing but the view."""
         steady = Steady(lambda: self.clock, self.wall)
         self.healer = Healer(self.view, self, self, self._terms, lambda: self.trouble, steady)  # type: ignore[arg-type]
         self.healer.load()
@@ -94,7 +117,7 @@ class Ward:
         return found.spec if found else None
 
     def ours(self, launch: Launch) -> bool:
-        return launch.server_id == ME
+        return launch.server_id == self.me
 
     async def again(self, launch: Launch, guard: Callable[[], bool]) -> None:
         self.asked.append(("again", launch.component_id))
@@ -103,7 +126,7 @@ class Ward:
         claim = ClaimLaunch(
             component=self.fleet[lookup_key(launch.component_id)],
             instance_uuid=self.new_uuid(),
-            holder=Holder(ME, "h", "p", frozenset((ME,))),
+            holder=self.holder,
             after=launch.epoch,
         )
         claimed = await self.submit_nowait(claim, guard=guard)
@@ -112,6 +135,8 @@ class Ward:
 
     async def end(self, launch: Launch, why: str) -> None:
         self.asked.append(("end", launch.component_id))
+        before, self.before_end = self.before_end, lambda: None
+        before()
         self.crash(launch.component_id, words=why)
 
     async def ready(self, component_id: str, instance_uuid: str) -> None:
@@ -120,11 +145,17 @@ class Ward:
     async def asked_for(self, launch: Launch) -> float:
         return 0.0
 
-    async def restart(self, component_id: str) -> object:
+    async def restart(self, launch: Launch) -> object:
+        component_id = launch.component_id
         self.asked.append(("restart", component_id))
-        holder = Holder(ME, "h", "p", frozenset((ME,)))
-        launch = self.launch(component_id)
-        self.do(StopLaunch(component_id=component_id, holder=holder, seed=self.new_uuid(), desired=launch.desired))
+        before, self.before_end = self.before_end, lambda: None
+        before()
+        stop = StopLaunch(
+            component_id=component_id, holder=self.holder, seed=self.new_uuid(), desired=LaunchDesired.RUNNING,
+            epoch=launch.epoch,
+        )  # fmt: skip
+        if self.do(stop).launch is None:
+            raise ConflictError("it was stopped meanwhile")
         self.crash(component_id)
         self._begin(self.launch(component_id))
         return None

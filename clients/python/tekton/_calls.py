@@ -11,6 +11,7 @@ import grpc
 import tenacity
 from grpc import aio
 
+from tekton import _forks
 from tekton._channel import Target, async_channel
 from tekton._errors import from_rpc, unreachable
 from tekton.core.backoff import full_jitter, shuffled
@@ -20,6 +21,7 @@ from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 from tekton.v1.registry_service_pb2_grpc import RegistryServiceStub
 from tekton.v1.resource_service_pb2_grpc import ResourceServiceStub
+from tekton.v1.routing_service_pb2_grpc import RoutingServiceStub
 
 if TYPE_CHECKING:
     from tekton.v1.error_report_service_pb2_grpc import ErrorReportServiceAsyncStub
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceAsyncStub
     from tekton.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from tekton.v1.resource_service_pb2_grpc import ResourceServiceAsyncStub
+    from tekton.v1.routing_service_pb2_grpc import RoutingServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class Stubs:
         self.registry: RegistryServiceAsyncStub = RegistryServiceStub(channel)
         self.lifecycle: LifecycleServiceAsyncStub = LifecycleServiceStub(channel)
         self.heartbeat: HeartbeatServiceAsyncStub = HeartbeatServiceStub(channel)
+        self.routing: RoutingServiceAsyncStub = RoutingServiceStub(channel)
         self.resources: ResourceServiceAsyncStub = ResourceServiceStub(channel)
         self.errors: ErrorReportServiceAsyncStub = ErrorReportServiceStub(channel)
 
@@ -162,6 +166,7 @@ class Calls:
             await stubs.channel.close()
 
     def _stubs(self) -> Stubs:
+        _forks.check()
         if self._closed:
             raise RuntimeError("this TektonClient is closed; make a new one")
         if self._loop is None:

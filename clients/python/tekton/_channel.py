@@ -9,7 +9,7 @@ from urllib.parse import quote
 import grpc
 from grpc import aio
 
-from tekton import __version__
+from tekton import __version__, _forks
 
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 8010
@@ -114,7 +114,12 @@ def _port(port: int | str | None) -> int:
 
 
 def async_channel(target: Target) -> aio.Channel:
-    """Make a channel to one address on the running event loop, on a connection of its own."""
+    """Make a channel to one address on the running event loop, on a connection of its own.
+
+    Raises:
+        RuntimeError: in a forked process; see `_forks`.
+    """
+    _forks.connecting()
     return aio.insecure_channel(target.uri, options=_options(target, _REDIAL))
 
 
@@ -122,7 +127,11 @@ def thread_channel(target: Target, redial: float = _REDIAL) -> grpc.Channel:
     """Make a channel to one address for a thread of its own, on a connection of its own.
 
     `redial` is the longest wait between two attempts to connect, in seconds.
+
+    Raises:
+        RuntimeError: in a forked process; see `_forks`.
     """
+    _forks.connecting()
     return grpc.insecure_channel(target.uri, options=_options(target, redial))
 
 

@@ -17,6 +17,7 @@ from tekton._commands import Command
 from tekton._heartbeat_task import HeartbeatTask, Shutdown, on_this_loop, running_loop
 from tekton._lease import Care, InFlight, KeptLease, LeaseLost, Phase
 from tekton._operator import Operator
+from tekton._routing import RoutingCalls
 from tekton.core.errors import ValidationError
 from tekton.core.ids import is_uuid, lookup_key, new_uuid
 from tekton.core.lifecycle import ComponentState
@@ -24,7 +25,7 @@ from tekton.core.records import CommandKind
 from tekton.v1 import heartbeat_service_pb2, lifecycle_service_pb2
 
 
-class TektonClient(Operator):
+class TektonClient(Operator, RoutingCalls):
     """A connection to Tekton for one event loop. Making it does nothing yet; the first call connects.
 
     host, port: where Tekton is; TEKTON_HOST and TEKTON_PORT by default, then localhost:8010. Several servers of one
@@ -47,7 +48,8 @@ class TektonClient(Operator):
         timeout: float = 10.0,
         connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
-        super().__init__(Target.of(host, port), timeout, connect_timeout)
+        Operator.__init__(self, Target.of(host, port), timeout, connect_timeout)
+        RoutingCalls.__init__(self)
         # By their ids, which stay theirs while they are here; those whose lease is over drop out.
         self._heartbeats: dict[int, HeartbeatTask] = {}
 
@@ -69,6 +71,7 @@ class TektonClient(Operator):
         await asyncio.gather(*(heartbeat.stop() for heartbeat in heartbeats))
         for lease in [lease for lease in self._registered.values() if lease.phase is Phase.IDLE]:
             self._forget(lease)
+        await self._tell_rest()
         await super().close()
 
     def start_heartbeat(

@@ -27,10 +27,9 @@ def _field(message: Message, field: Any) -> Any:
         return {key: _one(field.message_type.fields_by_name["value"], value[key]) for key in sorted(value)}
     if field.is_repeated:
         return [_one(field, item) for item in value]
-    if field.message_type is None and field.has_presence and not message.HasField(field.name):
-        return None
-    if field.message_type is not None and not message.HasField(field.name):
-        return {} if field.message_type.full_name == Struct.DESCRIPTOR.full_name else None
+    if field.has_presence and not message.HasField(field.name):
+        free_form = field.message_type is not None and field.message_type.full_name == Struct.DESCRIPTOR.full_name
+        return {} if free_form else None
     return _one(field, value)
 
 

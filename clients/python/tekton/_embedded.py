@@ -225,10 +225,11 @@ _known_lock = threading.Lock()
 
 
 def _forked() -> None:
-    """A forked child has none of the threads; the planes are its parent's."""
+    """A forked child has none of the threads: the planes are its parent's, and the directories in use."""
     global _known_lock
     _known_lock = threading.Lock()
-    _known.clear()
+    for plane in _known.values():
+        EmbeddedTekton.__init__(plane, plane.data_dir)
 
 
 def _at_exit() -> None:

@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from tekton import _forks
 from tekton._channel import Target
 from tekton._commands import ShutdownListener
 from tekton._keeper import Keeper
@@ -87,6 +88,7 @@ class Heart:
         self._post(partial(self._keeper.leave, lease))
 
     def _post(self, work: Callable[[], None]) -> None:
+        _forks.check()
         with self._lock:
             self._posted.put(work)
             if self._thread is None:
@@ -132,6 +134,8 @@ class Heart:
         return self._thread is None
 
 
+# What a forked child has of the hearts of its parent: to let go of it would wait for threads that are not there.
+_left_behind: list[Keeper] = []
 _hearts: weakref.WeakValueDictionary[Target, Heart] = weakref.WeakValueDictionary()
 _hearts_lock = threading.Lock()
 
@@ -151,6 +155,7 @@ def _forked() -> None:
     # Whichever thread held it is not here to let go of it.
     _hearts_lock = threading.Lock()
     for heart in list(_hearts.values()):
+        _left_behind.append(heart._keeper)
         Heart.__init__(heart, heart.target)
 
 

@@ -95,20 +95,25 @@ class HeartbeatTask:
         """Say goodbye, so that the instance walks to `stopped`, and wait until that is recorded, 5 seconds at most.
 
         False when it could not be confirmed; beating ends in any case, and the instance is given up after its timeout.
+
+        Raises:
+            RuntimeError: in a forked process, to which the heartbeat does not belong.
         """
         if self._lease.ended.done():
             return True
-        self._heart.leave(self._lease)
+        this = object()
+        self._lease.leavers.add(this)
         try:
+            self._heart.leave(self._lease)
             async with asyncio.timeout(GOODBYE):
                 await asyncio.shield(asyncio.wrap_future(self._lease.ended))
         except TimeoutError:
             log.warning("the goodbye of %s was not confirmed; its lease will run out", self.component_id)
-            self._heart.release(self._lease)
             return False
-        except asyncio.CancelledError:
-            self._heart.release(self._lease)
-            raise
+        finally:
+            self._lease.leavers.discard(this)
+            if not self._lease.leavers and not self._lease.ended.done():
+                self._heart.release(self._lease)
         return True
 
 

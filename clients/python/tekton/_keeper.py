@@ -118,7 +118,7 @@ class Keeper:
         released = lease.phase is Phase.IDLE and self._leases.find(lease.instance_uuid) is lease
         if lease.phase is Phase.HELD or lease.asking or released:
             lease.phase = Phase.LEAVING
-        else:
+        elif lease.phase is not Phase.LEAVING:
             self._end(lease, None)
         self._soon()
 

@@ -94,6 +94,8 @@ class KeptLease:
         self.word = ""
         self.last_ack: datetime | None = None
         self.ended: Future[LeaseLost | None] = Future()
+        # Those who wait for the end: the goodbye is theirs, and is given up with the last of them.
+        self.leavers: set[object] = set()
         self.on_lost: Callable[[LeaseLost], object] | None = None
         self.orders = Orders()
         # What beats say, and how often at least.

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from tekton import _given
+from tekton import _forks, _given
 from tekton._calls import Calls
 from tekton._errors import unreachable
 from tekton._peer import ComponentClient
@@ -46,7 +46,12 @@ class WatchedRegistry:
 
     @property
     def ready(self) -> bool:
-        """Whether the view was complete once."""
+        """Whether the view was complete once.
+
+        Raises:
+            RuntimeError: in a forked process, where nobody keeps it up to date; see `_forks`.
+        """
+        _forks.check()
         return self._ready.is_set()
 
     @property

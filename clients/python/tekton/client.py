@@ -7,6 +7,7 @@ async with TektonClient() as client:
 
 from __future__ import annotations
 
+from tekton._budget_lease import BudgetLease
 from tekton._client import TektonClient
 from tekton._commands import Command
 from tekton._heartbeat_task import HeartbeatTask
@@ -14,13 +15,17 @@ from tekton._lease import LeaseLost
 from tekton._peer import ComponentClient
 from tekton._per_loop import PerLoop
 from tekton._results import Lease, OperationResult, RegistrationResult, RegistryEvent
+from tekton._routes import Route, RouteAttempt
 from tekton.core.errors import (
     AlreadyExistsError,
     ComponentNotFoundError,
     ConflictError,
     InvalidTransitionError,
+    ModelUnavailableError,
     NoLaunchSpecError,
+    NoRouteError,
     RegistrationError,
+    ResourceConstraintError,
     StaleSessionError,
     StartupError,
     TektonError,
@@ -33,6 +38,7 @@ from tekton.core.records import Definition, Instance
 
 __all__ = [
     "AlreadyExistsError",
+    "BudgetLease",
     "Command",
     "ComponentClient",
     "ComponentNotFoundError",
@@ -44,11 +50,16 @@ __all__ = [
     "InvalidTransitionError",
     "Lease",
     "LeaseLost",
+    "ModelUnavailableError",
     "NoLaunchSpecError",
+    "NoRouteError",
     "OperationResult",
     "RegistrationError",
     "RegistrationResult",
     "RegistryEvent",
+    "ResourceConstraintError",
+    "Route",
+    "RouteAttempt",
     "StaleSessionError",
     "StartupError",
     "TektonClient",

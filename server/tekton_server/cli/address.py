@@ -8,13 +8,15 @@ import typer
 
 
 def parse_address(text: str | None) -> tuple[str | None, int | None]:
-    """Read HOST, HOST:PORT, :PORT or a URL; what is missing comes from the environment, as in the SDK.
+    """Read HOST, HOST:PORT, :PORT, a URL or unix:/PATH; what is missing comes from the environment, as in the SDK.
 
     Raises:
         typer.BadParameter: it is none of them.
     """
     if not text:
         return None, None
+    if text.startswith("unix:/"):
+        return text, None
     bare = text.count(":") > 1 and "[" not in text and "//" not in text
     try:
         parts = urlsplit(text if "//" in text else f"//[{text}]" if bare else f"//{text}")

@@ -14,9 +14,11 @@ from tekton_server.cli import (
     events,
     fleet,
     graph,
+    models,
     pieces,
     preservation,
     probe,
+    route,
     status,
     top,
     why,
@@ -129,6 +131,9 @@ app.command(epilog=fleet.PLAN, rich_help_panel=LOOK)(fleet.plan)
 app.command(epilog=why.EXAMPLES, rich_help_panel=LOOK)(why.why)
 app.command(epilog=graph.EXAMPLES, rich_help_panel=LOOK)(graph.graph)
 app.command(epilog=events.EXAMPLES, rich_help_panel=LOOK)(events.events)
+app.add_typer(models.app, name="models", rich_help_panel=LOOK)
+app.command(epilog=route.EXAMPLES, rich_help_panel=LOOK)(route.route)
+app.add_typer(models.budgets, name="budgets", rich_help_panel=LOOK)
 app.command(epilog=preservation.EXAMPLES, rich_help_panel=LOOK)(preservation.preservation)
 app.command(epilog=component_logs.EXAMPLES, rich_help_panel=LOOK)(component_logs.logs)
 app.command(epilog=doctor.EXAMPLES, rich_help_panel=CHECK)(doctor.doctor)

@@ -132,7 +132,8 @@ def check(
 
 def _check_settings(file: str | None) -> int:
     """Check a tekton.json and, where it is the one in use, what stands beside it; give how much is wrong."""
-    from tekton_server.fleet_files import FILES, folder
+    from tekton_server.fleet_files import FILES, folder, there
+    from tekton_server.fleet_together import together
 
     # A file is judged alone; without one, what is in the environment counts too.
     found = explain({}, {} if file else os.environ, file)
@@ -140,7 +141,12 @@ def _check_settings(file: str | None) -> int:
     wrong = _told(found.problems, about)
     if file is None:
         home = folder(None)
-        wrong += sum(_check_fleet_file(path, name) for name in FILES if (path := home / f"{name}.json").is_file())
+        beside = sum(_check_fleet_file(home / f"{name}.json", name) for name in FILES if there(home, name))
+        # What cannot be read by itself cannot be judged together.
+        problems = together(home, root=os.geteuid() == 0) if not beside else []
+        for problem in problems:
+            note(problem)
+        wrong += beside + len(problems)
     return wrong
 
 

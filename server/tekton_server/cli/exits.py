@@ -28,7 +28,7 @@ MEANING: Mapping[ExitCode, str] = {
     ExitCode.OK: "done; a stream that Ctrl-C ended is done too",
     ExitCode.FAILED: "it failed; status, why, plan, doctor, probe: something is not well; migrate --check: it is to do",
     ExitCode.USAGE: "the command line, a file or a value is wrong",
-    ExitCode.NOT_FOUND: "there is no such component, or the history asked for is gone",
+    ExitCode.NOT_FOUND: "there is no such component or model, or the history asked for is gone",
     ExitCode.UNREACHABLE: "Tekton cannot be reached, or cannot answer now; migrate: the database",
     ExitCode.CONFLICT: "somebody else was first: it exists, has changed or has ended",
     ExitCode.REFUSED: "well-formed, and against a rule or a limit",

@@ -24,6 +24,10 @@ STYLES: Mapping[str, str] = {
     "fail": "red",
     "failing": "red",
     "missing": "red",
+    "available": "green",
+    "cooling_down": "yellow",
+    "unavailable": "red",
+    "disabled": "dim",
     "stopped": "dim",
     "stopping": "dim",
 }

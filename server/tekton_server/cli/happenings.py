@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One thing that happened; `resume_token` is where to resume after it, empty inside a commit."""
+    """One thing that happened; `resume_token` is where to resume after it, empty inside a message."""
 
     kind: Kind
     action: str

@@ -48,9 +48,15 @@ def console(stream: TextIO | None = None) -> Console:
     """Make a console that adds colours at most: it finds no markup and breaks no line."""
     from rich.console import Console
 
+    class Piped(Console):
+        """One that leaves it to the command what becomes of a reader that has left; Rich would end with 1."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
     target = stream or sys.stdout
     _encodable(target)
-    return Console(file=target, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return Piped(file=target, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def write(value: Any, form: Format, lines: Callable[[], Iterable[Text]], names: Callable[[], Iterable[str]]) -> None:

@@ -46,7 +46,10 @@ class Remote(TektonClient):
         host, port = self.target.host, self.target.port
         try:
             async with asyncio.timeout(_CONNECT):
-                _, writer = await asyncio.open_connection(host, port)
+                if self.target.is_socket:
+                    _, writer = await asyncio.open_unix_connection(host.removeprefix("unix:"))
+                else:
+                    _, writer = await asyncio.open_connection(host, port)
             writer.close()
         except TimeoutError:
             _refuse(f"nothing answers at {self.target} within {_CONNECT:g} s: is that the right machine")
@@ -208,8 +211,8 @@ def _ended(run: Callable[[], ExitCode]) -> ExitCode:
 
 
 def sentence(error: TektonError) -> str:
-    """Give what went wrong in one sentence, and who says so where it is not Tekton."""
-    by = "" if error.component == CORE_COMPONENT else f" (says {error.component})"
+    """Give what went wrong in one sentence, and who says so where it is not Tekton, nor named in it."""
+    by = "" if error.component == CORE_COMPONENT or error.component in error.message else f" (says {error.component})"
     return f"{error.message}{by}"
 
 

@@ -96,8 +96,9 @@ def _fleet(fold: Any) -> dict[str, Any]:
     for row in rows:
         states[row["status"]] = states.get(row["status"], 0) + 1
     kept = ("component_id", "component_type", "status", "status_since", "status_reason")
-    # One that has been stopped is where somebody wanted it.
-    not_ready = [{key: row[key] for key in kept} for row in rows if row["status"] not in ("ready", "stopped")]
+    # One that has been stopped, or was never started, is where somebody wanted it.
+    wanted = ("ready", "stopped", "unknown")
+    not_ready = [{key: row[key] for key in kept} for row in rows if row["status"] not in wanted]
     # What went wrong last is what somebody looks for.
     not_ready.sort(key=lambda row: str(row["status_since"]), reverse=True)
     return {"components": {"total": len(rows), "states": states}, "not_ready": not_ready}

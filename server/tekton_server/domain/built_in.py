@@ -25,6 +25,7 @@ _PARTS = {
 _NAMESPACE = uuid.UUID("5a3f1c7e-8d42-4f6b-9e10-74656b746f6e")
 
 
+KEYS = frozenset(map(lookup_key, _PARTS))
 UUIDS = frozenset(str(uuid.uuid5(_NAMESPACE, component_id)) for component_id in _PARTS)
 CORE_UUID = str(uuid.uuid5(_NAMESPACE, CORE_COMPONENT))
 

@@ -9,6 +9,7 @@ import msgspec
 
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
+from tekton.core.model_records import Budget, BudgetTerms, ModelFacts, RegisteredModel
 from tekton.core.records import CommandKind
 from tekton.core.view import Change, Constraints, Definition, Instance, InstanceCommand
 from tekton_server.domain.launch_commands import LaunchCommand
@@ -18,7 +19,8 @@ class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
     """Register an instance and grant it a lease. Answers Registered.
 
     `expected_revision` is compared with the definition's revision, 0 meaning that there is none. `machine` is where
-    the call comes from: empty for the machine that Tekton runs on, else its IP address.
+    the call comes from: empty for the machine that Tekton runs on, else its IP address. `configured` is what an
+    operator says that the component needs, beside what it says itself.
     """
 
     component_id: str
@@ -35,14 +37,19 @@ class RegisterComponent(msgspec.Struct, frozen=True, kw_only=True):
     instance_uuid: str = ""
     replace: bool = False
     expected_revision: int | None = None
+    configured: tuple[str, ...] = ()
 
 
 class UpdateComponent(msgspec.Struct, frozen=True, kw_only=True):
-    """Change a component's definition by a JSON merge patch. Answers the Definition as it then is."""
+    """Change a component's definition by a JSON merge patch. Answers the Definition as it then is.
+
+    `configured` is as in a registration: no patch takes it away.
+    """
 
     component_id: str
     patch: dict[str, Any]
     expected_revision: int | None = None
+    configured: tuple[str, ...] = ()
 
 
 class EndInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +194,39 @@ class ForgetCommands(msgspec.Struct, frozen=True, kw_only=True):
     before: datetime
 
 
+class RegisterModel(msgspec.Struct, frozen=True, kw_only=True):
+    """Register a model, or say something else of one. Answers ModelRegistered.
+
+    `below` is what the layers below say of it, as the server that was asked has them. `expected_revision` is compared
+    with the registration's revision, 0 meaning that there is none.
+    """
+
+    model_id: str
+    facts: ModelFacts
+    below: ModelFacts = ModelFacts()
+    expected_revision: int | None = None
+
+
+class RemoveModel(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove a model's registration; what the layers below say of it stands again. Answers None."""
+
+    model_id: str
+    expected_revision: int | None = None
+
+
+class SetBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """Set a budget, in the place of one for the same component and model. Answers the Budget as it then is."""
+
+    terms: BudgetTerms
+
+
+class RemoveBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove a budget. Answers None."""
+
+    component_id: str
+    model_id: str
+
+
 Command = (
     RegisterComponent
     | UpdateComponent
@@ -205,6 +245,10 @@ Command = (
     | ExpireCommands
     | ForgetCommands
     | LaunchCommand
+    | RegisterModel
+    | RemoveModel
+    | SetBudget
+    | RemoveBudget
 )
 
 
@@ -213,6 +257,14 @@ class Registered(msgspec.Struct, frozen=True):
 
     instance: Instance
     created: bool
+
+
+class ModelRegistered(msgspec.Struct, frozen=True):
+    """The registration as it then is, and whether this call made or changed it."""
+
+    model: RegisteredModel
+    created: bool
+    changed: bool
 
 
 class StateReported(msgspec.Struct, frozen=True):
@@ -229,6 +281,10 @@ _REPLIES: dict[type[Command], Any] = {
     RemoveComponent: None,
     ReportState: StateReported,
     PostCommand: tuple[InstanceCommand, ...],
+    RegisterModel: ModelRegistered,
+    RemoveModel: None,
+    SetBudget: Budget,
+    RemoveBudget: None,
     SetConstraints: Constraints,
 }
 
@@ -245,6 +301,8 @@ def decode_reply(command: Command, text: str) -> Any:
 
 def replayed(reply: Any) -> Any:
     """Give a remembered reply as it is given again: nothing was created this time."""
+    if isinstance(reply, ModelRegistered):
+        return ModelRegistered(reply.model, created=False, changed=False)
     return Registered(reply.instance, created=False) if isinstance(reply, Registered) else reply
 
 

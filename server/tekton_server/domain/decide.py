@@ -35,9 +35,13 @@ from tekton_server.domain.commands import (
     JudgeUse,
     PostCommand,
     RegisterComponent,
+    RegisterModel,
+    RemoveBudget,
     RemoveComponent,
+    RemoveModel,
     ReportState,
     ReviveInstance,
+    SetBudget,
     SetConstraints,
     StateReported,
     UpdateComponent,
@@ -46,6 +50,8 @@ from tekton_server.domain.launch_commands import (
     AdoptLaunch,
     BeginLaunch,
     ClaimLaunch,
+    DeclareComponents,
+    DropLaunch,
     EndLaunch,
     ForgetLaunches,
     SettleLaunch,
@@ -55,6 +61,7 @@ from tekton_server.domain.limits import REASON_CHARS
 from tekton_server.domain.overlay import Overlay
 from tekton_server.domain.registration import check_revision, register
 from tekton_server.domain.retention import forget
+from tekton_server.domain.routing import budget_terms, registering
 from tekton_server.domain.update import update
 from tekton_server.domain.validation import check_metadata, check_text
 
@@ -220,8 +227,14 @@ _DECIDERS: Mapping[type[Command], Callable[[Overlay, Any, datetime], Decision]] 
     ClaimLaunch: launches.claim,
     BeginLaunch: launches.begin,
     AdoptLaunch: launches.adopt,
+    DropLaunch: launches.drop,
     StopLaunch: launch_ends.stop,
     EndLaunch: launch_ends.end,
     SettleLaunch: launches.settle,
+    DeclareComponents: launches.declare,
     ForgetLaunches: launches.forget,
+    RegisterModel: registering.register,
+    RemoveModel: registering.remove,
+    SetBudget: budget_terms.set_terms,
+    RemoveBudget: budget_terms.remove,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
+from tekton.core.cycles import knots_in
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import SERVING, ComponentState
 from tekton.core.view import Cause, Component, Instance, Launch, LaunchDesired, LaunchPhase, View
@@ -53,27 +54,25 @@ def dependents_of(view: View, component_ids: Collection[str]) -> Mapping[str, tu
     return {name: tuple(some) for name, some in found.items()}
 
 
-def waits_for(view: View, component: Component) -> tuple[str, ...]:
+def knots(view: View) -> Mapping[str, int]:
+    """Number those that are on a cycle, by key: two of one number need each other, whatever lies between."""
+    names = list(view.components)
+    at = {key: index for index, key in enumerate(names)}
+    edges = {
+        at[key]: [at[need] for need in map(lookup_key, component.definition.dependencies) if need in at]
+        for key, component in view.components.items()
+    }
+    return {names[index]: number for number, knot in enumerate(knots_in(edges)) for index in knot}
+
+
+def waits_for(view: View, component: Component, knots: Mapping[str, int]) -> tuple[str, ...]:
     """Give which of its direct dependencies have to serve before it is started again.
 
     One that needs the component itself is not waited for: each would wait for the other for ever.
     """
-    itself = lookup_key(component.definition.component_id)
+    itself = knots.get(lookup_key(component.definition.component_id), -1)
     needs = dict.fromkeys(map(lookup_key, component.definition.dependencies))
-    return tuple(one for one in needs if not serves(view.get(one)) and not _needs(view, one, itself))
-
-
-def _needs(view: View, component_id: str, other: str) -> bool:
-    """Whether a component needs another, whatever lies between; both are keys."""
-    seen, waiting = {component_id}, [component_id]
-    while waiting:
-        component = view.get(waiting.pop())
-        fresh = set(map(lookup_key, component.definition.dependencies)) - seen if component else set()
-        if other in fresh:
-            return True
-        seen |= fresh
-        waiting.extend(fresh)
-    return False
+    return tuple(one for one in needs if not serves(view.get(one)) and (itself < 0 or knots.get(one) != itself))
 
 
 def resting_on(view: View, keys: Collection[str]) -> frozenset[str]:

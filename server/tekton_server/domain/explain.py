@@ -187,12 +187,17 @@ def _sentence(component: Component | None, launch: Launch | None) -> str:
         return "is not registered"
     best = component.best
     words = explain_launch.words(launch) if launch is not None and not component.ready else ""
+    # Of a launch that runs, nothing may have been heard yet.
+    unheard = launch is not None and launch.active and launch.instance_uuid not in component.instances
+    pending = explain_launch.pending(launch) if launch is not None and unheard else ""
     if best is None:
-        return f"has no instance: {words}" if words else "has no instance"
+        said = words or pending
+        return f"has no instance: {said}" if said else "has no instance"
     if best.built_in:
         return "is a part of Tekton itself and ready"
     if component.status is ComponentState.READY:
         return "is ready"
     if component.status is not best.state:
         return f"is {component.status}: one instance is {best.state}, others are not"
-    return f"is {component.status}: {words or reasons.words(best.reason)}"
+    again = f"; since then {pending}" if pending and not best.leased else ""
+    return f"is {component.status}: {words or reasons.words(best.reason)}{again}"

@@ -20,10 +20,19 @@ def words(launch: Launch) -> str:
     return ""
 
 
+def pending(launch: Launch) -> str:
+    """Say how far a launch is that has not been heard of."""
+    if launch.phase is LaunchPhase.CLAIMED:
+        return "it is about to be launched"
+    if launch.phase is LaunchPhase.STOPPING:
+        return "its program runs, and is asked to stop"
+    return f"its program runs and has not registered yet; tekton logs {launch.component_id} has what it writes"
+
+
 def notes(launch: Launch, held: str) -> list[str]:
-    """Say what else is known of its restarts; `held` is why one that is due is not made yet."""
+    """Say what else is known of its restarts; `held` is why one that is due is not made yet, if it is."""
     told = []
-    if launch.phase is LaunchPhase.BACKOFF and held:
+    if held:
         told.append(f"its restart waits: {held}")
     if launch.active and launch.restart_count:
         told.append(f"it was started again {_times(launch.restart_count, 'time')} since it was well")

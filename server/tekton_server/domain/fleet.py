@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from tekton.core.ids import lookup_key
 from tekton.core.view import Definition
 from tekton_server.domain.launch_spec import LaunchSpec
+
+
+def needs_together(configured: Sequence[str], declared: Sequence[str]) -> tuple[str, ...]:
+    """Join what an operator says that a component needs and what it says itself, each once, the operator's first."""
+    return tuple({lookup_key(one): one for one in (*configured, *declared)}.values()) if configured else tuple(declared)
 
 
 class FleetComponent(msgspec.Struct, frozen=True, kw_only=True):

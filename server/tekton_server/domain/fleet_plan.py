@@ -84,7 +84,7 @@ def plan_start(fleet: Inventory, component_ids: Sequence[str], *, resolve: bool)
         ComponentNotFoundError: there is none of an id.
         NoLaunchSpecError: one that is named is not ready, and Tekton cannot launch it.
     """
-    asked = dict(named(fleet, component_ids)) or {key: one for key, one in fleet.items() if one.launchable}
+    asked = named(fleet, component_ids) or {key: one for key, one in fleet.items() if one.launchable}
     if component_ids:
         _launchable(asked.values())
     chosen, done = _reached(fleet, asked, resolve=resolve)
@@ -109,7 +109,7 @@ def plan_stop(fleet: Inventory, component_ids: Sequence[str], *, resolve: bool) 
         ComponentNotFoundError: there is none of an id.
         RegistrationError: it is a part of Tekton itself.
     """
-    asked = dict(named(fleet, component_ids)) or {key: one for key, one in fleet.items() if one.ours}
+    asked = named(fleet, component_ids) or {key: one for key, one in fleet.items() if one.ours}
     for one in asked.values():
         if one.built_in and component_ids:
             raise built_in.refusal(one.component_id)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import SERVING
 from tekton.core.view import LaunchPhase, View
-from tekton_server.domain.fleet import FleetComponent
+from tekton_server.domain.fleet import FleetComponent, needs_together
 from tekton_server.domain.instances import not_found
 
 
@@ -49,7 +49,7 @@ def inventory(
         found[key] = Known(
             definition.component_id,
             _needs(definition.dependencies, launchable.get(key)),
-            serving=component.status in SERVING and key not in stopping,
+            serving=serving(view, key) and key not in stopping,
             runs=launched(view, key) or key in starting or any(one.leased for one in component.instances.values()),
             launchable=key in launchable,
             ours=key in launchable or view.launch(key) is not None,
@@ -69,14 +69,15 @@ def needs_of(view: View, launchable: Mapping[str, FleetComponent], component_id:
 
 
 def _needs(declared: Sequence[str], entry: FleetComponent | None) -> tuple[str, ...]:
-    both = (*(entry.dependencies if entry else ()), *declared)
-    return tuple({lookup_key(one): one for one in both}.values())
+    return needs_together(entry.dependencies if entry else (), declared)
 
 
 def serving(view: View, component_id: str) -> bool:
     """Tell whether who needs a component can begin now."""
-    found = view.get(component_id)
-    return found is not None and found.status in SERVING
+    found, launch = view.get(component_id), view.launch(component_id)
+    # What is about to be told to stop says for a moment still that it is ready.
+    stopping = launch is not None and launch.phase is LaunchPhase.STOPPING
+    return found is not None and found.status in SERVING and not stopping
 
 
 def launched(view: View, component_id: str) -> bool:
@@ -85,17 +86,19 @@ def launched(view: View, component_id: str) -> bool:
     return launch is not None and (launch.active or launch.phase is LaunchPhase.BACKOFF)
 
 
-def named(fleet: Inventory, component_ids: Sequence[str]) -> Iterator[tuple[str, Known]]:
-    """Look components up, each once; gives their keys too.
+def named(fleet: Inventory, component_ids: Sequence[str]) -> dict[str, Known]:
+    """Look components up, each once.
 
     Raises:
         ComponentNotFoundError: there is none of an id.
     """
-    for key, given in {lookup_key(one): one for one in reversed(component_ids)}.items():
+    found: dict[str, Known] = {}
+    for one in component_ids:
+        key = lookup_key(one)
         if key not in fleet:
-            raise not_found(given)
-    for key in dict.fromkeys(map(lookup_key, component_ids)):
-        yield key, fleet[key]
+            raise not_found(one)
+        found[key] = fleet[key]
+    return found
 
 
 def in_order(fleet: Inventory, keys: Iterable[str]) -> list[Known]:

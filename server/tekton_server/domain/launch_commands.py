@@ -65,7 +65,8 @@ class StopLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """Have a component, or one instance of it, stop, or stop and start again (`desired` running). Answers StopAsked.
 
     Instances that can be told are given the command `kind`; `seed` is a uuid that no other command has. `seconds` is
-    how long they have until signals follow, and `force` whether they are killed then.
+    how long they have until signals follow, and `force` whether they are killed then. With `epoch` nothing is done
+    unless the launch of that epoch runs and is wanted running.
     """
 
     component_id: str
@@ -77,6 +78,7 @@ class StopLaunch(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 30.0
     force: bool = False
     reason: str = "stop_requested"
+    epoch: int | None = None
 
 
 class AdoptLaunch(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,11 +94,26 @@ class AdoptLaunch(msgspec.Struct, frozen=True, kw_only=True):
     holder: Holder
 
 
+class DropLaunch(msgspec.Struct, frozen=True, kw_only=True):
+    """A launch in back-off, of that epoch, is over: who would have started it again is gone. Answers None."""
+
+    component_id: str
+    epoch: int
+
+
 class SettleLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """A launch that was started again has been well for its whole period. Answers None."""
 
     component_id: str
     epoch: int
+
+
+class DeclareComponents(msgspec.Struct, frozen=True, kw_only=True):
+    """Have configured components be seen before they are first started: as their files say, until they register
+    themselves. Answers None.
+    """
+
+    components: tuple[FleetComponent, ...]
 
 
 class ForgetLaunches(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +123,17 @@ class ForgetLaunches(msgspec.Struct, frozen=True, kw_only=True):
     before: datetime
 
 
-LaunchCommand = ClaimLaunch | BeginLaunch | EndLaunch | StopLaunch | AdoptLaunch | SettleLaunch | ForgetLaunches
+LaunchCommand = (
+    ClaimLaunch
+    | BeginLaunch
+    | EndLaunch
+    | StopLaunch
+    | AdoptLaunch
+    | DropLaunch
+    | SettleLaunch
+    | DeclareComponents
+    | ForgetLaunches
+)
 
 
 class Claimed(msgspec.Struct, frozen=True):

@@ -48,6 +48,8 @@ def stop(view: Overlay, command: StopLaunch, now: datetime) -> Decision:
         most = limits.COMMAND_SECONDS
         raise ValidationError.of("timeout", f"must be between 0 and {most:g} seconds", "range", limit=most)
     launch = _addressed(view, command)
+    if command.epoch is not None and not _runs_as(launch, command.epoch):
+        return Decision((), StopAsked(None, ()))
     ours = launch is not None and launch.active and carried(launch, command.holder)
     own = view.instance(launch.instance_uuid) if ours and launch is not None else None
     others = [one for one in _leased(view, command) if own is None or one.instance_uuid != own.instance_uuid]
@@ -61,6 +63,13 @@ def stop(view: Overlay, command: StopLaunch, now: datetime) -> Decision:
     for one in (*([own] if own is not None and own.leased else []), *others):
         changes += _told(view, one, command, now)
     return Decision(tuple(changes), StopAsked(asked if ours else None, tuple(others)))
+
+
+def _runs_as(launch: Launch | None, epoch: int) -> bool:
+    """Tell whether that very launch runs, and nobody has said that it shall not."""
+    if launch is None or launch.epoch != epoch:
+        return False
+    return launch.phase is LaunchPhase.RUNNING and launch.desired is LaunchDesired.RUNNING
 
 
 def _addressed(view: Overlay, command: StopLaunch) -> Launch | None:
@@ -183,8 +192,8 @@ def _after(view: Overlay, launch: Launch, command: EndLaunch, now: datetime) -> 
             **common,
         )
     asked = _asked_to(view, command.instance_uuid)
-    # Whoever asked for the start was told that it did not begin, and why.
-    told = launch.phase is LaunchPhase.CLAIMED and not launch.restart_count
+    # Whoever asked for the start was told that it did not begin, and why; not where its server ended before it could.
+    told = launch.phase is LaunchPhase.CLAIMED and not launch.restart_count and not command.began
     if command.restart is None or told or asked is CommandKind.STOP:
         return msgspec.structs.replace(launch, phase=LaunchPhase.ENDED, **common)
     clean = command.clean and asked is not CommandKind.RESTART

@@ -20,7 +20,10 @@ _NOT_EMPTY = r"^[^\0]+\Z"
 _SECONDS = "a number of seconds over 0, at most a day"
 _COUNT = "a whole number from 1 to 1000"
 
-Word = Annotated[str, Meta(pattern=r"^[^\0]*\Z", max_length=131_071)]
+Word = Annotated[
+    str,
+    told("a text without NUL of at most 131,071 characters", "A word.", pattern=r"^[^\0]*\Z", max_length=131_071),
+]
 Command = Annotated[
     tuple[Word, ...],
     told(
@@ -30,7 +33,10 @@ Command = Annotated[
         max_length=4096,
     ),
 ]
-Name = Annotated[str, Meta(pattern=r"^[^\0=]+\Z", max_length=256)]
+Name = Annotated[
+    str,
+    told("a name of 1 to 256 characters without =", "A variable's name.", pattern=r"^[^\0=]+\Z", max_length=256),
+]
 SecretName = Annotated[
     str,
     told("a name of letters, digits, _, - and .", "The secret's name.", pattern=r"(?a)^[A-Za-z0-9_][\w.-]{0,127}\Z"),

@@ -6,15 +6,29 @@ from datetime import datetime
 
 import msgspec
 
+from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Cause, Change, DefinitionChange, Instance, Launch, LaunchChange, LaunchDesired, LaunchPhase
+from tekton.core.view import (
+    Cause,
+    Change,
+    DefinitionChange,
+    Instance,
+    Launch,
+    LaunchChange,
+    LaunchDesired,
+    LaunchPhase,
+    View,
+)
 from tekton_server.domain import built_in, healing
 from tekton_server.domain.commands import Decision
+from tekton_server.domain.fleet import needs_together
 from tekton_server.domain.launch_commands import (
     AdoptLaunch,
     BeginLaunch,
     Claimed,
     ClaimLaunch,
+    DeclareComponents,
+    DropLaunch,
     ForgetLaunches,
     Holder,
     SettleLaunch,
@@ -22,7 +36,9 @@ from tekton_server.domain.launch_commands import (
 from tekton_server.domain.overlay import Overlay
 
 _ON_ITS_WAY = (ComponentState.FAILED, ComponentState.STOPPING, ComponentState.STOPPED)
-_RETENTION = Cause("retention")
+RETENTION = "retention"
+"""The reason of what is forgotten because it ended long ago."""
+_RETENTION = Cause(RETENTION)
 
 
 def claim(view: Overlay, command: ClaimLaunch, now: datetime) -> Decision:
@@ -59,6 +75,13 @@ def _still_due(launch: Launch | None, epoch: int) -> bool:
 def carried(launch: Launch, holder: Holder) -> bool:
     """Tell whether there is a server that does what the launch says: the one that claimed it, or its successor."""
     return launch.server_id in holder.standing or (launch.place != "" and launch.place == holder.place)
+
+
+def instance_of(view: View | Overlay, launch: Launch) -> Instance | None:
+    """Find the instance of a launch; one that has registered as another component is none of it."""
+    instance = view.instance(launch.instance_uuid)
+    ours = instance is not None and lookup_key(instance.component_id) == lookup_key(launch.component_id)
+    return instance if ours else None
 
 
 def leased(view: Overlay, launch: Launch) -> bool:
@@ -137,6 +160,17 @@ def adopt(view: Overlay, command: AdoptLaunch, now: datetime) -> Decision:
     return Decision((LaunchChange(launch, adopted, Cause("adopted")),), adopted)
 
 
+def drop(view: Overlay, command: DropLaunch, now: datetime) -> Decision:
+    """End a back-off that nobody keeps any more."""
+    launch = view.launch(command.component_id)
+    if launch is None or launch.epoch != command.epoch or launch.phase is not LaunchPhase.BACKOFF:
+        return Decision((), None)
+    over = msgspec.structs.replace(
+        launch, phase=LaunchPhase.ENDED, next_attempt_at=None, since=now, revision=view.revision
+    )
+    return Decision((LaunchChange(launch, over, Cause("ended")),), None)
+
+
 def _found(view: Overlay, command: AdoptLaunch, now: datetime) -> Decision:
     """Record a launch that the registry has lost: it was restored from before, or removed the component."""
     if command.component is None:
@@ -156,6 +190,29 @@ def _found(view: Overlay, command: AdoptLaunch, now: datetime) -> Decision:
     if view.definition(command.component_id) is None:
         changes.insert(0, DefinitionChange(None, command.component.definition(now, view.revision), Cause("configured")))
     return Decision(tuple(changes), found)
+
+
+def declare(view: Overlay, command: DeclareComponents, now: datetime) -> Decision:
+    """Make the definitions of components that were never there, and renew those whose file has changed since.
+
+    What has said itself what it is stays so; what its operator says that it needs is added.
+    """
+    changes: list[Change] = []
+    for component in command.components:
+        component_id = component.component_id
+        known = view.definition(component_id)
+        there = view.launch(component_id) or view.count_instances(component_id)
+        if lookup_key(component_id) in built_in.KEYS or (there and known is None):
+            continue
+        if there and known is not None:
+            needs = needs_together(component.dependencies, known.dependencies)
+            made = msgspec.structs.replace(known, dependencies=needs)
+        else:
+            made = component.definition(known.created_at if known else now, known.revision if known else view.revision)
+        if made != known:
+            made = msgspec.structs.replace(made, revision=view.revision)
+            changes.append(DefinitionChange(known, made, Cause("configured")))
+    return Decision(tuple(changes), None)
 
 
 def forget(view: Overlay, command: ForgetLaunches, now: datetime) -> Decision:

@@ -31,6 +31,17 @@ COMMAND_TARGETS = 1000
 COMMAND_ARGUMENT_BYTES = 4096
 COMMAND_MESSAGE_CHARS = 512
 COMMAND_SECONDS = 3600.0
+# Of the catalogue at run time, and of a model.
+MODELS = 20_000
+MODEL_ID_CHARS = 256
+MODEL_TEXT_CHARS = 512
+TIERS = 10
+TOKENS = 2**31 - 1
+MODEL_DOLLARS = 1_000_000.0
+BUDGETS = 1000
+ENDPOINT_CHARS = 2048
+# How long a budget lease holds at most, in seconds.
+BUDGET_SECONDS = 3600.0
 # What a machine can have at most, for what is said of resources.
 CORES = 4096
 MEMORY_MB = 2**24

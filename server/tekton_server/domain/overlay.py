@@ -7,6 +7,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tekton.core.ids import lookup_key
+from tekton.core.model_records import Budget, RegisteredModel
+from tekton.core.records import ModelChange, RoutingChange
 from tekton.core.view import (
     Address,
     Change,
@@ -49,6 +51,8 @@ class Overlay:
         # Which commands this batch gave to an instance, in order.
         self._posted: dict[str, dict[str, None]] = {}
         self._launches: dict[str, Launch | None] = {}
+        self._models: dict[str, RegisteredModel | None] = {}
+        self._budgets: dict[str, Budget | None] = {}
         self._constraints: dict[str, Constraints | None] = {}
         self.history_id = base.history_id
         self.revision = base.revision + 1
@@ -106,6 +110,24 @@ class Overlay:
         found = (self.command(one) for one in dict.fromkeys((*known, *self._posted.get(instance_uuid, ()))))
         return [command for command in found if command is not None]
 
+    def model(self, model_id: str) -> RegisteredModel | None:
+        """Find a registered model."""
+        return self._models[model_id] if model_id in self._models else self._base.routing.models.get(model_id)
+
+    def budget(self, key: str) -> Budget | None:
+        """Find a budget by its key."""
+        return self._budgets[key] if key in self._budgets else self._base.routing.budgets.get(key)
+
+    @property
+    def count_models(self) -> int:
+        """At most how many models are registered: what this batch changes or removes counts once more."""
+        return len(self._base.routing.models) + len(self._models)
+
+    @property
+    def count_budgets(self) -> int:
+        """At most how many budgets are set: what this batch changes or removes counts once more."""
+        return len(self._base.routing.budgets) + len(self._budgets)
+
     def constraints(self, component_id: str) -> Constraints | None:
         """Find what was said of what a component may use."""
         key = lookup_key(component_id)
@@ -123,6 +145,8 @@ class Overlay:
                 self._definitions[lookup_key(change.key)] = change.new
             elif isinstance(change, InstanceChange):
                 self._accept_instance(change)
+            elif isinstance(change, RoutingChange):
+                self._accept_routing(change)
             elif isinstance(change, ConstraintsChange):
                 self._constraints[lookup_key(change.key)] = change.new
             elif isinstance(change, CommandChange):
@@ -141,6 +165,12 @@ class Overlay:
         self._instances[change.key] = change.new
         if change.new is not None and change.new.leased and change.new.address:
             self._addresses[change.new.address] = change.key
+
+    def _accept_routing(self, change: RoutingChange) -> None:
+        if isinstance(change, ModelChange):
+            self._models[change.key] = change.new
+        else:
+            self._budgets[change.key] = change.new
 
     def _accept_command(self, change: CommandChange) -> None:
         self._commands[change.key] = change.new

@@ -22,6 +22,7 @@ from tekton.core.view import Cause, Change, Definition, DefinitionChange, Instan
 from tekton_server.domain import instances, limits
 from tekton_server.domain.built_in import check_registrable
 from tekton_server.domain.commands import Decision, RegisterComponent, Registered
+from tekton_server.domain.fleet import needs_together
 from tekton_server.domain.overlay import Overlay
 from tekton_server.domain.validation import address_in, check_registration, refuse, violation
 
@@ -168,7 +169,7 @@ def _define(view: Overlay, old: Definition | None, command: RegisterComponent, n
         component_name=command.component_name,
         component_type=command.component_type,
         capabilities=command.capabilities,
-        dependencies=command.dependencies,
+        dependencies=needs_together(command.configured, command.dependencies),
         health_check=command.health_check,
         metadata=command.metadata,
         created_at=old.created_at if old else now,
@@ -198,7 +199,7 @@ def _grant(view: Overlay, command: RegisterComponent, component_id: str, fingerp
 
 
 def _fingerprint(command: RegisterComponent) -> str:
-    # Whatever spelling of the id, and whoever asks from where, it is the same registration.
+    # Whatever spelling of the id, whoever asks from where, and whatever the operator adds, it is the same registration.
     fields = {"component_id": lookup_key(command.component_id), "machine": "", "instance_uuid": "", "replace": False}
-    body = msgspec.structs.replace(command, expected_revision=None, **fields)
+    body = msgspec.structs.replace(command, expected_revision=None, configured=(), **fields)
     return hashlib.blake2b(msgspec.json.encode(body, order="deterministic"), digest_size=8).hexdigest()

@@ -9,10 +9,10 @@ from tekton.core.view import Cause, Change, Definition, DefinitionChange, Instan
 from tekton_server.domain import constraints
 from tekton_server.domain.commands import Decision, ForgetInstances
 from tekton_server.domain.instance_commands import forgotten
-from tekton_server.domain.launches import forgettable
+from tekton_server.domain.launches import RETENTION, forgettable
 from tekton_server.domain.overlay import Overlay
 
-_CAUSE = Cause("retention")
+_CAUSE = Cause(RETENTION)
 
 
 def ended_since(instance: Instance) -> datetime | None:

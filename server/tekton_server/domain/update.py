@@ -12,6 +12,7 @@ from tekton.core.errors import ValidationError
 from tekton.core.view import Cause, Definition, DefinitionChange
 from tekton_server.domain import instances
 from tekton_server.domain.commands import Decision, UpdateComponent
+from tekton_server.domain.fleet import needs_together
 from tekton_server.domain.merge_patch import merged
 from tekton_server.domain.overlay import Overlay
 from tekton_server.domain.registration import check_revision, check_type, without_repeats
@@ -44,6 +45,7 @@ def update(view: Overlay, command: UpdateComponent, now: datetime) -> Decision:
     new = _patched(old, command.patch)
     check_definition(new)
     new = msgspec.structs.replace(new, **{name: without_repeats(getattr(new, name)) for name in _LISTS})
+    new = msgspec.structs.replace(new, dependencies=needs_together(command.configured, new.dependencies))
     if new == old:
         return Decision((), old)
     check_type(view, old, new.component_type)

@@ -56,6 +56,8 @@ class _Exit(msgspec.Struct, frozen=True, kw_only=True):
     stopped: bool
     killed: bool
     stragglers: int
+    over: bool = True
+    """Whether the shim saw the end of everything, and not of the leader alone."""
 
 
 class LaunchFiles:
@@ -117,10 +119,27 @@ class LaunchFiles:
         fresh.write_text(f"{grace} {int(kill)}", encoding="ascii")
         fresh.replace(self._named("stop"))
 
-    def write_lost(self) -> None:
-        """Record that nobody knows how it ended, for a shim that was killed itself."""
-        known = {"code": None, "signal": None, "at": time.time(), "stopped": False, "killed": False, "stragglers": 0}
-        files.write_object(str(self._named("exit")), known)
+    def over(self) -> bool:
+        """Tell whether the shim recorded that nothing of it is left."""
+        found = _read(self._named("exit"), _Exit)
+        return found is not None and found.over
+
+    def write_over(self, stragglers: int) -> None:
+        """Record the end of everything for a shim that was killed itself, and how its leader ended where known.
+
+        Raises:
+            OSError: there is no room.
+        """
+        found = _read(self._named("exit"), _Exit)
+        lost = _Exit(at=time.time(), code=None, signal=None, stopped=False, killed=False, stragglers=0, over=True)
+        known = msgspec.structs.replace(found or lost, over=True)
+        if found is not None and stragglers:
+            known = msgspec.structs.replace(known, killed=True, stragglers=max(stragglers, found.stragglers))
+        files.write_object(str(self._named("exit")), msgspec.to_builtins(known))
+
+    def lost(self) -> ExitStatus:
+        """Give the end of a launch of which nobody knows how it ended, and that cannot be recorded."""
+        return ExitStatus(at=datetime.now(UTC))
 
     def remove(self) -> None:
         """Forget the launch; the lock goes last, so that an interruption is noticed the next time."""

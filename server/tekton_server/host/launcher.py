@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import marshal
 import os
 import signal
@@ -28,6 +29,8 @@ from tekton_server.host.shim.run import LOCK
 from tekton_server.live.launching import Cause, ExitStatus, Launched, Launcher, LaunchIdentity, launch_failed
 from tekton_server.live.resources.sampling import Root
 from tekton_server.process import read_to_end
+
+log = logging.getLogger(__name__)
 
 _ROOT = str(Path(tekton_server.__file__).parent.parent)
 # Imported rather than run by path: so it is compiled once and not at each launch.
@@ -196,10 +199,14 @@ class LocalLauncher(Launcher):
 
     async def _clean_up(self, files: LaunchFiles) -> None:
         """After a shim that could not say how it ended: it was killed, and may have left processes behind."""
-        if not files.begun() or files.exit() is not None or files.alive():
+        if not files.begun() or files.over() or files.alive():
             return
-        await asyncio.to_thread(kill_left_behind, files.instance_uuid)
-        files.write_lost()
+        stragglers = await asyncio.to_thread(kill_left_behind, files.instance_uuid)
+        try:
+            files.write_over(stragglers)
+        except OSError as error:
+            # Whoever asks again finds nobody either; it is recorded when there is room.
+            log.warning("the end of %s cannot be recorded: %s", files.base, error.strerror or error)
 
     async def alive(self) -> Sequence[LaunchIdentity]:
         """See live.launching.Launcher."""
@@ -221,7 +228,9 @@ class LocalLauncher(Launcher):
         """See live.launching.Launcher."""
         files = self._files(identity)
         await self._clean_up(files)
-        return None if files.alive() else files.exit()
+        if files.alive():
+            return None
+        return files.exit() or (files.lost() if files.begun() else None)
 
     async def signal(self, launched: Launched, number: int) -> bool:
         """See live.launching.Launcher."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from tekton.core.ids import is_uuid, new_uuid
 from tekton_server.host.launch_files import FOLDER
 
-_NAME = "place"
+# No component can be called so: the folders beside it are named after them.
+_NAME = ".place"
 
 
 def place_of(data_dir: Path) -> str:

@@ -68,5 +68,6 @@ def _bounded(error: TektonError) -> TektonError:
     if small and len(error.message) <= _MOST_MESSAGE:
         return error
     bounded = type(error)(error.message[:_MOST_MESSAGE], error.component, error.code, error.details if small else {})
+    bounded.retry_after = error.retry_after
     bounded.details |= {} if small else {"truncated": True, "violations": error.details.get("violations", [])[:3]}
     return bounded

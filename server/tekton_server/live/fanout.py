@@ -8,16 +8,7 @@ import msgspec
 
 from tekton.core.errors import CompactedError, SlowWatcherError
 from tekton.core.ids import Token, lookup_key
-from tekton.core.view import (
-    CommandChange,
-    Commit,
-    ConstraintsChange,
-    Definition,
-    DefinitionChange,
-    Instance,
-    LaunchChange,
-    View,
-)
+from tekton.core.view import CommandChange, Commit, Definition, DefinitionChange, Instance, InstanceChange, View
 from tekton_server.live.audience import Audience, Member
 
 RING = 10_000
@@ -49,6 +40,8 @@ class Hub:
         self._ring: dict[int, Folded] = {}
         self._size = size
         self._bytes = 0
+        # Where commits are missing that were never here: nobody gets over this by reading on.
+        self._jumped = 0
         self._read_after = read_after
         self._audience: Audience[Watcher] = Audience()
 
@@ -65,6 +58,13 @@ class Hub:
         while len(self._ring) > self._size or (self._bytes > RING_BYTES and len(self._ring) > 1):
             self._bytes -= weight(self._ring.pop(self._first).commit)
             self._first += 1
+
+    def jump(self, revision: int) -> None:
+        """Go on at a revision without what comes before it; whoever watches begins anew."""
+        self._ring.clear()
+        self._bytes = 0
+        self.revision = self._jumped = revision
+        self._first = revision + 1
 
     def wake(self) -> None:
         """Wake the watchers."""
@@ -128,6 +128,8 @@ class Watcher(Member):
         return commits
 
     async def _from_store(self) -> list[Folded]:
+        if self.revision < self._hub._jumped:
+            raise CompactedError("the history after this revision was never here; take a new snapshot")
         if not self._catching_up:
             token = str(Token(self._hub._view.history_id, self.revision))
             raise SlowWatcherError(
@@ -160,7 +162,7 @@ def fold_facts(view: View, commit: Commit) -> Folded:
     definitions: dict[str, Definition] = {}
     entering: dict[str, tuple[Instance, ...]] = {}
     for change in commit.changes:
-        if isinstance(change, CommandChange | LaunchChange | ConstraintsChange):
+        if not isinstance(change, DefinitionChange | InstanceChange):
             continue
         if isinstance(change, DefinitionChange):
             key = lookup_key(change.key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
 from tekton.core.errors import ComponentNotFoundError, RateLimitedError
@@ -69,7 +69,7 @@ class Fleet:
         """
         plan = await self.plan_start(component_ids, resolve=resolve)
         plan.check()
-        job = StartJob(self._view, self._starter, self._readiness, self._turns, self.startup_timeout, plan)
+        job = StartJob(self._view, self._starter, self._readiness, self._turns, self.startup_timeout)
         return self._go(Run(plan, job, STARTS, at_once))
 
     async def stop(
@@ -90,6 +90,14 @@ class Fleet:
         plan = await self._plan(partial(fleet_plan.plan_stop, component_ids=component_ids, resolve=resolve))
         job = StopJob(self._starter, self._turns, force=force, timeout=timeout)
         return self._go(Run(plan, job, STOPS, at_once))
+
+    def starts(self, component_id: str) -> None:
+        """Take note that somebody is about to start one by itself: what is to be stopped no more is left alone."""
+        self._overrule(STARTS, (component_id,))
+
+    def stops(self, component_id: str) -> None:
+        """Take note that somebody is about to stop one by itself: what waits for it to start does so in vain."""
+        self._overrule(STOPS, (component_id,))
 
     def startup_timeout(self, component_id: str) -> float:
         """Give how many seconds a component has to become ready."""
@@ -127,14 +135,17 @@ class Fleet:
     def _go(self, run: Run) -> Run:
         if len(self._runs) >= RUNS:
             raise RateLimitedError(f"{RUNS} starts and stops of many components are under way; wait for one of them")
-        # The last word counts: what others have not begun of the opposite, they leave alone.
-        keys = frozenset(map(lookup_key, (*run.plan.begins, *run.plan.done)))
-        for other in self._runs:
-            if other.words is not run.words:
-                other.take_back(keys)
+        self._overrule(run.words, (*run.plan.begins, *run.plan.done))
         task = self._runs[run] = asyncio.create_task(run.go(), name=f"fleet {run.words.succeeded}")
         task.add_done_callback(partial(self._ended, run))
         return run
+
+    def _overrule(self, words: Words, component_ids: Iterable[str]) -> None:
+        """The last word counts: what runs have not begun of the opposite, they leave alone."""
+        keys = frozenset(map(lookup_key, component_ids))
+        for run in self._runs:
+            if run.words is not words:
+                run.take_back(keys)
 
     def _ended(self, run: Run, task: asyncio.Task[None]) -> None:
         del self._runs[run]

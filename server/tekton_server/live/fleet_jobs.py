@@ -10,10 +10,9 @@ from functools import partial
 from typing import TypeVar
 
 from tekton.core.backoff import full_jitter
-from tekton.core.errors import ConflictError, DependencyError, StartupError, TektonError, UnavailableError
+from tekton.core.errors import DependencyError, RateLimitedError, StartupError, TektonError, UnavailableError
 from tekton.core.ids import lookup_key
-from tekton.core.view import LaunchDesired, View
-from tekton_server.domain.fleet_plan import Plan
+from tekton.core.view import View
 from tekton_server.domain.inventory import launched, needs_of, serving
 from tekton_server.live.fleet_run import Done, Event, Run
 from tekton_server.live.readiness import Readiness
@@ -55,14 +54,12 @@ class StartJob:
         readiness: Readiness,
         turns: Turns,
         startup_timeout: Callable[[str], float],
-        plan: Plan,
     ) -> None:
         self._view = view
         self._turns = turns
         self._starter = starter
         self._readiness = readiness
         self._startup_timeout = startup_timeout
-        self._stopped_before = frozenset(key for key in map(lookup_key, plan.begins) if self._is_stopped(key))
 
     async def __call__(self, run: Run, name: str) -> Done:
         """Do it.
@@ -75,11 +72,8 @@ class StartJob:
             await self._readiness.wait(name, self._startup_timeout(name))
             return Done("is ready")
         await self._needs_serve(name)
-        key = lookup_key(name)
-        if self._is_stopped(key) and key not in self._stopped_before:
-            raise ConflictError(f"{name} was not started: it was stopped meanwhile", name)
         run.tell(Event.STARTING, name, message="is launched")
-        async with self._turns.of(key):
+        async with self._turns.of(lookup_key(name)):
             started = await patiently(partial(self._starter.start, name))
         uuid, already = started.instance_uuid, started.already
         said = "runs already" if already else "its program runs"
@@ -95,10 +89,6 @@ class StartJob:
         found = self._view.get(name)
         best = found.best if found is not None else None
         return Done("is ready", best.instance_uuid if best else uuid, already)
-
-    def _is_stopped(self, key: str) -> bool:
-        launch = self._view.launch(key)
-        return launch is not None and launch.desired is LaunchDesired.STOPPED
 
     async def _needs_serve(self, name: str) -> None:
         """See that what a component needs is ready now: since it became so, something may have happened to it."""
@@ -144,6 +134,6 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
     for attempt in range(_TRIES - 1):
         try:
             return await ask()
-        except UnavailableError:
+        except (UnavailableError, RateLimitedError):
             await asyncio.sleep(full_jitter(attempt, base=_PAUSE, ceiling=_LONGEST_PAUSE))
     return await ask()

@@ -74,7 +74,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run speaks. The first three go on after a component's id, `waits` stands between two of them."""
+    """How a run speaks: `left` and `root` go on after a component's id, `waits` stands between two of them."""
 
     succeeded: Event
     left: str
@@ -178,7 +178,10 @@ class Run:
         )
         counts = (("failed", summary.failed), ("skipped", summary.skipped))
         bad = "".join(f", {len(some)} {word}" for word, some in counts if some)
-        self.tell(Event.DONE, message=f"{len(summary.succeeded)} {self.words.succeeded}{bad}", summary=summary)
+        said = f"{len(summary.succeeded)} {self.words.succeeded}{bad}"
+        if self.plan.begins or bad:
+            log.info("what was to be %s (%s): %s", self.words.succeeded, self.plan.sentence, said)
+        self.tell(Event.DONE, message=said, summary=summary)
 
     def tell(self, event: Event, component_id: str = "", **facts: Any) -> None:
         """Add a step."""

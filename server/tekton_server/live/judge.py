@@ -145,7 +145,8 @@ class Judge:
             self.outages.ended(DATABASE, now)
 
     def _pardon(self, over: Over, now: float) -> None:
-        cut_off = (lease for lease in self._leases.values() if over.everybodys or lease.by_gateway)
+        before = over.heard_before + self._left_over
+        cut_off = [lease for lease in self._leases.values() if lease.beat_seconds <= before]
         pardoned = sum(grace.pardon(lease, now) for lease in cut_off)
         count = len(self._leases)
         log.warning("%s; %d of %d leases get one full timeout before they are judged", over.what, pardoned, count)
@@ -153,7 +154,7 @@ class Judge:
     def _look(self, now: float) -> None:
         """Count who is missing, and take back those that have beaten since their time was over."""
         self._pace.follow(len(self._leases), now)
-        if not self.outages.hold(by_gateway=False):
+        if not self.outages.everybodys:
             self.preservation.look(now)
         for lease in self.evictions.returned(now):
             if self._leases.get(lease.instance_uuid) is lease:
@@ -165,7 +166,7 @@ class Judge:
         # What is wrong with the database is asked as of now: an outage may have begun since the last tick.
         if self._writer.down_since is not None:
             return "the database does not answer"
-        if self.outages.hold(by_gateway=False):
+        if self.outages.everybodys:
             return "something between Tekton and its components is down"
         if self._draining or self._clock() - self._tick_at > self._part(SLOW, SLOW_SHARE):
             return "this server runs late"
@@ -176,8 +177,13 @@ class Judge:
         return self.trouble is not None
 
     def _cut_off(self, lease: Lease) -> bool:
-        """Whether the way by which a lease beats is down: who comes another way is judged all the same."""
-        return self.outages.hold(by_gateway=lease.by_gateway)
+        """Whether the way by which a lease beats may be down: who comes another way is judged all the same."""
+        return self.outages.cut_off(lease.beat_seconds - self._left_over)
+
+    @property
+    def _left_over(self) -> float:
+        """For how long what came before the gateway went may wait on the sockets, or be known to other servers only."""
+        return self._part(DRAIN, DRAIN_SHARE) + self._ownership.slack
 
     def _holds(self, lease: Lease) -> bool:
         return self._held or self._cut_off(lease)
@@ -208,7 +214,9 @@ class Judge:
     def _may_evict(self, lease: Lease) -> bool:
         held = self._leases.get(lease.instance_uuid) is lease
         # Until when all is known, and not now: another server may have heard a beat that it has not stored yet.
-        return held and self._ownership.certain_until(lease) >= lease.deadline and not self._holds(lease)
+        # Who was kept beyond its time may have come back to another server while it was.
+        until = max(lease.deadline, self.preservation.ended)
+        return held and self._ownership.certain_until(lease) >= until and not self._holds(lease)
 
     def _evict(self, lease: Lease, now: float) -> None:
         if self._leases.get(lease.instance_uuid) is not lease:

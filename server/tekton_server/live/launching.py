@@ -58,7 +58,8 @@ class ExitStatus(msgspec.Struct, frozen=True, kw_only=True):
         if self.lost:
             return "nobody knows how it ended"
         ended = f"exit code {self.code}" if self.signal is None else f"ended by {_signal_name(self.signal)}"
-        return f"{ended}, and left {self.stragglers} processes behind" if self.stragglers else ended
+        left = "a process" if self.stragglers == 1 else f"{self.stragglers} processes"
+        return f"{ended}, and left {left} behind" if self.stragglers else ended
 
     @property
     def lost(self) -> bool:

@@ -46,7 +46,7 @@ class Lease:
     """The liveness of one instance, as this server knows it. Times without `_at` are monotonic seconds."""
 
     __slots__ = (
-        "beat_at", "beat_seconds", "by_gateway", "claimed", "claimed_seconds", "claims_in_flight", "component_id",
+        "adopted", "beat_at", "beat_seconds", "claimed", "claimed_seconds", "claims_in_flight", "component_id",
         "granted", "health", "home", "instance_uuid", "judging", "measured", "metrics", "mine", "owner", "pardoned",
         "presence", "proved", "sequence", "session", "session_epoch", "suspect", "terms", "version", "weighing",
     )  # fmt: skip
@@ -66,12 +66,12 @@ class Lease:
         self.health: Mapping[str, str] = _NOTHING
         self.session: LeaseHolder | None = None
         self.suspect = False
-        # Whether it beats through our gateway; not known better, that is the front door.
-        self.by_gateway = True
         self.judging: asyncio.Future[Any] | None = None
         self.weighing: asyncio.Future[None] | None = None
         # The terms that its client was told last: it is judged by those.
         self.terms = terms
+        # When it became this server's to judge, which does not know for how long it was silent elsewhere.
+        self.adopted = 0.0
         # See live.grace. Zero: it may have a pardon; it has not beaten since its pardon.
         self.pardoned = 0.0
         self.proved = 0.0
@@ -93,7 +93,7 @@ class Lease:
     @property
     def counted_from(self) -> float:
         """Since when it has been silent, as far as it can be held against it."""
-        return max(self.beat_seconds, self.pardoned)
+        return max(self.beat_seconds, self.adopted, self.pardoned)
 
     @property
     def deadline(self) -> float:

@@ -9,6 +9,7 @@ from tekton_server.live.lease import Timing
 GATEWAY = "the gateway"
 LOOP = "the server's own loop"
 DATABASE = "the database"
+_ALWAYS = float("inf")
 
 
 def matters(timing: Timing) -> float:
@@ -17,10 +18,10 @@ def matters(timing: Timing) -> float:
 
 
 class Over(NamedTuple):
-    """What is over, in words, and whether it stood between us and everybody or only those behind the gateway."""
+    """What is over, in words, and in whose way it was: of those who were last heard before some time."""
 
     what: str
-    everybodys: bool
+    heard_before: float
 
 
 class Outages:
@@ -28,11 +29,18 @@ class Outages:
 
     def __init__(self) -> None:
         self._since: dict[str, float] = {}
-        self._due: list[tuple[str, float]] = []
+        self._due: list[tuple[str, float, float]] = []
 
-    def hold(self, *, by_gateway: bool) -> bool:
-        """Whether something is down that beats have to come through, for those who come by the gateway or not."""
-        return any(by_gateway or part != GATEWAY for part in self._since)
+    @property
+    def everybodys(self) -> bool:
+        """Whether something is down that is in everybody's way. The gateway is not: there are direct calls."""
+        return any(part != GATEWAY for part in self._since)
+
+    def cut_off(self, heard_at: float) -> bool:
+        """Whether something is in the way of whoever was last heard then: since the gateway is down, who is heard does
+        not come through it.
+        """
+        return any(part != GATEWAY or heard_at <= since for part, since in self._since.items())
 
     def began(self, part: str, at: float) -> None:
         """A part of ours is down; said again while it is, that changes nothing."""
@@ -42,17 +50,17 @@ class Outages:
         """It is up again."""
         since = self._since.pop(part, None)
         if since is not None:
-            self._due.append((part, now - since))
+            self._due.append((part, since, now - since))
 
     def lasted(self, part: str, seconds: float) -> None:
         """One was noticed when it was over."""
-        self._due.append((part, seconds))
+        self._due.append((part, _ALWAYS, seconds))
 
     def due(self, shortest: float) -> Over | None:
         """Say what is over and was long enough for a pardon, once; None where there is nothing."""
         due, self._due = self._due, []
-        long = [(part, seconds) for part, seconds in due if seconds >= shortest]
+        long = [one for one in due if one[2] >= shortest]
         if not long:
             return None
-        what = " and ".join(f"{part} was down for {seconds:.1f} s" for part, seconds in long)
-        return Over(what, any(part != GATEWAY for part, _ in long))
+        what = " and ".join(f"{part} was down for {seconds:.1f} s" for part, _, seconds in long)
+        return Over(what, max(since if part == GATEWAY else _ALWAYS for part, since, _ in long))

@@ -6,6 +6,7 @@ records it; every row that is read later is either what this server thinks alrea
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from tekton_server.live.beat_flush import BeatFlush
 from tekton_server.live.lease import Clock, Lease, Wall
 from tekton_server.storage.journal import JournalSession
 from tekton_server.storage.leases import FlushedBeat, StoredLease
+from tekton_server.storage.state import Beat
 
 _figures = msgspec.json.Decoder(dict[str, float]).decode
 _NEVER = float("-inf")
@@ -28,12 +30,14 @@ class Ownership:
     """The leases of a table by owner.
 
     `heard` is called with each that another server has heard, and `shown` where that is a newer beat to be seen.
+    `ended` holds the last beats of those that are over.
     """
 
     def __init__(
         self,
         server_id: UUID,
         leases: Mapping[str, Lease],
+        ended: dict[str, Beat],
         beats: BeatFlush,
         heard: Callable[[Lease], None],
         clock: Clock,
@@ -47,24 +51,27 @@ class Ownership:
         self.shown: Callable[[Lease], None] = lambda lease: None
         self._heard = heard
         self._leases = leases
+        self._ended = ended
         self._beats = beats
         self._clock = clock
         self._wall = wall
         self._ids = {server_id: server_id}
+        # How many leases each server owns, so that nobody has to walk over all of them to know.
+        self._owners: Counter[UUID | None] = Counter()
         self._confirmed: tuple[frozenset[str], float] = (frozenset(), _NEVER)
 
     def claim(self, lease: Lease) -> int:
         """Take a lease for a new stream: the epoch grows over servers and restarts too, since it follows the time."""
         lease.session_epoch = max(lease.session_epoch + 1, int(self._wall().timestamp() * 1000))
-        lease.mine, lease.owner = True, self.server_id
+        self._own(lease, self.server_id)
         lease.claimed_seconds = self._clock()
         self._beats.beat(lease)
         return lease.session_epoch
 
     def adopt(self, lease: Lease) -> None:
         """Judge a lease from now on. It gets one full timeout here: how long it was silent elsewhere is not known."""
-        lease.mine, lease.owner = True, self.server_id
-        lease.beat_seconds = self._clock()
+        self._own(lease, self.server_id)
+        lease.adopted = self._clock()
 
     def pardon(self) -> None:
         """Give a full timeout to leases without a stream: a server is gone, and with it what it had not stored yet."""
@@ -76,18 +83,43 @@ class Ownership:
     def disown(self) -> None:
         """This server was given up meanwhile: whose its leases are is what their rows say, once those are read."""
         for lease in self._leases.values():
-            lease.mine, lease.owner, lease.version = False, None, 0
+            self._own(lease, None)
+            lease.version = 0
 
     def orphans(self, patience: float) -> list[Lease]:
         """Find the leases that nobody seems to have stored, `patience` seconds after their grant."""
+        if not self._owners[None]:
+            return []
         before = self._clock() - patience
         return [lease for lease in self._leases.values() if lease.owner is None and lease.beat_seconds < before]
 
     @property
     def unowned(self) -> bool:
         """Whether a lease belongs to a server that does not live."""
-        living = {self.server_id, None, *self.others}
-        return any(lease.owner not in living for lease in self._leases.values())
+        return not self._owners.keys() <= {self.server_id, None, *self.others}
+
+    @property
+    def owned(self) -> int:
+        """How many leases this server judges."""
+        return self._owners[self.server_id]
+
+    def enter(self, lease: Lease) -> None:
+        """Count a lease that has just come into the table."""
+        self._owners[lease.owner] += 1
+
+    def leave(self, lease: Lease) -> None:
+        """Count one that is about to leave it no more."""
+        self._owners[lease.owner] -= 1
+        if not self._owners[lease.owner]:
+            del self._owners[lease.owner]
+
+    def _own(self, lease: Lease, owner: UUID | None) -> None:
+        counted = self._leases.get(lease.instance_uuid) is lease
+        if counted:
+            self.leave(lease)
+        lease.mine, lease.owner = owner == self.server_id, owner
+        if counted:
+            self.enter(lease)
 
     def stored(self, leases: Sequence[Lease], beats: Sequence[FlushedBeat], foreign: Sequence[StoredLease]) -> None:
         """These beats of the leases are stored, and the rows that another server owns are those."""
@@ -108,11 +140,19 @@ class Ownership:
         """
         for row in rows:
             lease = self._leases.get(row.instance_uuid)
-            if lease is not None and (taken or row.version >= lease.version):
+            if lease is None:
+                self._remember(row)
+            elif taken or row.version >= lease.version:
                 if row.version > lease.version and row.written_by != self.server_id:
                     self._hear(lease, row)
                 lease.version = row.version
                 self._follow(lease, row)
+
+    def _remember(self, row: StoredLease) -> None:
+        """A lease that is over had its last session elsewhere: what that fenced is fenced here too."""
+        ended = self._ended.get(row.instance_uuid)
+        if ended is not None and row.session_epoch > ended.session_epoch:
+            self._ended[row.instance_uuid] = ended._replace(session_epoch=row.session_epoch)
 
     def _hear(self, lease: Lease, row: StoredLease) -> None:
         """Another server wrote the row, so it has heard a beat; when, the clocks of two machines cannot tell."""
@@ -147,7 +187,7 @@ class Ownership:
         return lease.mine and lease.session is not None and self._clock() - lease.claimed_seconds < _CLAIM_STANDS
 
     def _give_up(self, lease: Lease, owner: UUID) -> None:
-        lease.mine, lease.owner = False, self._ids.setdefault(owner, owner)
+        self._own(lease, self._ids.setdefault(owner, owner))
         lease.suspect = False
         holder, lease.session = lease.session, None
         if holder is not None:

@@ -40,9 +40,13 @@ from tekton_server.live.pace import BEATS_PER_SECOND
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
 from tekton_server.live.readiness import Readiness
+from tekton_server.live.reload import difference
 from tekton_server.live.resources.monitor import TERMS, Resources
 from tekton_server.live.resources.monitor import Terms as ResourceTerms
 from tekton_server.live.resources.sampling import Sampler
+from tekton_server.live.routing.desk import RoutingDesk
+from tekton_server.live.routing.terms import DEFAULT as ROUTING
+from tekton_server.live.routing.terms import RoutingTerms
 from tekton_server.live.sessions import SessionRegistry
 from tekton_server.live.silence import Silence
 from tekton_server.live.switches import Switches
@@ -85,6 +89,7 @@ class LiveRegistry:
         alone: bool,
         sampler: Sampler | None,
         resource_terms: ResourceTerms,
+        routing: RoutingTerms = ROUTING,
     ) -> None:
         self.server_id = uuid4()
         self.view: View = loaded.view
@@ -97,6 +102,7 @@ class LiveRegistry:
         self.writer = parts.writer(
             self._session, self.view, self._on_commit, self._on_batch, self.tombstones, last_batch=last_batch
         )
+        self.writer.folding.reload = self._reload
         self.housekeeping = Housekeeping(
             self.view, self.writer, retention, self.tombstones, lambda: forget_old(engine, retention.journal)
         )
@@ -125,6 +131,11 @@ class LiveRegistry:
         self.error_reports = ErrorReports(self.view, self.tombstones, ErrorReportStore(engine), self.confirm)
         self.admission = Admission(lambda: self.leases.timing, self.leases.now)
         self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
+        self.routing = RoutingDesk(
+            self.view, routing, engine, self.leases.now,
+            suspect=lambda one: self.leases.stamp(one).suspect, several=lambda: bool(self.leases.ownership.others),
+            confirm=self.confirm,
+        )  # fmt: skip
         self.switches = Switches(SwitchStore(engine), self.leases.judge.preservation)
         self.lifecycle = Lifecycle(
             self.view, self.writer, self.leases, str(self.server_id), self.confirm, self.membership.met.wait
@@ -162,6 +173,7 @@ class LiveRegistry:
         *,
         address: str = "",
         alone: bool = False,
+        routing: RoutingTerms = ROUTING,
         sampler: Sampler | None = None,
         resource_terms: ResourceTerms = TERMS,
     ) -> LiveRegistry:
@@ -179,9 +191,10 @@ class LiveRegistry:
         last_batch = head.batch_id if head.revision == loaded.view.revision else None
         live = cls(
             loaded, store, engine, database, timing, retention, last_batch, parts, beats_per_second,
-            address=address, alone=alone, sampler=sampler, resource_terms=resource_terms,
+            address=address, alone=alone, routing=routing, sampler=sampler, resource_terms=resource_terms,
         )  # fmt: skip
         await live.membership.join()
+        await live.routing.learning.load()
         return live
 
     def build_in(self, host: str, port: int) -> None:
@@ -204,6 +217,8 @@ class LiveRegistry:
             "neighbours": self.neighbours.run(),
             "follower": self.follower.run(),
             "launches": self.lifecycle.run(),
+            "what was learnt of models": self.routing.learning.run(),
+            "budgets": self.routing.budgets.run(),
             "error reports": self.error_reports.run(),
             **self.resources.jobs(),
         }
@@ -273,16 +288,34 @@ class LiveRegistry:
         self.leases.on_commit(commit, ours)
         self.commands.on_commit(commit)
         self.resources.on_commit(commit)
-        self.lifecycle.on_commit(commit, ours)
+        self.lifecycle.on_commit(commit)
         if self.healer is not None:
             self.healer.on_commit(commit)
         self.housekeeping.on_commit(commit)
-        self.hub.publish(commit)
+        self.routing.on_commit(commit)
+        if commit.revision == self.hub.revision + 1:
+            self.hub.publish(commit)
+        else:
+            self.hub.jump(commit.revision)
         self.batches.commit()
 
     def _on_batch(self) -> None:
         self.batches.close()
         self.hub.wake()
+
+    async def _reload(self) -> Commit:
+        """Load what is there, for a journal that does not tell any more how it came.
+
+        Raises:
+            HistoryDivergedError: it is another history.
+            StorageUnavailableError: the database cannot be asked.
+        """
+        loaded = await self.store.load()
+        if loaded.view.history_id != self.view.history_id:
+            raise HistoryDivergedError("the database holds another history than this server has served")
+        self.housekeeping.load((), loaded.graves)
+        self.takeover.look_at_everything()
+        return difference(self.view, loaded.view, datetime.now(UTC))
 
     async def _refresh(self) -> None:
         head = await self.store.head()

@@ -23,11 +23,10 @@ _ENDED_BY = {"superseded": "SUPERSEDED", "replaced": "SUPERSEDED", EXPIRED: "EXP
 
 
 class Session(LeaseHolder):
-    """One stream. `outbox` holds what the stream's writer sends. `by_gateway`: it comes through our own gateway."""
+    """One stream. `outbox` holds what the stream's writer sends."""
 
-    def __init__(self, pulses: Pulses, desk: CommandDesk, *, by_gateway: bool = True) -> None:
+    def __init__(self, pulses: Pulses, desk: CommandDesk) -> None:
         self._pulses = pulses
-        self._by_gateway = by_gateway
         self._leases: dict[int, Lease] = {}
         self._handles: dict[str, int] = {}
         self._numbers = itertools.count(1)
@@ -79,7 +78,7 @@ class Session(LeaseHolder):
                 self.outbox.lost(_refused(claim, found))
                 continue
             epoch = max(epoch, self._take(found))
-            found.sequence, found.by_gateway = 0, self._by_gateway
+            found.sequence = 0
             self._pulses.renew(found, Pulse())
             grants[found.instance_uuid] = Granted(
                 found.instance_uuid, self._handle(found), self._pulses.recorded(found)
@@ -205,7 +204,7 @@ class Session(LeaseHolder):
         for lease in self._leases.values():
             if lease.session is self:
                 lease.session = None
-                lease.suspect, lease.by_gateway = True, self._by_gateway
+                lease.suspect = True
 
     def _lease(self, handle: int) -> Lease | None:
         lease = self._leases.get(handle)

@@ -102,14 +102,21 @@ class Starter(Protocol):
         ...
 
     async def restart(
-        self, component_id: str, *, instance_uuid: str | None = None, force: bool = False, timeout: float | None = None
+        self,
+        component_id: str,
+        *,
+        instance_uuid: str | None = None,
+        force: bool = False,
+        timeout: float | None = None,
+        epoch: int | None = None,
     ) -> Started:
         """Stop a component and start it again, also where this server ends in between; start one that does not run.
 
-        One that Tekton did not launch is told only, and is whose business it is to start it again.
+        One that Tekton did not launch is told only, and is whose business it is to start it again. With `epoch` it is a
+        restart of that launch alone, for as long as that runs and is wanted.
 
         Raises:
-            ConflictError: another operator stopped it meanwhile, or an instance refused.
+            ConflictError: another operator stopped it meanwhile, or an instance refused; or it is not that launch.
             TektonError: as `stop` and `start` do.
         """
         ...

@@ -9,6 +9,7 @@ from tekton.v1.heartbeat_service_pb2_grpc import add_HeartbeatServiceServicer_to
 from tekton.v1.lifecycle_service_pb2_grpc import add_LifecycleServiceServicer_to_server
 from tekton.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
 from tekton.v1.resource_service_pb2_grpc import add_ResourceServiceServicer_to_server
+from tekton.v1.routing_service_pb2_grpc import add_RoutingServiceServicer_to_server
 from tekton.v1.system_service_pb2_grpc import add_SystemServiceServicer_to_server
 from tekton_server.live.metrics import Telemetry
 from tekton_server.live.registry import LiveRegistry
@@ -19,12 +20,14 @@ from tekton_server.services.heartbeat import HeartbeatServicer
 from tekton_server.services.lifecycle import LifecycleServicer
 from tekton_server.services.registry import RegistryServicer
 from tekton_server.services.resources import ResourceServicer
+from tekton_server.services.routing import RoutingServicer
 from tekton_server.services.system import SystemServicer
 
 SERVICES = (
     "tekton.v1.RegistryService",
     "tekton.v1.LifecycleService",
     "tekton.v1.HeartbeatService",
+    "tekton.v1.RoutingService",
     "tekton.v1.ResourceService",
     "tekton.v1.ErrorReportService",
     "tekton.v1.SystemService",
@@ -38,6 +41,7 @@ def register(
     add_RegistryServiceServicer_to_server(RegistryServicer(live, trusted), server)
     add_LifecycleServiceServicer_to_server(LifecycleServicer(live), server)
     add_HeartbeatServiceServicer_to_server(HeartbeatServicer(live), server)
+    add_RoutingServiceServicer_to_server(RoutingServicer(live), server)
     add_ResourceServiceServicer_to_server(ResourceServicer(live), server)
     add_ErrorReportServiceServicer_to_server(ErrorReportServicer(live), server)
     add_SystemServiceServicer_to_server(SystemServicer(live, state, telemetry), server)

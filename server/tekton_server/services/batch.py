@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tekton.core.errors import TektonError, UnavailableError, ValidationError
@@ -19,9 +19,14 @@ _Result = registry_pb.BatchRegisterComponentsResponse.Result
 
 
 async def register(
-    writer: Writer, request: registry_pb.BatchRegisterComponentsRequest, machine: str, within: float
+    writer: Writer,
+    request: registry_pb.BatchRegisterComponentsRequest,
+    machine: str,
+    within: float,
+    configured: Callable[[str], tuple[str, ...]],
 ) -> list[Answer]:
-    """Register every item, and give what became of each in the same order.
+    """Register every item, and give what became of each in the same order. `configured` gives what the operator says
+    that a component needs.
 
     Raises:
         ValidationError: there is no item, or too many.
@@ -30,7 +35,7 @@ async def register(
     count, most = len(request.components), limits.BATCH_ITEMS
     if not 1 <= count <= most:
         raise ValidationError.of("components", f"must have 1 to {most} items", "max_items", limit=most)
-    queued = [_queued(writer, item, machine) for item in request.components]
+    queued = [_queued(writer, item, machine, configured(item.component_id)) for item in request.components]
     waiting = [one for one in queued if isinstance(one, asyncio.Future)]
     if waiting:
         await asyncio.wait(waiting, timeout=within)
@@ -42,10 +47,10 @@ async def register(
 
 
 def _queued(
-    writer: Writer, item: registry_pb.RegisterComponentRequest, machine: str
+    writer: Writer, item: registry_pb.RegisterComponentRequest, machine: str, configured: tuple[str, ...]
 ) -> asyncio.Future[Registered] | TektonError:
     try:
-        return writer.submit_nowait(read.register(item, machine), request=read.request_of(item))
+        return writer.submit_nowait(read.register(item, machine, configured), request=read.request_of(item))
     except TektonError as error:
         return error
 

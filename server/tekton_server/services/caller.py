@@ -22,13 +22,8 @@ def machine(context: Context, trusted: Networks = ()) -> str:
     return machine_of(context.peer(), context.invocation_metadata() or (), trusted)
 
 
-def by_gateway(context: Context) -> bool:
-    """Tell whether a call comes through our own gateway: the Unix socket has no other caller."""
-    return context.peer().startswith("unix:")
-
-
 def machine_of(peer: str, metadata: Iterable[tuple[str, str | bytes]], trusted: Networks = ()) -> str:
-    """Read gRPC's name of the peer; over TCP anybody can claim to be a gateway."""
+    """Read gRPC's name of the peer. The Unix socket has only our own gateway; over TCP anybody can claim to be one."""
     kind, _, address = peer.partition(":")
     if kind == "unix":
         return _remote(_told(metadata))

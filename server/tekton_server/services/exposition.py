@@ -57,6 +57,7 @@ class _Figures(Collector):
         yield from _evictions(self._live)
         yield from _launches(self._live)
         yield from _journal(self._live)
+        yield from _routing(self._live)
         yield from _process(self._telemetry.process)
         yield from resource_metrics(self._live)
 
@@ -150,6 +151,22 @@ def _journal(live: LiveRegistry) -> Iterator[Metric]:
     yield sizes
     yield _gauge("tekton_writer_waiting", "Writes that wait for their turn.", live.writer.waiting)
     yield _gauge("tekton_database_up", "0 while the database does not answer.", live.writer.down_since is None)
+
+
+def _routing(live: LiveRegistry) -> Iterator[Metric]:
+    desk, figures = live.routing, live.routing.figures
+    yield _gauge("tekton_models", "Models in the catalogue.", len(desk.catalogue.models))
+    yield _gauge("tekton_models_cooling_down", "Those of them that are out for a while.", len(desk.cooldowns.out()))
+    yield CounterMetricFamily("tekton_model_cooldowns", "How often a model went out.", desk.cooldowns.openings)
+    decisions = CounterMetricFamily("tekton_route_decisions", "Tasks that asked for a model.", labels=("result",))
+    decisions.add_metric(("chosen",), figures.chosen - figures.flagged)
+    decisions.add_metric(("flagged",), figures.flagged)
+    decisions.add_metric(("refused",), figures.refused)
+    outcomes = CounterMetricFamily("tekton_route_outcomes", "Outcomes that were told.", labels=("result",))
+    outcomes.add_metric(("succeeded",), figures.succeeded)
+    outcomes.add_metric(("failed",), figures.failed)
+    refused = CounterMetricFamily("tekton_budget_refusals", "Leases that did not fit.", desk.budgets.refused)
+    yield from (decisions, outcomes, refused)
 
 
 def _process(process: OwnProcess) -> Iterator[Metric]:

@@ -20,7 +20,6 @@ from tekton_server.live.pulses import Claim, Pulse, Pulses
 from tekton_server.live.sessions import Session
 from tekton_server.services import convert, instance_commands, read, reply, sse
 from tekton_server.services.base import Context, Servicer, patience
-from tekton_server.services.caller import by_gateway
 from tekton_server.services.frames import frame
 
 KEEP_ALIVE = 15.0
@@ -43,7 +42,7 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
             self.live.pulses.heard(_claims(first)[0])
             yield frame(later, self.live)
             return
-        session = Session(self.live.pulses, self.live.commands, by_gateway=by_gateway(context))
+        session = Session(self.live.pulses, self.live.commands)
         self.live.sessions.add(session)
         reader = asyncio.create_task(self._read(session, first, request_iterator), name="heartbeat reader")
         reader.add_done_callback(lambda _: session.outbox.end())
@@ -85,8 +84,6 @@ class HeartbeatServicer(Servicer, heartbeat_grpc.HeartbeatServiceServicer):
         """Count one beat."""
         pulse, pulses = read.pulse(request), self.live.pulses
         lease = await pulses.lease(read.claim(request), pulse.state)
-        if lease.session is None:
-            lease.by_gateway = by_gateway(context)
         state_error = await _recorded(pulses, lease, pulse, patience(context))
         return pb.SendHeartbeatResponse(
             success=True,

@@ -52,18 +52,22 @@ class LifecycleServicer(Servicer, lifecycle_grpc.LifecycleServiceServicer):
         self, request: lifecycle_pb.StartComponentRequest, context: Context
     ) -> lifecycle_pb.StartComponentResponse:
         """Start a component."""
+        self.live.fleet.starts(request.component_id)
         return await starting.start(self.live.lifecycle, request)
 
     async def StopComponent(
         self, request: lifecycle_pb.StopComponentRequest, context: Context
     ) -> lifecycle_pb.StopComponentResponse:
         """Stop a component."""
+        if not request.instance_uuid:
+            self.live.fleet.stops(request.component_id)
         return await starting.stop(self.live.lifecycle, request)
 
     async def RestartComponent(
         self, request: lifecycle_pb.RestartComponentRequest, context: Context
     ) -> lifecycle_pb.RestartComponentResponse:
         """Restart a component."""
+        self.live.fleet.starts(request.component_id)
         return await starting.restart(self.live.lifecycle, request)
 
     async def GetDependencyGraph(

@@ -31,7 +31,9 @@ from tekton_server.live.pulses import Claim, Pulse
 from tekton_server.storage.requests import Request, RequestKey
 
 
-def register(request: registry_pb.RegisterComponentRequest, machine: str) -> RegisterComponent:
+def register(
+    request: registry_pb.RegisterComponentRequest, machine: str, configured: tuple[str, ...] = ()
+) -> RegisterComponent:
     """Read a registration from a machine, giving the instance a uuid where the caller gave none."""
     return RegisterComponent(
         component_id=request.component_id,
@@ -48,10 +50,11 @@ def register(request: registry_pb.RegisterComponentRequest, machine: str) -> Reg
         instance_uuid=request.instance_uuid or new_uuid(),
         replace=request.replace,
         expected_revision=request.expected_revision if request.HasField("expected_revision") else None,
+        configured=configured,
     )
 
 
-def update(request: registry_pb.UpdateComponentRequest) -> UpdateComponent:
+def update(request: registry_pb.UpdateComponentRequest, configured: tuple[str, ...] = ()) -> UpdateComponent:
     """Read an update.
 
     Raises:
@@ -63,6 +66,7 @@ def update(request: registry_pb.UpdateComponentRequest) -> UpdateComponent:
         component_id=request.component_id,
         patch={key: _value(key, value) for key, value in request.patch.fields.items()},
         expected_revision=request.expected_revision if request.HasField("expected_revision") else None,
+        configured=configured,
     )
 
 

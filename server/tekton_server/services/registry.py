@@ -38,7 +38,9 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
         self, request: registry_pb.RegisterComponentRequest, context: Context
     ) -> registry_pb.RegisterComponentResponse:
         """Register an instance."""
-        answer = await self.submit(read.register(request, machine(context, self._trusted)), context, request)
+        configured = self.live.lifecycle.configured_needs(request.component_id)
+        command = read.register(request, machine(context, self._trusted), configured)
+        answer = await self.submit(command, context, request)
         reply.http_status(201 if answer.created else 200)
         return convert.registered(
             registry_pb.RegisterComponentResponse, answer, self.live.view.history_id, self.live.leases.timing
@@ -49,7 +51,8 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
     ) -> registry_pb.BatchRegisterComponentsResponse:
         """Register many instances."""
         came_from = machine(context, self._trusted)
-        answers = await batch.register(self.live.writer, request, came_from, patience(context))
+        configured = self.live.lifecycle.configured_needs
+        answers = await batch.register(self.live.writer, request, came_from, patience(context), configured)
         return batch.response(request, answers, self.live.view.history_id, self.live.leases.timing)
 
     async def ListComponents(
@@ -85,7 +88,8 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
 
     async def UpdateComponent(self, request: registry_pb.UpdateComponentRequest, context: Context) -> pb.Component:
         """Change a definition."""
-        definition = await self.submit(read.update(request), context, request)
+        configured = self.live.lifecycle.configured_needs(request.component_id)
+        definition = await self.submit(read.update(request, configured), context, request)
         # The definition as it was decided, also where the answer is a repeated one and much has happened since.
         found = Component(definition)
         for instance in self.live.view.instances_of(request.component_id):

@@ -18,7 +18,15 @@ from tekton_server.storage.engine import connect, writer_settings
 from tekton_server.storage.errors import translated
 from tekton_server.storage.leases import Judged, read_judged
 from tekton_server.storage.requests import REMEMBERED, Answered, RequestKey
-from tekton_server.storage.tables import commands, components, instances, launches, resource_constraints
+from tekton_server.storage.tables import (
+    budgets,
+    commands,
+    components,
+    instances,
+    launches,
+    models,
+    resource_constraints,
+)
 
 CHANNEL = "tekton_journal"
 # Any fixed number that no other program uses in this database: "tekton" and 2 in ASCII.
@@ -64,6 +72,16 @@ WITH appended AS (
 )
 SELECT pg_notify('{CHANNEL}', $8::text)
 """
+# Models and budgets change seldom, and every part of a statement costs each batch some microseconds.
+_APPEND_ROUTING = _APPEND.replace(
+    "\nSELECT pg_notify",
+    f""", put_models AS ({_upsert(models, "model_id", 13)}
+), cut_models AS (DELETE FROM models WHERE model_id = ANY($14::text[])
+), put_budgets AS ({_upsert(budgets, "key", 15)}
+), cut_budgets AS (DELETE FROM budgets WHERE key = ANY($16::text[])
+)
+SELECT pg_notify""",
+)
 # Of its own, since it is rare: each part of the statement above costs every batch.
 _CONSTRAIN = f"""
 WITH put AS ({_upsert(resource_constraints, "key", 1)})
@@ -165,8 +183,9 @@ class JournalSession:
         last = rows.last_values(commits)
         with translated():
             connection = self._inside()
+            routing = _routing(last)
             await connection.fetchval(
-                _APPEND,
+                _APPEND_ROUTING if routing else _APPEND,
                 rows.journal_rows(commits, batch_id),
                 rows.component_rows(last.definitions),
                 rows.instance_rows(last.instances),
@@ -179,6 +198,7 @@ class JournalSession:
                 [UUID(key) for key, value in last.commands.items() if value is None],
                 rows.launch_rows(last.launches),
                 [key for key, value in last.launches.items() if value is None],
+                *routing,
             )
             if last.constraints:
                 gone = [key for key, value in last.constraints.items() if value is None]
@@ -244,6 +264,18 @@ class JournalSession:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._database, writer_settings(self._database))
         return self._connection
+
+
+def _routing(last: rows.LastValues) -> tuple[Any, ...]:
+    """Give what a batch that changes models or budgets has to say besides."""
+    if not (last.models or last.budgets):
+        return ()
+    return (
+        rows.model_rows(last.models),
+        [key for key, value in last.models.items() if value is None],
+        rows.budget_rows(last.budgets),
+        [key for key, value in last.budgets.items() if value is None],
+    )
 
 
 def _head(row: asyncpg.Record | None) -> Head:

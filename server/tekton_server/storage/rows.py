@@ -13,7 +13,8 @@ import msgspec
 
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
-from tekton.core.records import CommandKind, CommandState
+from tekton.core.model_records import Budget, BudgetTerms, ModelFacts, RegisteredModel
+from tekton.core.records import BudgetChange, CommandKind, CommandState, ModelChange
 from tekton.core.view import (
     Cause,
     Change,
@@ -44,12 +45,18 @@ _decode_definition = msgspec.json.Decoder(Definition).decode
 _decode_instance = msgspec.json.Decoder(Instance).decode
 _decode_command = msgspec.json.Decoder(InstanceCommand).decode
 _decode_launch = msgspec.json.Decoder(Launch).decode
+_decode_model = msgspec.json.Decoder(RegisteredModel).decode
+_decode_facts = msgspec.json.Decoder(ModelFacts).decode
+_decode_budget = msgspec.json.Decoder(Budget).decode
+_decode_terms = msgspec.json.Decoder(BudgetTerms).decode
 _decode_constraints = msgspec.json.Decoder(Constraints).decode
 _KINDS: dict[type[Change], str] = {
     DefinitionChange: "component",
     InstanceChange: "instance",
     CommandChange: "command",
     LaunchChange: "launch",
+    ModelChange: "model",
+    BudgetChange: "budget",
     ConstraintsChange: "constraints",
 }
 
@@ -81,18 +88,24 @@ class LastValues(NamedTuple):
     instances: dict[str, Instance | None]
     commands: dict[str, InstanceCommand | None]
     launches: dict[str, Launch | None]
+    models: dict[str, RegisteredModel | None]
+    budgets: dict[str, Budget | None]
     constraints: dict[str, Constraints | None]
 
 
 def last_values(commits: Iterable[Commit]) -> LastValues:
     """Keep the last values of what the commits touch."""
-    last = LastValues({}, {}, {}, {}, {})
+    last = LastValues({}, {}, {}, {}, {}, {}, {})
     for commit in commits:
         for change in commit.changes:
             if isinstance(change, DefinitionChange):
                 last.definitions[lookup_key(change.key)] = change.new
             elif isinstance(change, InstanceChange):
                 last.instances[change.key] = change.new
+            elif isinstance(change, ModelChange):
+                last.models[change.key] = change.new
+            elif isinstance(change, BudgetChange):
+                last.budgets[change.key] = change.new
             elif isinstance(change, CommandChange):
                 last.commands[change.key] = change.new
             elif isinstance(change, LaunchChange):
@@ -137,6 +150,16 @@ def command_rows(commands: Mapping[str, InstanceCommand | None]) -> str:
 def launch_rows(launches: Mapping[str, Launch | None]) -> str:
     """Encode launches as the JSON that fills the launches table."""
     return _encode([{"key": k, **msgspec.structs.asdict(one)} for k, one in launches.items() if one]).decode()
+
+
+def model_rows(models: Mapping[str, RegisteredModel | None]) -> str:
+    """Encode models as the JSON that fills the models table."""
+    return _encode([model for model in models.values() if model]).decode()
+
+
+def budget_rows(budgets: Mapping[str, Budget | None]) -> str:
+    """Encode budgets as the JSON that fills the budgets table."""
+    return _encode([{"key": key, **msgspec.structs.asdict(one)} for key, one in budgets.items() if one]).decode()
 
 
 def constraints_rows(constraints: Mapping[str, Constraints | None]) -> str:
@@ -230,6 +253,19 @@ class Reader:
             }
         )
 
+    @staticmethod
+    def model(row: Mapping[str, Any]) -> RegisteredModel:
+        """Read a row of the models table."""
+        facts = _decode_facts(row["facts"])
+        return RegisteredModel(
+            model_id=row["model_id"], facts=facts, created_at=row["created_at"], revision=row["revision"]
+        )
+
+    @staticmethod
+    def budget(row: Mapping[str, Any]) -> Budget:
+        """Read a row of the budgets table."""
+        return Budget(terms=_decode_terms(row["terms"]), set_at=row["set_at"], revision=row["revision"])
+
     def _text(self, text: str) -> str:
         return self._texts.setdefault(text, text)
 
@@ -264,6 +300,10 @@ def _change(row: Mapping[str, Any]) -> Change:
         )
     if row["kind"] == "launch":
         return LaunchChange(_decode_launch(old) if old else None, _decode_launch(new) if new else None, cause)
+    if row["kind"] == "model":
+        return ModelChange(_decode_model(old) if old else None, _decode_model(new) if new else None, cause)
+    if row["kind"] == "budget":
+        return BudgetChange(_decode_budget(old) if old else None, _decode_budget(new) if new else None, cause)
     if row["kind"] == "constraints":
         return ConstraintsChange(
             _decode_constraints(old) if old else None, _decode_constraints(new) if new else None, cause

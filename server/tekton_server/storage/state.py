@@ -13,6 +13,7 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tekton.core.records import BudgetChange, ModelChange
 from tekton.core.view import (
     Cause,
     CommandChange,
@@ -56,6 +57,9 @@ SELECT component_id, epoch, instance_uuid, server_id, host, place, desired, phas
        next_attempt_at, last_exit, stop_by, force, since, revision
 FROM launches
 """
+# As they were registered, and set.
+_MODELS = "SELECT model_id, facts::text AS facts, created_at, revision FROM models ORDER BY created_at, revision"
+_BUDGETS = "SELECT terms::text AS terms, set_at, revision FROM budgets ORDER BY set_at, revision"
 _CONSTRAINTS = "SELECT component_id, cpu_limit, memory_limit, gpu_limit, updated_at, revision FROM resource_constraints"
 
 
@@ -151,6 +155,10 @@ async def _load_view(connection: asyncpg.Connection[Any]) -> View:
         view.apply(CommandChange(None, reader.command(row), loaded))
     async for row in connection.cursor(_LAUNCHES, prefetch=_PREFETCH):
         view.apply(LaunchChange(None, reader.launch(row), loaded))
+    async for row in connection.cursor(_MODELS, prefetch=_PREFETCH):
+        view.apply(ModelChange(None, reader.model(row), loaded))
+    async for row in connection.cursor(_BUDGETS, prefetch=_PREFETCH):
+        view.apply(BudgetChange(None, reader.budget(row), loaded))
     async for row in connection.cursor(_CONSTRAINTS, prefetch=_PREFETCH):
         view.apply(ConstraintsChange(None, reader.constraints(row), loaded))
     return view

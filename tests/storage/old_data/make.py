@@ -72,6 +72,10 @@ async def live(tekton: ControlPlane) -> dict[str, Any]:
         answer = {"instance_uuid": kept, "accepted": True}
         path = f"{COMPONENTS}/kept/commands/{posted['commands'][0]['command_id']}/acknowledge"
         (await http.post(path, json=answer)).raise_for_status()
+        model = {"id": "org/model:7b", "provider": "org", "tier": 2, "context_window": 8000, "component_id": "kept"}
+        (await http.post("/api/tekton/models", json=model)).raise_for_status()
+        limits = {"model_id": model["id"], "max_in_flight": 3, "cost_limit": 1.5, "cost_period": "month"}
+        (await http.put("/api/tekton/budgets", json=limits)).raise_for_status()
         repeated = (await http.post(COMPONENTS, json=REPEATED)).raise_for_status().json()["instance_uuid"]
         async with asyncio.timeout(10):
             while (await http.get(f"{COMPONENTS}/lost")).json()["status"] != "failed":
@@ -85,6 +89,8 @@ async def live(tekton: ControlPlane) -> dict[str, Any]:
             "instances": {"kept": kept, "lost": lost, "renewed": new, "repeated": repeated},
             "superseded": old,
             "buried": gone,
+            "models": [model["id"]],
+            "budgets": [f" {model['id']}"],
             "metadata": rich["metadata"],
             "command": posted["commands"][0]["command_id"],
         }

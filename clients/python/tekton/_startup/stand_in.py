@@ -44,12 +44,15 @@ class StandIns:
         self._watches[handler.key] = asyncio.create_task(watch, name=f"stand in for {handler.component_id}")
 
     async def fail(self, client: TektonClient, handler: Handler, error: TektonError) -> None:
-        """Have the registry show that a component of which nothing is registered failed to start, and why."""
-        evidence = {"error": error.message[:_ERROR_CHARS], "code": error.number}
-        try:
-            self._failures[handler.key] = await _registered(client, handler, ComponentState.FAILED, evidence)
-        except TektonError as trouble:
-            log.warning("that %s failed to start could not be recorded: %s", handler.component_id, trouble)
+        """Have the registry show that a component of which nothing is registered failed to start, and why.
+
+        Raises:
+            TektonError: it was refused, or Tekton did not answer.
+        """
+        # What a function raises may hold anything; what is stored may not.
+        said = "".join(one if one.isprintable() else " " for one in error.message[:_ERROR_CHARS])
+        evidence = {"error": said, "code": error.number}
+        self._failures[handler.key] = await _registered(client, handler, ComponentState.FAILED, evidence)
 
     async def end(self, client: TektonClient, component_id: str) -> None:
         """Take away what stands for a component, if anything does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 from asyncio.subprocess import Process
 from collections.abc import Iterable
@@ -17,6 +18,8 @@ from tekton.core.errors import ComponentNotFoundError, StartupError, TektonError
 from tekton.core.lifecycle import SERVING, ComponentState
 from tekton.core.view import Instance
 from tekton.utils.tekton_errors import ComponentError
+
+log = logging.getLogger(__name__)
 
 # How often it is looked whether a process that was started has ended.
 _LOOK_EVERY = 0.5
@@ -49,9 +52,19 @@ async def start(
     try:
         await _started(client, handler, standing, conditions, state, before)
     except ComponentError as error:
+        await _show(client, handler, standing, before, error)
+        raise
+
+
+async def _show(
+    client: TektonClient, handler: Handler, standing: StandIns, before: frozenset[str], error: ComponentError
+) -> None:
+    """Have the registry show a failure; a component that has registered itself shows its own state."""
+    try:
         if not {one["instance_uuid"] for one in await _leased(client, handler)} - before:
             await standing.fail(client, handler, error)
-        raise
+    except TektonError as trouble:
+        log.warning("that %s failed to start could not be recorded: %s", handler.component_id, trouble)
 
 
 async def stop(client: TektonClient, handler: Handler, standing: StandIns) -> None:

@@ -34,14 +34,15 @@ class Waits:
         for other in keys:
             if way := self._way(other, key):
                 raise circular(component_id, (key, *way))
-        self._for.setdefault(key, Counter()).update(keys)
+        mine = self._for.setdefault(key, Counter())
+        mine.update(keys)
         try:
             yield
         finally:
-            # Without those that nobody waits for any more.
-            left = self._for[key] = self._for[key] - Counter(keys)
-            if not left:
-                del self._for[key]
+            mine.subtract(keys)
+            for other in keys:
+                if not mine[other]:
+                    del mine[other]
 
     def _way(self, start: str, end: str) -> tuple[str, ...]:
         """Find a way along the waits; empty where there is none."""

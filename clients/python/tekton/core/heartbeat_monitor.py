@@ -18,6 +18,7 @@ from tekton import _given
 from tekton._client import TektonClient
 from tekton._recovery import Recovery, Restarts
 from tekton._results import Outcome
+from tekton.core.backoff import full_jitter
 from tekton.core.component_lifecycle import ComponentRegistry
 from tekton.core.errors import TektonError, ValidationError
 from tekton.core.ids import lookup_key
@@ -29,6 +30,8 @@ __all__ = ["ComponentHeartbeat", "HeartbeatMonitor", "Recovery"]
 log = logging.getLogger(__name__)
 
 HEARTBEAT_TIMEOUT = 30.0
+# How often a control plane that cannot be started is tried again at least, in seconds.
+_TRY_EVERY = 30.0
 # Of so many instances it is known when they beat last; the oldest are forgotten.
 _REMEMBERED = 10_000
 # As seconds this would be the year 5138: somebody counts in something else.
@@ -119,7 +122,7 @@ class HeartbeatMonitor:
         client = await self.registry.client()
         await client.registry.synced()
         if not self.monitoring:
-            self._watch = asyncio.create_task(self._run(client), name="heartbeat monitor")
+            self._watch = asyncio.create_task(self._run(), name="heartbeat monitor")
             self._watch.add_done_callback(_tell)
 
     async def stop_monitoring(self) -> None:
@@ -177,8 +180,18 @@ class HeartbeatMonitor:
             )
             self._warn = False
 
-    async def _run(self, client: TektonClient) -> None:
+    async def _run(self) -> None:
+        failures = 0
         while self._coordinator is not None:
+            try:
+                # Another one where a control plane of ours ended and was started again.
+                client = await self.registry.client()
+            except TektonError as error:
+                log.log(logging.DEBUG if failures else logging.ERROR, "the heartbeat monitor sees nothing: %s", error)
+                await asyncio.sleep(full_jitter(failures, base=0.5, ceiling=_TRY_EVERY))
+                failures += 1
+                continue
+            failures = 0
             self._look(client)
             await client.registry.changed()
 

@@ -10,6 +10,7 @@ import msgspec
 
 from tekton.core.ids import is_loopback
 from tekton.core.lifecycle import ComponentState
+from tekton.core.model_records import Budget, RegisteredModel
 
 
 class Definition(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -281,12 +282,43 @@ class ConstraintsChange(msgspec.Struct, frozen=True, gc=False):
         return self.key
 
 
+class ModelChange(msgspec.Struct, frozen=True, gc=False):
+    """A model was registered (`new`) or its registration removed (`new` is None)."""
+
+    old: RegisteredModel | None
+    new: RegisteredModel | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """The model's id."""
+        record = self.new or self.old
+        return record.model_id if record else ""
+
+
+class BudgetChange(msgspec.Struct, frozen=True, gc=False):
+    """A budget was set (`new`) or removed (`new` is None)."""
+
+    old: Budget | None
+    new: Budget | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """What tells budgets apart."""
+        record = self.new or self.old
+        return record.terms.key if record else ""
+
+
 RegistryChange = DefinitionChange | InstanceChange
 """What watchers of the registry are told: commands are their instance's business, launches their server's, and
 constraints an operator's.
 """
 
-Change = RegistryChange | CommandChange | LaunchChange | ConstraintsChange
+RoutingChange = ModelChange | BudgetChange
+"""What only the routing of tasks wants to know."""
+
+Change = RegistryChange | CommandChange | LaunchChange | ConstraintsChange | RoutingChange
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):

@@ -31,8 +31,10 @@ from tekton.core.records import (
     LaunchDesired,
     LaunchPhase,
     RegistryChange,
+    RoutingChange,
     address_of,
 )
+from tekton.core.routing import RoutingRecords
 
 __all__ = [
     "Address",
@@ -177,10 +179,10 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 class View:
     """All components as of `revision` of the history `history_id`.
 
-    `components`, `instances`, `commands`, and by lookup key `launches` and `constraints`, hold what the journal holds
-    (the view of a watcher has none of the last three: they are no watched kinds). `built_in` are components that are
-    always there: looking up and listing shows one where the journal holds none of that id; decisions and folds do not
-    see them. `rewired` grows with every change of who there is and what they need.
+    `components`, `instances`, `commands`, by lookup key `launches` and `constraints`, and `routing` hold what the
+    journal holds (the view of a watcher has only the first two: the others are no watched kinds). `built_in` are
+    components that are always there: looking up and listing shows one where the journal holds none of that id;
+    decisions and folds do not see them. `rewired` grows with every change of who there is and what they need.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -191,6 +193,7 @@ class View:
         self.built_in: dict[str, Component] = {}
         self.commands = Commands()
         self.launches: dict[str, Launch] = {}
+        self.routing = RoutingRecords()
         self.constraints: dict[str, Constraints] = {}
         self.rewired = 0
         self._by_capability: dict[str, dict[str, None]] = {}
@@ -210,6 +213,8 @@ class View:
             self._apply_definition(change)
         elif isinstance(change, InstanceChange):
             self._apply_instance(change)
+        elif isinstance(change, RoutingChange):
+            self.routing.apply(change)
         elif isinstance(change, CommandChange):
             self.commands.apply(change)
         elif isinstance(change, LaunchChange):

@@ -22,6 +22,10 @@ def examine(address: str | None, flags: Mapping[str, Any], config: str | None) -
     except ValueError as error:
         yield fail("address", str(error), "correct TEKTON_PORT or give --address")
         return
+    if target.is_socket:
+        # Of another program, which runs the plane itself: there is no network and no gateway on the way.
+        yield from server.state(asyncio.run(server.asked(target)))
+        return
     yield from network.way(target)
     found = network.ask(target.host, target.port)
     yield from network.listener(target, found)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -10,6 +11,10 @@ from tekton_server.cli import complete
 from tekton_server.cli.groups import examples
 from tekton_server.cli.options import Address, Output, Timeout
 from tekton_server.cli.output import Format
+
+if TYPE_CHECKING:
+    from tekton.client import OperationResult
+    from tekton_server.cli.remote import Remote
 
 START = examples(
     ("tekton start notes", "it, and first what it needs; each when what it needs is ready"),
@@ -21,6 +26,7 @@ STOP = examples(
     ("tekton stop notes", "it alone, whoever needs it"),
     ("tekton stop memory --dependents", "what needs it too, and first"),
     ("tekton stop --all --force", "everything in the reverse order; what does not end is killed"),
+    ("tekton stop notes --instance UUID --timeout 60", "one copy of it; it has a minute for what it has in hand"),
 )
 RESTART = examples(
     ("tekton restart notes", "stop it, start it again, and what it needs if that is not ready"),
@@ -47,6 +53,7 @@ Force = Annotated[bool, typer.Option("--force", help="Kill what has not ended in
 Grace = Annotated[
     float | None,
     typer.Option(
+        "--timeout",
         "--grace",
         metavar="SECONDS",
         min=0,
@@ -54,6 +61,10 @@ Grace = Annotated[
         help="For what each has in hand. [dim](default: its own stop_timeout, or 30)[/]",
         show_default=False,
     ),
+]
+
+Instance = Annotated[
+    str, typer.Option("--instance", metavar="UUID", help="Only this instance of the one component that is named.")
 ]
 
 
@@ -87,6 +98,7 @@ def stop(
     dependents: Annotated[bool, typer.Option("--dependents", help="Stop what needs them too, and first.")] = False,
     force: Force = False,
     grace: Grace = None,
+    instance: Instance = "",
     parallel: Parallel = 0,
     output: Output = Format.TABLE,
     address: Address = None,
@@ -96,6 +108,10 @@ def stop(
     Ctrl-C ends the display; the stop goes on. The exit code is that of the first that did not stop.
     """
     ids = _chosen(component_ids, everything)
+    if instance:
+        _one(address, ids, dependents, lambda remote, one: remote.stop_component(
+            one, instance_uuid=instance, force=force, timeout=grace
+        ), output)  # fmt: skip
     from tekton_server.cli.fleet.running import shown
     from tekton_server.cli.remote import talk
 
@@ -115,12 +131,17 @@ def restart(
     everything: All = False,
     force: Force = False,
     grace: Grace = None,
+    instance: Instance = "",
     parallel: Parallel = 0,
     output: Output = Format.TABLE,
     address: Address = None,
 ) -> None:
     """Stop components in the reverse order and start them again. Where one does not stop, none is started."""
     ids = _chosen(component_ids, everything)
+    if instance:
+        _one(address, ids, False, lambda remote, one: remote.restart_component(
+            one, instance_uuid=instance, force=force, timeout=grace
+        ), output)  # fmt: skip
     from tekton_server.cli.fleet.running import shown
     from tekton_server.cli.remote import talk
 
@@ -149,6 +170,22 @@ def plan(
     from tekton_server.cli.remote import talk
 
     talk(address, plan_job(component_ids or None, output, resolve=not no_dependencies), timeout)
+
+
+def _one(
+    address: str | None,
+    ids: list[str] | None,
+    more: bool,
+    operate: Callable[[Remote, str], Awaitable[OperationResult]],
+    output: Format,
+) -> NoReturn:
+    """Operate one instance, and end."""
+    if ids is None or len(ids) != 1 or more:
+        raise typer.BadParameter("--instance is of one component: name that one, and nothing else")
+    from tekton_server.cli.fleet.one import operated
+    from tekton_server.cli.remote import talk
+
+    talk(address, operated(ids[0], operate, output))
 
 
 def _chosen(component_ids: list[str] | None, everything: bool) -> list[str] | None:

@@ -18,6 +18,8 @@ _ENDED = ("ready", "stopped", "failed", "skipped")
 _STYLES = {**STYLES, "stopped": "green", "skipped": "yellow", "waiting": "dim", "stopping": "cyan"}
 _MARKS = {"ready": "✓", "stopped": "✓", "failed": "✗", "skipped": "○", "waiting": "·"}
 _PLAIN_MARKS = {"ready": "+", "stopped": "+", "failed": "x", "skipped": "-", "waiting": "."}
+# The column of ids; longer ones push the rest of their line to the right.
+_NARROWEST, _WIDEST = 8, 24
 # Causes told under the picture.
 _CAUSES = 5
 # Lines that are not components: the head, the line of what is left out, and the prompt.
@@ -51,6 +53,8 @@ class FleetView:
     def lines(self, width: int | None) -> Iterator[Text]:
         """Draw it: what does not fit is counted, those first that nobody has to look at."""
         names = [*self._wave, *(name for name in self._last if name not in self._wave)]
+        # Short ids take no more than they need, so that a narrow terminal has room for how each is.
+        column = max(_NARROWEST, min(_WIDEST, max((len(name) for name in names), default=0)))
         seconds = time.monotonic() - self._began if self._seconds is None else self._seconds
         yield Text.assemble((clean(self._message or self._said(names)), "bold"), (f"  {seconds:.1f}s", "dim"))
         room = max(5, shutil.get_terminal_size().lines - _MARGIN)
@@ -58,7 +62,7 @@ class FleetView:
         before = 0
         for name in names:
             if name in kept:
-                yield self._line(name, self._wave.get(name, 0), before, width)
+                yield self._line(name, self._wave.get(name, 0), before, width, column)
                 before = self._wave.get(name, 0)
         if len(kept) < len(names):
             yield Text(f"   and {len(names) - len(kept)} more", style="dim")
@@ -81,7 +85,8 @@ class FleetView:
                 counts[word] += 1
         told = [f"{count} {word}" for word, count in counts.items() if count]
         under_way = sum(self._event(name) not in ("waiting", *_ENDED) for name in names)
-        return ", ".join([f"{len(names)} components", *told, *([f"{under_way} under way"] if under_way else [])])
+        whole = f"{len(names)} component{'' if len(names) == 1 else 's'}"
+        return ", ".join([whole, *told, *([f"{under_way} under way"] if under_way else [])])
 
     def _event(self, name: str) -> str:
         return str(self._last[name]["event"]) if name in self._last else "waiting"
@@ -92,7 +97,7 @@ class FleetView:
         rank = {"failed": 0, "skipped": 2, "waiting": 3, "ready": 4, "stopped": 4}
         return set(sorted(names, key=lambda name: rank.get(self._event(name), 1))[:room])
 
-    def _line(self, name: str, wave: int, before: int, width: int | None) -> Text:
+    def _line(self, name: str, wave: int, before: int, width: int | None, column: int) -> Text:
         event = self._event(name)
         step = self._last.get(name)
         marks = _PLAIN_MARKS if plain_ascii() else _MARKS
@@ -102,7 +107,7 @@ class FleetView:
         style = _STYLES.get(event, "cyan")
         shown = str(wave) if wave and wave != before else ""
         line = Text.assemble(
-            (f"{shown:>3} ", "dim"), (f"{mark} ", style), f"{clean(name):<24} ", (f"{event:<9}", style)
+            (f"{shown:>3} ", "dim"), (f"{mark} ", style), f"{clean(name):<{column}} ", (f"{event:<9}", style)
         )
         if step is not None and event in _ENDED:
             line.append(f" {step['seconds']:6.1f}s", "dim")

@@ -171,8 +171,9 @@ class Shim:
         self._exit = {"code": code if code >= 0 else None, "signal": -code if code < 0 else None, "at": time.time()}
         self._write_exit()
 
-    def _write_exit(self) -> None:
+    def _write_exit(self, *, over: bool = False) -> None:
         more = {
+            "over": over,
             "stopped": self._requested,
             "killed": self._killed,
             "stragglers": self._stragglers,
@@ -310,7 +311,7 @@ class Shim:
         while self._report >= 0 and self._leader:
             self._hear_of_start()
         if self._exit:
-            self._write_exit()
+            self._write_exit(over=True)
         if self._order["cgroup"]:
             try:
                 os.rmdir(self._order["cgroup"])

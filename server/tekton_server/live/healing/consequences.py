@@ -10,7 +10,7 @@ from typing import Any
 from tekton.core.errors import TektonError
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Commit, Component, InstanceChange, Launch, View
+from tekton.core.view import Commit, Component, Instance, InstanceChange, Launch, View
 from tekton_server.domain import dependents
 from tekton_server.domain.commands import JudgeDependencies
 from tekton_server.live.writer import Writer
@@ -43,12 +43,18 @@ class Consequences:
         self._down: set[str] = set()
         # Instances that said they are ready though they lack something: their own word stands until that is back.
         self._own_word: set[str] = set()
+        # Who is degraded for what it needs, by that: it may come back at any server.
+        self._degraded: dict[str, set[str]] = {}
         self._untold: set[str] = set()
 
     def on_commit(self, commit: Commit) -> None:
-        """Notice who says ready over a judgement."""
+        """Notice who is degraded by a judgement, and who says ready over it."""
         for change in commit.changes:
-            if not isinstance(change, InstanceChange) or change.old is None:
+            if not isinstance(change, InstanceChange):
+                continue
+            if change.new is not None and dependents.deprived(change.new):
+                self._watch(change.new)
+            if change.old is None:
                 continue
             ready = change.new is not None and change.new.state is ComponentState.READY
             if ready and dependents.deprived(change.old) and change.cause.reason != dependents.WITH_AGAIN:
@@ -57,32 +63,47 @@ class Consequences:
                 self._own_word.discard(change.key)
 
     def load(self) -> None:
-        """Begin with what the view tells: what somebody is degraded for counts as down until it is looked at."""
+        """Begin with what the view tells: what somebody is degraded for counts as down until its launch is ours."""
         for instance in self._view.instances.values():
-            component = self._view.get(instance.component_id) if dependents.deprived(instance) else None
-            if component is not None:
+            if dependents.deprived(instance):
                 self._untold.add(lookup_key(instance.component_id))
-                self._down |= set(map(lookup_key, component.definition.dependencies)) & self._view.launches.keys()
+                self._down |= self._watch(instance) & self._view.launches.keys()
+
+    def _watch(self, instance: Instance) -> set[str]:
+        """Look at a component again whenever something happens to what it needs; give that."""
+        key = lookup_key(instance.component_id)
+        component = self._view.components.get(key)
+        needs = _needs(component) if component is not None else set[str]()
+        for need in needs:
+            self._degraded.setdefault(need, set()).add(key)
+        return needs
 
     def look(self, touched: Collection[str]) -> None:
         """Look at components of which something has changed, and at those who depend on them."""
         flipped, back = self._flips(touched)
         asked, self._untold = set(touched) | self._untold, set()
-        if flipped:
-            for needed, some in dependents.dependents_of(self._view, flipped).items():
-                keys = set(map(lookup_key, some))
-                asked |= keys - (self._restarted(needed, keys) if needed in back else set())
-        for key in asked:
+        for key in self._degraded.keys() & touched:
+            asked |= self._degraded[key]
+        restarted = set[str]()
+        for needed, some in dependents.dependents_of(self._view, flipped).items() if flipped else ():
+            keys = set(map(lookup_key, some))
+            asked |= keys
+            restarted |= self._restarted(needed, keys) if needed in back else set()
+        # Those stay as they are until their successors come.
+        for key in asked - restarted:
             component = self._view.components.get(key)
-            if component is not None:
-                self._judge(key, component)
+            if component is None or not self._judge(key, component):
+                self._forget(key, component)
 
     def _flips(self, touched: Collection[str]) -> tuple[list[str], set[str]]:
         """Find who went down or is no longer, and who of these serves again and has its dependents restarted."""
         flipped, back = list[str](), set[str]()
         for key in touched:
             launch = self._view.launches.get(key)
-            policy = self._policy(launch.component_id) if launch is not None and self._ours(launch) else None
+            if launch is not None and not self._ours(launch):
+                # Its server looks at it; maybe we do once we have taken it over.
+                continue
+            policy = self._policy(launch.component_id) if launch is not None else None
             down = policy is not None and policy.dependents != "leave" and self._is_down(key)
             if down == (key in self._down):
                 continue
@@ -104,16 +125,25 @@ class Consequences:
                 found.add(key)
         return found
 
-    def _judge(self, key: str, component: Component) -> None:
+    def _forget(self, key: str, component: Component | None) -> None:
+        for need in _needs(component) if component is not None else list(self._degraded):
+            waiting = self._degraded.get(need, set())
+            waiting.discard(key)
+            if not waiting:
+                self._degraded.pop(need, None)
+
+    def _judge(self, key: str, component: Component) -> bool:
+        """Have what is due for a component recorded; tell whether an instance is degraded for what it needs."""
         lacking = dependents.lacking(self._view, component, self._policy, self._under_way)
         for instance in component.instances.values():
-            lost = bool(lacking) and instance.state is ComponentState.READY and instance.leased
-            if (lost and instance.instance_uuid not in self._own_word) or (
-                not lacking and instance.leased and dependents.deprived(instance)
-            ):
+            lost = bool(lacking) and instance.state is ComponentState.READY
+            lost = lost and instance.instance_uuid not in self._own_word
+            found = not lacking and dependents.deprived(instance) and not (_needs(component) & self._down)
+            if instance.leased and (lost or found):
                 self._record(key, instance.instance_uuid, instance.granted, lacking)
             if not lacking:
                 self._own_word.discard(instance.instance_uuid)
+        return any(map(dependents.deprived, component.instances.values()))
 
     def _record(self, key: str, instance_uuid: str, granted: int, lacking: tuple[str, ...]) -> None:
         command = JudgeDependencies(instance_uuid=instance_uuid, granted=granted, lacking=lacking)
@@ -128,3 +158,7 @@ class Consequences:
         if done.cancelled() or done.exception() is not None:
             # With the next look, which comes within a second.
             self._untold.add(key)
+
+
+def _needs(component: Component) -> set[str]:
+    return set(map(lookup_key, component.definition.dependencies))

@@ -52,6 +52,12 @@ class Hands(Protocol):
         """
         ...
 
-    async def restart(self, component_id: str) -> object:
-        """Stop a component that runs and start it again. See live.starting.Starter.restart."""
+    async def restart(self, launch: Launch) -> object:
+        """Stop a launch that runs and start it again. See live.starting.Starter.restart.
+
+        MUST do so only while that very launch runs and is wanted running.
+
+        Raises:
+            TektonError: it is not so any more, or it could not be done.
+        """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from typing import NamedTuple
 from tekton.core.backoff import spread
 from tekton.core.errors import TektonError
 from tekton.core.ids import lookup_key
-from tekton.core.view import Commit, InstanceChange, Launch, LaunchChange, LaunchPhase, View
+from tekton.core.view import Commit, DefinitionChange, InstanceChange, Launch, LaunchChange, LaunchPhase, View
 from tekton_server.domain.blast_radius import Cap, Waiting, choose
-from tekton_server.domain.dependents import waits_for
+from tekton_server.domain.dependents import knots, waits_for
 from tekton_server.domain.launch_spec import Restart
 from tekton_server.live.healing.consequences import Consequences
 from tekton_server.live.healing.hands import Hands
@@ -67,6 +67,8 @@ class Healer:
         )  # fmt: skip
         self._at_work: set[str] = set()
         self._held: dict[str, str] = {}
+        # Who needs whom in a circle, as of the last definition.
+        self._knots: Mapping[str, int] | None = None
         self._said = ""
         self._touched: set[str] = set()
         self._wake = asyncio.Event()
@@ -108,6 +110,8 @@ class Healer:
 
     def on_commit(self, commit: Commit) -> None:
         """Follow a commit that is folded."""
+        if any(isinstance(change, DefinitionChange) for change in commit.changes):
+            self._knots = None
         if not self._view.launches and not self._waits.waiting:
             return
         self._ledger.on_commit(commit)
@@ -173,7 +177,9 @@ class Healer:
         """Say what has to serve before a component is started again; what is only stopped waits for nobody."""
         component = self._view.get(key)
         stopped = self._waits.waiting[key].job is Job.END
-        needs = () if component is None or stopped else waits_for(self._view, component)
+        if self._knots is None:
+            self._knots = knots(self._view)
+        needs = () if component is None or stopped else waits_for(self._view, component, self._knots)
         self._held[key] = f"it needs {', '.join(needs)}" if needs else ""
         return self._held[key]
 
@@ -188,6 +194,9 @@ class Healer:
             await self._job(key, launch, wait)
         except TektonError as error:
             log.warning("%s was not healed: %s", launch.component_id, error)
+        except Exception:
+            # The machine's fault or ours: it is tried again, and all others are healed meanwhile.
+            log.exception("%s was not healed", launch.component_id)
         finally:
             self._ledger.release(key)
             self._at_work.discard(key)
@@ -205,7 +214,7 @@ class Healer:
         if wait.job is Job.END:
             await self._hands.end(launch, wait.why)
         else:
-            await self._hands.restart(launch.component_id)
+            await self._hands.restart(launch)
         self._ledger.settle(key)
 
     def _hold(self, trouble: str) -> None:
@@ -213,7 +222,7 @@ class Healer:
             self._be_fair()
         if bool(trouble) != bool(self._said):
             waiting = len(self._waits.waiting)
-            level = logging.WARNING if waiting else logging.INFO
+            level = logging.WARNING if waiting else logging.DEBUG
             if trouble:
                 log.log(level, "healing is held back: %s; %d components wait for it", trouble, waiting)
             else:

@@ -8,6 +8,7 @@ from tekton.core.ids import lookup_key, new_uuid
 from tekton.core.view import InstanceChange, Launch
 from tekton_server.domain.launch_commands import ClaimLaunch
 from tekton_server.domain.launch_spec import LaunchSpec
+from tekton_server.domain.launches import instance_of
 from tekton_server.domain.startup import asked_for
 from tekton_server.live.healing.hands import Hands
 from tekton_server.live.lifecycle.site import Site, identity
@@ -63,12 +64,12 @@ class Launches(Hands):
 
     async def asked_for(self, launch: Launch) -> float:
         """See Hands."""
-        instance = self._site.view.instance(launch.instance_uuid)
+        instance = instance_of(self._site.view, launch)
         if instance is None:
             return 0.0
         last = (await self._last_changes({instance.instance_uuid: instance.revision})).get(instance.instance_uuid)
         return (asked_for(InstanceChange(None, instance, last.cause)) or 0.0) if last is not None else 0.0
 
-    async def restart(self, component_id: str) -> object:
+    async def restart(self, launch: Launch) -> object:
         """See Hands."""
-        return await self._starter.restart(component_id, force=True)
+        return await self._starter.restart(launch.component_id, force=True, epoch=launch.epoch)

@@ -12,6 +12,7 @@ from tekton_server.domain import healing
 from tekton_server.domain.dependents import serving
 from tekton_server.domain.launch_commands import SettleLaunch
 from tekton_server.domain.launch_spec import Restart
+from tekton_server.domain.launches import instance_of
 from tekton_server.live.healing.steady import Steady
 from tekton_server.live.writer import Writer
 
@@ -36,7 +37,7 @@ class Recoveries:
     def assess(self, key: str) -> None:
         """Look at a component of which something has changed."""
         launch = self._view.launches.get(key)
-        instance = self._view.instance(launch.instance_uuid) if launch is not None else None
+        instance = instance_of(self._view, launch) if launch is not None else None
         counts = launch is not None and launch.active and launch.restart_count and self._policy(launch) is not None
         if launch is None or not counts or instance is None or not serving(instance):
             self._since.pop(key, None)

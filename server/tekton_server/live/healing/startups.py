@@ -51,8 +51,10 @@ class StartUps:
             except (StartupError, ComponentNotFoundError):
                 # It ended, and its end says the rest.
                 return
-            except TektonError as error:
-                log.info("the start of %s cannot be followed now: %s", launch.component_id, error)
+            except Exception as error:
+                known = isinstance(error, TektonError)
+                said = "the start of %s cannot be followed now: %s"
+                log.info(said, launch.component_id, error, exc_info=None if known else error)
                 failures += 1
                 await asyncio.sleep(full_jitter(failures, base=0.25, ceiling=5.0))
                 continue

@@ -12,6 +12,7 @@ from tekton.core.lifecycle import SERVING, ComponentState
 from tekton.core.view import Instance, Launch, LaunchDesired, LaunchPhase, View
 from tekton_server.domain.decide import EXPIRED
 from tekton_server.domain.launch_spec import Restart
+from tekton_server.domain.launches import instance_of
 from tekton_server.live.healing.hands import Hands
 from tekton_server.live.healing.steady import Steady
 
@@ -76,7 +77,7 @@ class Waits:
 
     def starting(self, launch: Launch) -> bool:
         """Whether a launch has a start-up to be watched: it runs, and its instance is on its way to serve."""
-        instance = self._view.instance(launch.instance_uuid)
+        instance = instance_of(self._view, launch)
         late = self._overdue.get(lookup_key(launch.component_id)) == launch.epoch
         return launch.phase is LaunchPhase.RUNNING and self.healed(launch) and not late and _on_its_way(instance)
 
@@ -115,7 +116,7 @@ class Waits:
             return Wait(Job.AGAIN, self._clock.translated(launch.next_attempt_at, most=longest), launch.epoch, "")
         if launch.phase is not LaunchPhase.RUNNING:
             return None
-        instance = self._view.instance(launch.instance_uuid)
+        instance = instance_of(self._view, launch)
         if instance is not None and instance.state is ComponentState.FAILED:
             if not instance.leased and instance.reason == EXPIRED:
                 return Wait(Job.END, now, instance.revision, "it hung: no heartbeat came for its whole timeout")

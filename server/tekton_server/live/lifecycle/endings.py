@@ -23,9 +23,18 @@ def already(component_id: str, instance_uuid: str) -> Started:
     return Started(component_id, instance_uuid, "Component is already running", already=True)
 
 
-def started(launch: Launch, *, already: bool) -> Started:
+def said_goodbye(site: Site, launch: Launch) -> bool:
+    """Tell whether a launch runs whose instance has ended in good order."""
+    instance = site.view.instance(launch.instance_uuid)
+    return launch.phase is LaunchPhase.RUNNING and instance is not None and instance.state is ComponentState.STOPPED
+
+
+def started(site: Site, launch: Launch, *, already: bool) -> Started:
     """Tell that a launch runs."""
     message = "Component is already running" if already else "Component starting"
+    instance = site.view.instance(launch.instance_uuid)
+    if already and instance is not None and instance.state is ComponentState.FAILED:
+        message += "; it has failed, and a restart ends its process"
     return Started(launch.component_id, launch.instance_uuid, message, already)
 
 

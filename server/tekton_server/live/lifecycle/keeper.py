@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from tekton_server.live.lifecycle.site import Site, identity
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Task = asyncio.Task[None]
 
 _KEPT = (LaunchPhase.CLAIMED, LaunchPhase.RUNNING, LaunchPhase.STOPPING, LaunchPhase.BACKOFF)
 # How long a server that stops waits for a program that is about to begin, in seconds.
@@ -31,10 +32,11 @@ _THERE = (Cause.ALREADY_RUNNING, Cause.ALREADY_LAUNCHED)
 class Keeper:
     """Follows the launches of one component for as long as they are this server's."""
 
-    def __init__(self, site: Site, launcher: Launcher, key: str) -> None:
+    def __init__(self, site: Site, launcher: Launcher, key: str, strays: Callable[[], Collection[Task]]) -> None:
         self._site = site
         self._launcher = launcher
         self._key = key
+        self._strays = strays
         self._launched: Launched | None = None
         self._changed = asyncio.Event()
 
@@ -61,7 +63,9 @@ class Keeper:
                 failures += 1
 
     async def _step(self, launch: Launch) -> None:
-        if launch.phase is LaunchPhase.CLAIMED:
+        if launch.phase is LaunchPhase.CLAIMED and (strays := self._strays()):
+            await self._either(asyncio.wait(strays))
+        elif launch.phase is LaunchPhase.CLAIMED:
             await self._begin(launch)
         elif launch.phase is LaunchPhase.RUNNING:
             await self._follow(launch)
@@ -92,20 +96,27 @@ class Keeper:
                 )
             starting = self._launcher.launch(component.spec, identity(launch))
             self._launched = await self._unless_changed(starting, launch)
-        except StartupError as error:
-            if error.details.get("cause") not in _THERE:
+        except TektonTimeoutError as error:
+            return await self._not_begun(launch, error)
+        except (NoLaunchSpecError, StartupError) as error:
+            if error.details.get("cause") not in _THERE and not await self._ran(launch):
                 return await self._not_begun(launch, error)
             # It was under way when an earlier server ended.
             if await self._held(launch) is None:
                 return None
-        except (NoLaunchSpecError, TektonTimeoutError) as error:
-            return await self._not_begun(launch, error)
         if self._launched is not None:
             log.info("%s (%s) is launched", launch.component_id, launch.instance_uuid)
             if failpoints.ACTIVE:
                 await failpoints.reach("launch.begun")
             await self._site.record(BeginLaunch(component_id=launch.component_id, epoch=launch.epoch))
         return None
+
+    async def _ran(self, launch: Launch) -> bool:
+        """Tell whether an earlier server has begun it, by a specification that is not to be had any more."""
+        if await self._launcher.adopt(identity(launch)) is not None:
+            return True
+        status = await self._launcher.ended(identity(launch))
+        return status is not None and status.error is None and not status.lost
 
     async def _unless_changed(self, starting: Coroutine[Any, Any, Launched], launch: Launch) -> Launched | None:
         """Launch, and leave nothing behind where the claim is no more before the program has begun."""
@@ -213,7 +224,8 @@ class Keepers:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._launcher: Launcher | None = None
-        self._keepers: dict[str, tuple[Keeper, asyncio.Task[None]]] = {}
+        self._keepers: dict[str, tuple[Keeper, Task]] = {}
+        self._strays: dict[str, set[Task]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._keepers)
@@ -235,10 +247,37 @@ class Keepers:
         key = lookup_key(component_id)
         if self._launcher is None or key in self._keepers or kept(self._site, key) is None:
             return
-        keeper = Keeper(self._site, self._launcher, key)
+        keeper = Keeper(self._site, self._launcher, key, lambda: self._strays.get(key, ()))
         task = asyncio.get_running_loop().create_task(keeper.run(), name=f"keep {key}")
         self._keepers[key] = keeper, task
         task.add_done_callback(lambda done: self._left(key))
+
+    def drop(self, stray: Launched) -> None:
+        """Stop what runs and is no launch any more; until it has ended no other copy of it begins."""
+        key, launcher = lookup_key(stray.identity.component_id), self._launcher
+        if launcher is None or any(one.get_name() == stray.identity.instance_uuid for one in self._strays.get(key, ())):
+            return
+        work = self._dropped(launcher, stray)
+        task = asyncio.get_running_loop().create_task(work, name=stray.identity.instance_uuid)
+        self._strays.setdefault(key, set()).add(task)
+        task.add_done_callback(lambda done: self._gone(key, done))
+
+    async def _dropped(self, launcher: Launcher, stray: Launched) -> None:
+        failures = 0
+        while True:
+            try:
+                return await self._site.ended(stray.identity, await launcher.stop(stray))
+            except KeyError:
+                return await self._site.ended(stray.identity, ExitStatus(at=datetime.now(UTC)))
+            except (TektonError, OSError) as error:
+                log.error("stopping a stray %s failed, trying again: %s", stray.identity.component_id, error)
+                await asyncio.sleep(full_jitter(failures, base=0.2, ceiling=10.0))
+                failures += 1
+
+    def _gone(self, key: str, task: Task) -> None:
+        self._strays[key].discard(task)
+        if not self._strays[key]:
+            del self._strays[key]
 
     def _left(self, key: str) -> None:
         del self._keepers[key]
@@ -249,6 +288,7 @@ class Keepers:
         """Follow nothing any more; what runs runs on."""
         self._launcher = None
         tasks = [task for _, task in self._keepers.values()]
+        tasks += [task for some in self._strays.values() for task in some]
         for task in tasks:
             task.cancel()
         for result in await asyncio.gather(*tasks, return_exceptions=True):

@@ -43,7 +43,10 @@ async def wait(site: Site, bells: Bells, component_id: str, instance_uuid: str) 
 
 def _seen(site: Site, component_id: str, instance_uuid: str) -> bool | Launch | StartupError | None:
     """Give True where it is ready, the launch or the error that says that it will not be, None where it may be yet."""
-    instance, launch = site.view.instance(instance_uuid), site.launch(component_id)
+    launch, instance = site.launch(component_id), site.view.instance(instance_uuid)
+    if instance is not None and lookup_key(instance.component_id) != lookup_key(component_id):
+        # It has registered as another component, which makes this one no readier.
+        instance = None
     if instance is not None and instance.leased and instance.state in SERVING:
         return True
     if launch is not None and (launch.instance_uuid != instance_uuid or launch.phase not in _UNDER_WAY):

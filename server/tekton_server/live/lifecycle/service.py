@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from tekton.core.backoff import full_jitter
-from tekton.core.errors import NoLaunchSpecError, TektonError, TektonTimeoutError, UnavailableError
+from tekton.core.errors import ConflictError, NoLaunchSpecError, TektonError, TektonTimeoutError, UnavailableError
 from tekton.core.ids import lookup_key, new_uuid
-from tekton.core.records import CommandKind
+from tekton.core.records import CommandKind, RoutingChange
 from tekton.core.view import Commit, DefinitionChange, Instance, Launch, LaunchChange, LaunchDesired, LaunchPhase, View
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.instances import not_found
 from tekton_server.domain.launch_commands import Claimed, ClaimLaunch, StopAsked, StopLaunch
+from tekton_server.domain.launches import RETENTION
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.lifecycle import endings, patience, readiness
-from tekton_server.live.lifecycle.adoption import take_over
+from tekton_server.live.lifecycle.adoption import declare, take_over
 from tekton_server.live.lifecycle.bells import Bells, until
 from tekton_server.live.lifecycle.cycles import refuse_cycles
 from tekton_server.live.lifecycle.keeper import Keepers
@@ -52,56 +54,79 @@ class Lifecycle(Starter):
         self.bells = self._bells = Bells()
         self._keepers = Keepers(self.site)
         self._settled = asyncio.Event()
+        self._forgotten = asyncio.Event()
 
     def equip(self, means: Means) -> None:
         """Give it what it launches with, before it runs."""
         self.site.means = means
+
+    def configured_needs(self, component_id: str) -> tuple[str, ...]:
+        """Give what the files of this server say that a component needs; nothing where they do not speak of it."""
+        means = self.site.means
+        return means.needs.get(lookup_key(component_id), ()) if means is not None and component_id else ()
 
     async def run(self) -> None:
         """Take over what runs, and follow launches until cancelled."""
         try:
             await self._met()
             means = self.site.means
-            if means is not None:
-                self._keepers.begin(means.launcher)
-                await self._take_over(means)
-            self._settled.set()
-            await asyncio.Event().wait()
+            if means is None:
+                self._settled.set()
+                await asyncio.Event().wait()
+            else:
+                await self._launch(means)
         finally:
             await self._keepers.close()
 
+    async def _launch(self, means: Means) -> None:
+        self._keepers.begin(means.launcher)
+        await self._until_done(partial(self._take_over, means), "what runs already cannot be taken over yet")
+        self._settled.set()
+        while True:
+            # Then again for what is forgotten because it has not run for long: it can be started still.
+            await self._until_done(partial(declare, self.site, means), "what can be started cannot be shown yet")
+            await self._forgotten.wait()
+            self._forgotten.clear()
+
     async def _take_over(self, means: Means) -> None:
+        await self._confirm()
+        await take_over(self.site, means, self._keepers.drop)
+
+    async def _until_done(self, job: Callable[[], Awaitable[None]], failing: str) -> None:
         attempt = 0
         while True:
             try:
-                await self._confirm()
-                return await take_over(self.site, means)
-            except TektonError as error:
-                log.warning("what runs already cannot be taken over yet: %s", error)
+                return await job()
+            except (TektonError, OSError) as error:
+                log.warning("%s: %s", failing, error)
                 await asyncio.sleep(full_jitter(attempt, base=0.2, ceiling=5.0))
                 attempt += 1
 
-    def on_commit(self, commit: Commit, ours: bool) -> None:
+    def on_commit(self, commit: Commit) -> None:
         """Follow the journal."""
-        if ours:
-            self.site.recorded(commit.recorded_at)
         self.site.extensions.on_commit(commit)
         for change in commit.changes:
             if isinstance(change, LaunchChange):
                 self._keepers.follow(change.component_id)
+            elif isinstance(change, DefinitionChange) and change.new is None and change.cause.reason == RETENTION:
+                self._forgotten.set()
             # Next to nobody waits, and most commits are of components that nobody launched.
-            if (self._bells or self._keepers) and not isinstance(change, DefinitionChange):
+            if (self._bells or self._keepers) and not isinstance(change, DefinitionChange | RoutingChange):
                 key = lookup_key(change.component_id)
                 self._keepers.changed(key)
                 self._bells.ring(key)
 
-    async def _settle(self) -> None:
-        """Wait until this server knows what runs."""
+    async def settled(self, within: float) -> bool:
+        """Wait until this server knows what runs; tell whether it came to that."""
         try:
-            async with asyncio.timeout(SETTLE_WITHIN):
-                await self._settled.wait()
+            async with asyncio.timeout(within):
+                return await self._settled.wait()
         except TimeoutError:
-            raise UnavailableError("what runs is still being found out; try again") from None
+            return False
+
+    async def _settle(self) -> None:
+        if not await self.settled(SETTLE_WITHIN):
+            raise UnavailableError("what runs is still being found out; try again")
 
     def launchable(self) -> Mapping[str, FleetComponent]:
         """See live.starting.Starter."""
@@ -124,6 +149,9 @@ class Lifecycle(Starter):
                 return endings.already(component_id, claimed.running.instance_uuid)
             launch = claimed.launch
             assert launch is not None
+            if endings.said_goodbye(self.site, launch):
+                # It has ended its work and not its process; that is on its way, or hangs.
+                return await self.restart(component_id)
             if launch.phase is not LaunchPhase.STOPPING:
                 return await self._begun(launch, already=not claimed.made)
             await self._bells.until(component_id, lambda launch=launch: self._stopped(launch), left)  # type: ignore[misc]
@@ -171,7 +199,7 @@ class Lifecycle(Starter):
         if present.phase is LaunchPhase.CLAIMED and present.epoch > launch.epoch:
             return await self._begun(present, already=already)
         if present.phase is LaunchPhase.RUNNING:
-            return endings.started(present, already=already)
+            return endings.started(self.site, present, already=already)
         raise await endings.not_started(self.site, launch, present)
 
     async def ready(self, component_id: str, instance_uuid: str) -> None:
@@ -230,7 +258,13 @@ class Lifecycle(Starter):
         return lambda: True if endings.gone(self.site, instance) or endings.refusal(self.site, instance) else None
 
     async def restart(
-        self, component_id: str, *, instance_uuid: str | None = None, force: bool = False, timeout: float | None = None
+        self,
+        component_id: str,
+        *,
+        instance_uuid: str | None = None,
+        force: bool = False,
+        timeout: float | None = None,
+        epoch: int | None = None,
     ) -> Started:
         """See live.starting.Starter."""
         await self._settle()
@@ -240,7 +274,7 @@ class Lifecycle(Starter):
             raise NoLaunchSpecError(
                 f"{component_id} could not be started again: components.json does not have it any more", component_id
             )
-        if await self._unheard_of(component_id):
+        if epoch is None and await self._unheard_of(component_id):
             return await self.start(component_id)
         asked: StopAsked = await self._writer.submit(
             StopLaunch(
@@ -253,12 +287,15 @@ class Lifecycle(Starter):
                 seconds=seconds,
                 force=force,
                 reason="restart_requested",
+                epoch=epoch,
             )
         )
         if asked.launch is not None:
             return await self._restarted(asked.launch, seconds)
         if asked.others:
             return await self._asked_to_restart(component_id, asked.others, seconds)
+        if epoch is not None:
+            raise ConflictError(f"{component_id} was stopped or started again meanwhile, and is left alone")
         return await self.start(component_id)
 
     async def _restarted(self, launch: Launch, seconds: float) -> Started:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -29,6 +29,7 @@ _REMEMBERED = 256
 class Means(msgspec.Struct, frozen=True):
     """With what this server launches. `fleet` is by lookup key; `place` is the data directory, known for ever.
 
+    `needs` is what each component of the files needs, by lookup key, also of those that are not launched here.
     `alone`: no other server can be using this database. `orphans` is what becomes of what outlived its server, and
     `heals` whether what fails is started again.
     """
@@ -37,6 +38,7 @@ class Means(msgspec.Struct, frozen=True):
     fleet: Mapping[str, FleetComponent]
     host: str
     place: str
+    needs: Mapping[str, tuple[str, ...]] = {}
     alone: bool = False
     orphans: Literal["adopt", "stop"] = "adopt"
     heals: bool = True
@@ -57,7 +59,6 @@ class Site:
         # Why healing stops a launch, for the record of its end.
         self.blamed: dict[str, str] = {}
         self._failures: dict[str, TektonError] = {}
-        self._ahead = timedelta()
 
     @property
     def fleet(self) -> Mapping[str, FleetComponent]:
@@ -80,13 +81,9 @@ class Site:
         launch = self.view.launches.get(key)
         return launch if launch is not None and launch.server_id == self.server_id else None
 
-    def recorded(self, at: datetime) -> None:
-        """The database has just given its time: the journal's times are its own, whatever our clock says."""
-        self._ahead = at - datetime.now(UTC)
-
     def now(self) -> datetime:
-        """Give the present on the database's clock, as far as known."""
-        return datetime.now(UTC) + self._ahead
+        """Give the present on the database's clock: the journal's times are of that, whatever ours says."""
+        return self.writer.now()
 
     def failed(self, instance_uuid: str, error: TektonError) -> None:
         """Remember why a launch did not begin."""

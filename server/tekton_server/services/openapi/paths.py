@@ -26,6 +26,7 @@ MEDIA = {
 """What the RPCs that return google.api.HttpBody send. Streams of it are server-sent events."""
 
 _RESUME = "after_revision"
+_QUIET = "quiet"
 _HTTP_BODY = "google.api.HttpBody"
 _PARAMETER = re.compile(r"\{([a-z0-9_.]+)(?:=[^}]*)?\}")
 _SUCCESS = re.compile(r"\b[23]\d\d\b")
@@ -127,8 +128,16 @@ class _Operation:
         reply = self._method.output_type.removeprefix(".")
         media = JSON if reply != _HTTP_BODY else EVENTS if self._method.server_streaming else self._media()
         schema = self._schemas.message(reply) if reply != _HTTP_BODY else {} if media == JSON else {"type": "string"}
-        content = {media: {"schema": schema}}
+        content = {media: {"schema": schema}} | self._quietly()
         return {status: _success(status, content) for status in self._statuses()}
+
+    def _quietly(self) -> Json:
+        """What a stream that may be asked to say only how it ended says then: one message of its twin over gRPC."""
+        if not any(field.name == _QUIET for field in self._source.messages[self._request].field):
+            return {}
+        twin = self._method.name.removeprefix("Stream")
+        methods = {one.name: one for one in self._source.services[self._service].method}
+        return {JSON: {"schema": self._schemas.message(methods[twin].output_type.removeprefix("."))}}
 
     def _media(self) -> str:
         return MEDIA[f"{self._service}.{self._method.name}"]

@@ -38,7 +38,8 @@ class ComponentRegistry:
         if data_dir is not None and client is not None:
             message = "cannot be given together with client: that is where another Tekton is"
             raise ValidationError.of("data_dir", message, "conflict")
-        if data_dir is not None and not isinstance(data_dir, str | os.PathLike):
+        # An empty one, as of a variable that is not set, would be whatever directory this happens to run in.
+        if data_dir is not None and (not isinstance(data_dir, str | os.PathLike) or not os.fspath(data_dir)):
             message = f"must be the path of a directory, not {_given.shown(data_dir)}"
             raise ValidationError.of("data_dir", message, "type")
         self._embedded = None if data_dir is None else EmbeddedTekton.of(data_dir)

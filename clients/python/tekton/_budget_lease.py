@@ -1,0 +1,70 @@
+"""What one request takes of the budgets, for as long as a block lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import TracebackType
+from typing import Self
+
+from tekton import _routing_requests as requests
+from tekton._calls import Calls
+from tekton.core.backoff import spread
+from tekton.core.errors import ResourceConstraintError, TektonError
+from tekton.core.ids import new_uuid
+from tekton.v1 import routing_service_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+
+class BudgetLease:
+    """What is taken of the budgets for one request; it is returned when the block ends.
+
+    lease_id, expires_at: once the block is entered. What was used is said with `used`; without a word, nothing was.
+    """
+
+    def __init__(self, calls: Calls, request: pb.TakeBudgetRequest, within: float) -> None:
+        self._calls = calls
+        self._request = request
+        self._within = within
+        self._used = pb.ReturnBudgetRequest()
+        self.lease_id = ""
+        self.expires_at = ""
+
+    def used(self, *, input_tokens: int = 0, output_tokens: int = 0, cost: float = 0.0) -> None:
+        """Say what the request has used, cost in US dollars; said several times, it adds up.
+
+        Raises:
+            ValidationError: naming the field.
+        """
+        self._used.input_tokens += requests.whole("input_tokens", input_tokens)
+        self._used.output_tokens += requests.whole("output_tokens", output_tokens)
+        self._used.cost += requests.number("cost", cost)
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._within
+        while True:
+            # The same lease however often the call is repeated.
+            self._request.lease_id = new_uuid()
+            try:
+                taken = await self._calls.ask(lambda stubs: stubs.routing.TakeBudget, self._request)
+            except ResourceConstraintError as error:
+                # What is returned meanwhile can be had at once, so the hint is the longest to wait.
+                wait = min(error.retry_after or self._within, until - loop.time(), 1.0)
+                if error.retry_after is None or wait <= 0:
+                    raise
+                await asyncio.sleep(wait * spread(0.5, 1.0))
+            else:
+                self.lease_id, self.expires_at = taken.lease_id, taken.expires_at.ToJsonString()
+                return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._used.lease_id = self.lease_id
+        try:
+            await self._calls.ask(lambda stubs: stubs.routing.ReturnBudget, self._used)
+        except TektonError as failure:
+            # It ends by itself, and the answer of the model is not to be lost for it.
+            log.warning("the budget lease %s was not returned: %s", self.lease_id, failure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -113,7 +113,7 @@ class ResourceCalls(Registrar):
 
         Gives {event, timestamp, alarm, alarms, system, components}. The first event is `present` with all that is too
         much now, and so is the first after each time that the connection was lost. figures: also `system` and
-        `components`, with everything that is used.
+        `components`, with everything that is used, and `complete` once all of that was told.
 
         Raises:
             ValidationError: a selector was refused.
@@ -124,12 +124,14 @@ class ResourceCalls(Registrar):
             component_types=_given.selection("component_types", component_types),
             figures=bool(figures),
         )
-        async with aclosing(self._resource_events(request)) as messages:
+        async with aclosing(self._resource_events(request, unless_nobody_listens(self._calls))) as messages:
             async for message in messages:
                 yield _convert.plain(message)
 
-    async def _resource_events(self, request: pb.WatchResourcesRequest) -> AsyncGenerator[pb.ResourceEvent, None]:
-        attempt, note = 0, unless_nobody_listens(self._calls)
+    async def _resource_events(
+        self, request: pb.WatchResourcesRequest, note: Callable[[TektonError], None]
+    ) -> AsyncGenerator[pb.ResourceEvent, None]:
+        attempt = 0
         while True:
             try:
                 opened = self._calls.stream(lambda stubs: stubs.resources.WatchResources, request)

@@ -47,6 +47,7 @@ class ResourceEvents:
             yield from self._machines()
             wanted = [one for one in self._live.view.all() if selector.wants(one.definition)]
             yield from self._components(map(self._component, wanted))
+            yield _event("complete")
 
     def _wanted(self, alarm: Alarm, selector: Selector) -> bool:
         if not alarm.component_id:

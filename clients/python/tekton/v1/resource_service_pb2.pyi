@@ -1370,8 +1370,8 @@ class ResourceEvent(_message.Message):
     COMPONENTS_FIELD_NUMBER: _builtins.int
     event: _builtins.str
     """event is present (the first message), threshold_exceeded and threshold_cleared of a machine, limit_exceeded and
-    limit_cleared of an instance; with figures, system and components; and over gRPC, quiet where there was nothing to
-    say for a quarter of a minute.
+    limit_cleared of an instance; with figures, system and components, and complete once all of them were told; and
+    over gRPC, quiet where there was nothing to say for a quarter of a minute.
     """
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -132,6 +133,27 @@ async def test_a_shim_that_was_killed_leaves_nothing_and_its_end_is_lost(fleet: 
     assert status.lost and not status.success
     await until(fleet.left, lambda left: not left)
     assert await Fleet(fleet.data).launcher.ended(launched.identity) == status
+
+
+async def test_an_end_that_a_full_disk_does_not_take_is_told_all_the_same(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And recorded when it is asked for again and there is room."""
+    launched = await fleet.launch("sleep", "60")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tekton_server.host.shim.files.write_object", full)
+        os.kill(fleet.status(launched).shim_pid, signal.SIGKILL)
+        status = await fleet.launcher.wait(launched)
+        assert status.lost
+        assert await Fleet(fleet.data).launcher.adopt(launched.identity) is None
+    assert "No space left on device" in caplog.text
+    assert fleet.files(launched).exit() is None
+    ended = await fleet.launcher.ended(launched.identity)
+    assert ended is not None and ended.lost and fleet.files(launched).exit() == ended
 
 
 async def test_a_shim_that_was_killed_while_no_server_was_there_is_cleaned_up_after(fleet: Fleet) -> None:

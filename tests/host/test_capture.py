@@ -88,6 +88,23 @@ def test_a_reader_follows_through_rotations(tmp_path: Path) -> None:
         assert rest == [f"line {one}" for one in range(number - len(rest), number)]
 
 
+def test_a_log_without_older_files_begins_anew_all_the_same(tmp_path: Path) -> None:
+    """It would grow for ever: what is kept of it is what fits into one file. A reader is told of the gap."""
+    path = tmp_path / "log"
+    log, stream = Log(str(path), 1000, 0), Stream("stdout")
+    with Follower(path) as follower:
+        log.write(stream.feed(b"first\n"))
+        assert [line.text for line in follower.poll()] == ["first"]
+        for number in range(200):
+            log.write(stream.feed(b"line %d\n" % number))
+            assert path.stat().st_size <= 1000
+        seen = [line.text for line in follower.poll()]
+        assert [one.name for one in tmp_path.iterdir()] == ["log"]
+    (at,) = [at for at, text in enumerate(seen) if "rotated away" in text]
+    assert seen[:at] == [f"line {number}" for number in range(at)]
+    assert seen[at + 1 :] == [f"line {number}" for number in range(200 + at + 1 - len(seen), 200)]
+
+
 @pytest.mark.parametrize("most", [0, 1, 7, 90, 10_000])
 def test_the_last_lines_are_the_last(tmp_path: Path, most: int) -> None:
     """Over file borders, of a large log, without reading all of it."""
@@ -120,7 +137,7 @@ def test_a_disk_that_takes_no_change_costs_lines_and_not_the_component(
 
 
 def test_a_full_disk_costs_lines_and_tears_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many were lost is said as soon as there is room."""
+    """What is whole stays, and how many were lost is said as soon as there is room."""
     log, stream, write = Log(str(tmp_path / "log"), 100_000, 3), Stream("stdout"), os.write
     log.write(stream.feed(b"before\n"))
 
@@ -136,9 +153,49 @@ def test_a_full_disk_costs_lines_and_tears_none(tmp_path: Path, monkeypatch: pyt
     log.write(stream.feed(b"after\n"))
     assert [line.text for line in last_lines(tmp_path / "log", 10)] == [
         "before",
-        "[tekton] 3 lines were lost: No space left on device",
+        "one",
+        "[tekton] 1 lines were lost: No space left on device",
+        "[tekton] 1 lines were lost: No space left on device",
         "after",
     ]
+
+
+@pytest.mark.parametrize("taken", [10, 45, 100])
+def test_a_reader_that_follows_a_full_disk_sees_no_half_record_and_none_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    """Whatever was written of a block before there was no room, and was taken back, with the reader in between."""
+    path = tmp_path / "log"
+    log, stream, write, truncate = Log(str(path), 100_000, 3), Stream("stdout"), os.write, os.ftruncate
+    seen: list[str] = []
+    with Follower(path) as follower:
+        log.write(stream.feed(b"before\n"))
+        seen += [line.text for line in follower.poll()]
+        left = taken
+
+        def full(fd: int, data: bytes) -> int:
+            nonlocal left
+            if not left:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            data, left = data[:left], left - len(data[:left])
+            return write(fd, data)
+
+        def read_and_truncate(fd: int, size: int) -> None:
+            seen.extend(line.text for line in follower.poll())
+            truncate(fd, size)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", full)
+            patch.setattr(os, "ftruncate", read_and_truncate)
+            log.write(stream.feed(b"one\ntwo\nthree\n"))
+        # More than was taken back, before the reader looks again.
+        log.write(stream.feed(b"".join(b"after %d\n" % number for number in range(20))))
+        seen += [line.text for line in follower.poll()]
+    whole = taken // len(b"2026-01-01T00:00:00.000000000Z stdout F one\n")
+    kept = ["one", "two", "three"][:whole]
+    told = f"[tekton] {3 - whole} lines were lost: No space left on device"
+    assert seen == ["before", *kept, told, *(f"after {number}" for number in range(20))]
+    assert [line.text for line in last_lines(path, 100)] == seen
 
 
 async def test_a_flood_through_a_real_shim_arrives_whole(fleet: Fleet) -> None:

@@ -87,3 +87,16 @@ async def assert_whole(live: LiveRegistry, registered: int) -> None:
             k: c.definition for k, c in live.view.components.items()
         }
     assert len(live.view.instances) == registered
+
+
+def assert_same(one: LiveRegistry, other: LiveRegistry) -> None:
+    """Two servers show the same."""
+    ours, theirs = one.view, other.view
+    assert (ours.history_id, ours.revision) == (theirs.history_id, theirs.revision)
+    assert ours.instances == theirs.instances
+    assert {k: c.definition for k, c in ours.components.items()} == {
+        k: c.definition for k, c in theirs.components.items()
+    }
+    assert {one.command_id: one for one in ours.commands} == {one.command_id: one for one in theirs.commands}
+    assert ours.launches == theirs.launches
+    assert (ours.routing.models, ours.routing.budgets) == (theirs.routing.models, theirs.routing.budgets)

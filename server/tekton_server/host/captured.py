@@ -61,7 +61,6 @@ class Follower:
         self._path = path
         self._last = last
         self._file: IO[bytes] | None = None
-        self._rest = b""
         self._joiner = Joiner()
 
     def __enter__(self) -> Follower:
@@ -101,11 +100,14 @@ class Follower:
             yield from self._read(file)
 
     def _read(self, file: IO[bytes]) -> Iterator[Line]:
+        rest = b""
         while block := file.read(_BLOCK):
-            *records, self._rest = (self._rest + block).split(b"\n")
+            *records, rest = (rest + block).split(b"\n")
             for record in records:
                 if (line := self._joiner.take(record)) is not None:
                     yield line
+        # Half of a record is read again once it is whole: on a full disk it is taken back, and another comes there.
+        file.seek(-len(rest), os.SEEK_CUR)
 
     def _rotated(self, file: IO[bytes]) -> bool:
         try:

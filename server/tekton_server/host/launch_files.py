@@ -125,13 +125,21 @@ class LaunchFiles:
         return found is not None and found.over
 
     def write_over(self, stragglers: int) -> None:
-        """Record the end of everything for a shim that was killed itself, and how its leader ended where known."""
+        """Record the end of everything for a shim that was killed itself, and how its leader ended where known.
+
+        Raises:
+            OSError: there is no room.
+        """
         found = _read(self._named("exit"), _Exit)
         lost = _Exit(at=time.time(), code=None, signal=None, stopped=False, killed=False, stragglers=0, over=True)
         known = msgspec.structs.replace(found or lost, over=True)
         if found is not None and stragglers:
             known = msgspec.structs.replace(known, killed=True, stragglers=max(stragglers, found.stragglers))
         files.write_object(str(self._named("exit")), msgspec.to_builtins(known))
+
+    def lost(self) -> ExitStatus:
+        """Give the end of a launch of which nobody knows how it ended, and that cannot be recorded."""
+        return ExitStatus(at=datetime.now(UTC))
 
     def remove(self) -> None:
         """Forget the launch; the lock goes last, so that an interruption is noticed the next time."""

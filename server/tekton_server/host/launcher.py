@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import marshal
 import os
 import signal
@@ -27,6 +28,8 @@ from tekton_server.host.shim import proc
 from tekton_server.host.shim.run import LOCK
 from tekton_server.live.launching import Cause, ExitStatus, Launched, Launcher, LaunchIdentity, launch_failed
 from tekton_server.process import read_to_end
+
+log = logging.getLogger(__name__)
 
 _ROOT = str(Path(tekton_server.__file__).parent.parent)
 # Imported rather than run by path: so it is compiled once and not at each launch.
@@ -188,7 +191,12 @@ class LocalLauncher(Launcher):
         """After a shim that could not say how it ended: it was killed, and may have left processes behind."""
         if not files.begun() or files.over() or files.alive():
             return
-        files.write_over(await asyncio.to_thread(kill_left_behind, files.instance_uuid))
+        stragglers = await asyncio.to_thread(kill_left_behind, files.instance_uuid)
+        try:
+            files.write_over(stragglers)
+        except OSError as error:
+            # Whoever asks again finds nobody either; it is recorded when there is room.
+            log.warning("the end of %s cannot be recorded: %s", files.base, error.strerror or error)
 
     async def alive(self) -> Sequence[LaunchIdentity]:
         """See live.launching.Launcher."""
@@ -210,7 +218,9 @@ class LocalLauncher(Launcher):
         """See live.launching.Launcher."""
         files = self._files(identity)
         await self._clean_up(files)
-        return None if files.alive() else files.exit()
+        if files.alive():
+            return None
+        return files.exit() or (files.lost() if files.begun() else None)
 
     async def signal(self, launched: Launched, number: int) -> bool:
         """See live.launching.Launcher."""

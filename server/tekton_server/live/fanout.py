@@ -40,6 +40,8 @@ class Hub:
         self._ring: dict[int, Folded] = {}
         self._size = size
         self._bytes = 0
+        # Where commits are missing that were never here: nobody gets over this by reading on.
+        self._jumped = 0
         self._read_after = read_after
         self._audience: Audience[Watcher] = Audience()
 
@@ -56,6 +58,13 @@ class Hub:
         while len(self._ring) > self._size or (self._bytes > RING_BYTES and len(self._ring) > 1):
             self._bytes -= weight(self._ring.pop(self._first).commit)
             self._first += 1
+
+    def jump(self, revision: int) -> None:
+        """Go on at a revision without what comes before it; whoever watches begins anew."""
+        self._ring.clear()
+        self._bytes = 0
+        self.revision = self._jumped = revision
+        self._first = revision + 1
 
     def wake(self) -> None:
         """Wake the watchers."""
@@ -119,6 +128,8 @@ class Watcher(Member):
         return commits
 
     async def _from_store(self) -> list[Folded]:
+        if self.revision < self._hub._jumped:
+            raise CompactedError("the history after this revision was never here; take a new snapshot")
         if not self._catching_up:
             token = str(Token(self._hub._view.history_id, self.revision))
             raise SlowWatcherError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn
 from uuid import UUID
 
 from tekton.core.view import Commit, View
 from tekton_server.storage.journal import Head, JournalSession
+
+log = logging.getLogger(__name__)
 
 
 class HistoryDivergedError(Exception):
@@ -20,6 +23,9 @@ class Folding:
     `on_commit` is called with each commit right after the view holds it, and whether this server made it; `on_batch`
     once after the last of a batch.
     """
+
+    reload: Callable[[], Awaitable[Commit]] | None = None
+    """Asked for what makes the view what is there, where the journal does not tell any more how it came."""
 
     def __init__(
         self,
@@ -58,11 +64,17 @@ class Folding:
         while view.revision < head.revision:
             commits = await self._session.after(view.revision)
             if not commits or commits[0].revision != view.revision + 1:
-                raise RuntimeError("the journal was compacted past this server; start it again to load the state")
+                commits = [await self._reload()]
             self._last_batch = None
             self._fold(commits, ours=False)
         end = view.revision
         self._last_batch = head.batch_id if end == head.revision else await self._session.batch_at(end)
+
+    async def _reload(self) -> Commit:
+        if self.reload is None:
+            raise RuntimeError("the journal was compacted past this server; start it again to load the state")
+        log.warning("the journal was compacted past this server; it loads the state anew")
+        return await self.reload()
 
     def _check(self, head: Head) -> None:
         same_end = head.revision != self._view.revision or self._last_batch in (None, head.batch_id)

@@ -39,6 +39,7 @@ from tekton_server.live.pace import BEATS_PER_SECOND
 from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
 from tekton_server.live.readiness import Readiness
+from tekton_server.live.reload import difference
 from tekton_server.live.routing.desk import RoutingDesk
 from tekton_server.live.routing.terms import DEFAULT as ROUTING
 from tekton_server.live.routing.terms import RoutingTerms
@@ -93,6 +94,7 @@ class LiveRegistry:
         self.writer = parts.writer(
             self._session, self.view, self._on_commit, self._on_batch, self.tombstones, last_batch=last_batch
         )
+        self.writer.folding.reload = self._reload
         self.housekeeping = Housekeeping(
             self.view, self.writer, retention, self.tombstones, lambda: forget_old(engine, retention.journal)
         )
@@ -255,12 +257,29 @@ class LiveRegistry:
             self.healer.on_commit(commit)
         self.housekeeping.on_commit(commit)
         self.routing.on_commit(commit)
-        self.hub.publish(commit)
+        if commit.revision == self.hub.revision + 1:
+            self.hub.publish(commit)
+        else:
+            self.hub.jump(commit.revision)
         self.batches.commit()
 
     def _on_batch(self) -> None:
         self.batches.close()
         self.hub.wake()
+
+    async def _reload(self) -> Commit:
+        """Load what is there, for a journal that does not tell any more how it came.
+
+        Raises:
+            HistoryDivergedError: it is another history.
+            StorageUnavailableError: the database cannot be asked.
+        """
+        loaded = await self.store.load()
+        if loaded.view.history_id != self.view.history_id:
+            raise HistoryDivergedError("the database holds another history than this server has served")
+        self.housekeeping.load((), loaded.graves)
+        self.takeover.look_at_everything()
+        return difference(self.view, loaded.view, datetime.now(UTC))
 
     async def _refresh(self) -> None:
         head = await self.store.head()

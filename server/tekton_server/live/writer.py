@@ -25,7 +25,7 @@ from tekton_server.live.batch import Batch, Pending
 from tekton_server.live.folding import Folding, HistoryDivergedError
 from tekton_server.live.lease import Clock, Wall, utc
 from tekton_server.storage.errors import DataRefusedError, StorageFullError, StorageUnavailableError
-from tekton_server.storage.journal import JournalSession
+from tekton_server.storage.journal import Head, JournalSession
 from tekton_server.storage.requests import Request
 
 __all__ = ["HistoryDivergedError", "Writer"]
@@ -74,7 +74,7 @@ class Writer:
         self._wall = wall
         self._ahead = timedelta(0)
         self._view = view
-        self._folding = Folding(session, view, on_commit, on_batch, last_batch)
+        self.folding = Folding(session, view, on_commit, on_batch, last_batch)
         self._tombstones = tombstones
         self._waiting: deque[Pending] = deque()
         self._wake = asyncio.Event()
@@ -232,8 +232,7 @@ class Writer:
             await self._follow(pending)
             return
         head = await self._session.begin()
-        self._ahead = self._wall() - head.now
-        await self._folding.catch_up(head)
+        await self._catch_up(head)
         expiring = [item.command.instance_uuid for item in pending if isinstance(item.command, ExpireLease)]
         if expiring and self.recheck is not None:
             await self.recheck(self._session, expiring)
@@ -259,11 +258,13 @@ class Writer:
 
     async def _follow(self, pending: list[Pending]) -> None:
         """Fold what other servers committed, without the journal's lock: nobody waits for a server that only reads."""
-        head = await self._session.head()
-        self._ahead = self._wall() - head.now
-        await self._folding.catch_up(head)
+        await self._catch_up(await self._session.head())
         for item in pending:
             item.resolve(None)
+
+    async def _catch_up(self, head: Head) -> None:
+        self._ahead = self._wall() - head.now
+        await self.folding.catch_up(head)
 
     async def _settle(self, pending: list[Pending], batch: Batch) -> None:
         """Find out what became of a commit whose answer was lost. Callers wait as long as their own patience lasts."""
@@ -315,7 +316,7 @@ class Writer:
             if log.isEnabledFor(logging.DEBUG):
                 # The journal holds the id of the batch: that is how its rows are told whose requests they are of.
                 log.debug("batch %s is committed", batch.batch_id, extra={"requests": batch.request_ids})
-            self._folding.ours(batch.commits, batch.batch_id)
+            self.folding.ours(batch.commits, batch.batch_id)
         if failpoints.ACTIVE:
             await failpoints.reach("writer.before_answer")
         batch.resolve()

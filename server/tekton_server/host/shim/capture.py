@@ -71,25 +71,32 @@ class Log:
     def _put(self, block: list[bytes]) -> None:
         if not block:
             return
+        gap = b""
         if self._lost:
-            gap = f"[tekton] {self._lost} lines were lost: {self._why}\n".encode()
-            block = [_heads(b"stderr")[0] + gap, *block]
-        data = b"".join(block)
+            gap = _heads(b"stderr")[0] + f"[tekton] {self._lost} lines were lost: {self._why}\n".encode()
+        data = gap + b"".join(block)
+        written = 0
         try:
             self._open()
-            rest = data
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
         except OSError as error:
-            self._lost += len(block) - (1 if self._lost else 0)
             self._why = error.strerror or repr(error)
-            if self._fd >= 0:
-                # Half of a record is worse than none of it. A disk that refuses even this must not end the component.
-                with contextlib.suppress(OSError):
-                    os.ftruncate(self._fd, self._size)
-            return
-        self._lost = 0
-        self._size += len(data)
+            written = self._without_half(data, written)
+        self._size += written
+        self._lost = data.count(b"\n", written) + (self._lost - 1 if gap and not written else 0)
+
+    def _without_half(self, data: bytes, written: int) -> int:
+        """Take back half of a record, which is worse than none of it; give how much stays.
+
+        What is whole stays: a reader may have read it.
+        """
+        whole = data.rfind(b"\n", 0, written) + 1
+        if self._fd >= 0 and whole < written:
+            # A disk that refuses even this must not end the component.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._size + whole)
+        return whole
 
     def _open(self) -> None:
         if self._fd < 0:
@@ -102,6 +109,9 @@ class Log:
             return
         os.close(self._fd)
         self._fd, self._size = -1, 0
+        if not self._keep:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
         for number in range(self._keep, 0, -1):
             newer = f"{self._path}.{number - 1}" if number > 1 else self._path
             try:

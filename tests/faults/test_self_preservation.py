@@ -169,3 +169,46 @@ async def test_an_operators_word_is_stored_and_followed(
             return granted.instance_uuid not in live.leases and not live.leases.judge.preservation.active
 
         await eventually(ended)
+
+
+async def test_streams_that_vanish_from_two_servers_are_counted_together(
+    cluster: Cluster, short_tmp: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Eight here and seven there, each too few: both servers stop evictions, and go on at an operator's word.
+
+    Leases last 4 s here: a server has to know of the others' silence before the time of its own is over.
+    """
+    url = cluster.new_database()
+    async with (
+        control_plane(url, short_tmp, timeout=2 * TIMEOUT) as one,
+        control_plane(url, tmp_path_factory.mktemp("t"), timeout=2 * TIMEOUT) as two,
+        stubs(one.direct) as first,
+        stubs(two.direct) as second,
+        AsyncExitStack() as staying,
+    ):
+        tables = [plane.app.live.leases for plane in (one, two)]
+        # Each is on a host of its own: one host whose leases are carried elsewhere is one session.
+        granted = [await (second if number % 2 else first).register() for number in range(STREAMS)]
+        for number in range(VANISHING, STREAMS):
+            await staying.enter_async_context(beating(second if number % 2 else first, [granted[number]]))
+        async with AsyncExitStack() as vanishing:
+            for number in range(VANISHING):
+                await vanishing.enter_async_context(beating(second if number % 2 else first, [granted[number]]))
+
+            async def known() -> bool:
+                return all(len(table) == STREAMS and table.owned == STREAMS // 2 for table in tables)
+
+            await eventually(known)
+
+        async def kept() -> bool:
+            return sum(table.judge.preservation.told().kept for table in tables) == VANISHING
+
+        await eventually(kept, within=4 * TIMEOUT)
+        assert all(table.judge.preservation.active and len(table) == STREAMS for table in tables)
+        await first.system.SetSelfPreservation(system_pb.SetSelfPreservationRequest(mode="off"))
+        left = {one.instance_uuid for one in granted[VANISHING:]}
+
+        async def failed() -> bool:
+            return all(set(table._leases) == left for table in tables)
+
+        await eventually(failed, within=5)

@@ -372,7 +372,7 @@ async def test_a_journal_that_was_replaced_is_noticed_by_a_server_that_only_read
             await granted(one, number)
         await until(lambda: two.view.revision == 3)
         await by_hand(one, "UPDATE journal SET batch_id = gen_random_uuid() WHERE revision = 3")
-        one.writer._folding._last_batch = None
+        one.writer.folding._last_batch = None
         await granted(one, 4)
         await until(lambda: ended)
         began = await stored(one, "SELECT history_id FROM histories")

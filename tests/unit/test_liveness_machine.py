@@ -12,6 +12,7 @@ is on paper. Clients connect, beat, stop, come back and move; servers and the da
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -246,6 +247,14 @@ class Liveness(Scene, RuleBasedStateMachine):
             for session in () if server is None else server.sessions:
                 for lease in session._leases.values():
                     assert lease.session is session
+
+    @invariant()
+    def who_owns_how_many_is_counted_right(self) -> None:
+        for server in getattr(self, "servers", ()):
+            if server is not None:
+                owners = Counter(lease.owner for lease in server.leases._leases.values())
+                assert server.leases.ownership._owners == owners
+                assert server.leases.owned == sum(lease.mine for lease in server.leases._leases.values())
 
     @invariant()
     def every_part_works(self) -> None:

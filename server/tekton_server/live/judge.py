@@ -214,7 +214,9 @@ class Judge:
     def _may_evict(self, lease: Lease) -> bool:
         held = self._leases.get(lease.instance_uuid) is lease
         # Until when all is known, and not now: another server may have heard a beat that it has not stored yet.
-        return held and self._ownership.certain_until(lease) >= lease.deadline and not self._holds(lease)
+        # Who was kept beyond its time may have come back to another server while it was.
+        until = max(lease.deadline, self.preservation.ended)
+        return held and self._ownership.certain_until(lease) >= until and not self._holds(lease)
 
     def _evict(self, lease: Lease, now: float) -> None:
         if self._leases.get(lease.instance_uuid) is not lease:

@@ -69,7 +69,7 @@ class LeaseTable:
     @property
     def owned(self) -> int:
         """How many leases this server judges, and no other."""
-        return sum(lease.mine for lease in self._leases.values())
+        return self.ownership.owned
 
     def load(self, instances: Collection[Instance], beats: Mapping[str, Beat], *, alone: bool) -> None:
         """Begin with the leases found in the database at start; each gets one full timeout.
@@ -182,6 +182,7 @@ class LeaseTable:
                 # A claim that another server heard: here too only a change of it is news.
                 lease.claimed = instance.state.value
         elif lease is not None:
+            self.ownership.leave(lease)
             del self._leases[change.key]
             self._ended[change.key] = Beat(lease.session_epoch, lease.beat_at)
             record = instance or change.old
@@ -195,6 +196,7 @@ class LeaseTable:
     def _grant(self, instance: Instance, beat: Beat | None, *, ours: bool) -> None:
         lease = Lease(instance, self._clock(), beat, self.timing)
         self._leases[lease.instance_uuid] = lease
+        self.ownership.enter(lease)
         self._roll.enter(lease, instance, lease.beat_seconds)
         if ours:
             self.ownership.adopt(lease)

@@ -6,6 +6,7 @@ records it; every row that is read later is either what this server thinks alrea
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from uuid import UUID
 
@@ -55,19 +56,21 @@ class Ownership:
         self._clock = clock
         self._wall = wall
         self._ids = {server_id: server_id}
+        # How many leases each server owns, so that nobody has to walk over all of them to know.
+        self._owners: Counter[UUID | None] = Counter()
         self._confirmed: tuple[frozenset[str], float] = (frozenset(), _NEVER)
 
     def claim(self, lease: Lease) -> int:
         """Take a lease for a new stream: the epoch grows over servers and restarts too, since it follows the time."""
         lease.session_epoch = max(lease.session_epoch + 1, int(self._wall().timestamp() * 1000))
-        lease.mine, lease.owner = True, self.server_id
+        self._own(lease, self.server_id)
         lease.claimed_seconds = self._clock()
         self._beats.beat(lease)
         return lease.session_epoch
 
     def adopt(self, lease: Lease) -> None:
         """Judge a lease from now on. It gets one full timeout here: how long it was silent elsewhere is not known."""
-        lease.mine, lease.owner = True, self.server_id
+        self._own(lease, self.server_id)
         lease.adopted = self._clock()
 
     def pardon(self) -> None:
@@ -80,18 +83,43 @@ class Ownership:
     def disown(self) -> None:
         """This server was given up meanwhile: whose its leases are is what their rows say, once those are read."""
         for lease in self._leases.values():
-            lease.mine, lease.owner, lease.version = False, None, 0
+            self._own(lease, None)
+            lease.version = 0
 
     def orphans(self, patience: float) -> list[Lease]:
         """Find the leases that nobody seems to have stored, `patience` seconds after their grant."""
+        if not self._owners[None]:
+            return []
         before = self._clock() - patience
         return [lease for lease in self._leases.values() if lease.owner is None and lease.beat_seconds < before]
 
     @property
     def unowned(self) -> bool:
         """Whether a lease belongs to a server that does not live."""
-        living = {self.server_id, None, *self.others}
-        return any(lease.owner not in living for lease in self._leases.values())
+        return not self._owners.keys() <= {self.server_id, None, *self.others}
+
+    @property
+    def owned(self) -> int:
+        """How many leases this server judges."""
+        return self._owners[self.server_id]
+
+    def enter(self, lease: Lease) -> None:
+        """Count a lease that has just come into the table."""
+        self._owners[lease.owner] += 1
+
+    def leave(self, lease: Lease) -> None:
+        """Count one that is about to leave it no more."""
+        self._owners[lease.owner] -= 1
+        if not self._owners[lease.owner]:
+            del self._owners[lease.owner]
+
+    def _own(self, lease: Lease, owner: UUID | None) -> None:
+        counted = self._leases.get(lease.instance_uuid) is lease
+        if counted:
+            self.leave(lease)
+        lease.mine, lease.owner = owner == self.server_id, owner
+        if counted:
+            self.enter(lease)
 
     def stored(self, leases: Sequence[Lease], beats: Sequence[FlushedBeat], foreign: Sequence[StoredLease]) -> None:
         """These beats of the leases are stored, and the rows that another server owns are those."""
@@ -159,7 +187,7 @@ class Ownership:
         return lease.mine and lease.session is not None and self._clock() - lease.claimed_seconds < _CLAIM_STANDS
 
     def _give_up(self, lease: Lease, owner: UUID) -> None:
-        lease.mine, lease.owner = False, self._ids.setdefault(owner, owner)
+        self._own(lease, self._ids.setdefault(owner, owner))
         lease.suspect = False
         holder, lease.session = lease.session, None
         if holder is not None:

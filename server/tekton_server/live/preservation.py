@@ -48,6 +48,8 @@ class SelfPreservation:
         self.roll = Roll(self._mode)
         self.times = 0
         """How often it began."""
+        self.ended = float("-inf")
+        """When it ended last, in monotonic seconds."""
 
     @property
     def active(self) -> bool:
@@ -110,6 +112,7 @@ class SelfPreservation:
                 count.missing, count.sessions, why,
             )  # fmt: skip
             return
+        self.ended = self._clock()
         log.warning(
             "self-preservation ends: %s; %d of %d sessions are missing, %d overdue leases are evicted now",
             _ENDED[change.why], count.missing, count.sessions, self._kept(),

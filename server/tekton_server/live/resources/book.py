@@ -92,6 +92,11 @@ class UsageBook:
         self._entries.pop(instance_uuid, None)
         self._measured.discard(instance_uuid)
 
+    @property
+    def waiting(self) -> int:
+        """How many have something that is not stored yet."""
+        return len(self._dirty)
+
     def unstored(self, most: int) -> list[Told]:
         """Take some of what is not stored yet; give it back with `again` where it could not be."""
         found: list[Told] = []

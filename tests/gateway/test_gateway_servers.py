@@ -10,7 +10,8 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from tekton.v1 import system_service_pb2, system_service_pb2_grpc
-from tekton_gateway import Envoy, GatewayError, GatewaySettings, clusters, routes
+from tekton_gateway import Envoy, GatewayError, GatewaySettings, clusters, routes, several
+from tests.faults.test_one_direction import OneWay
 from tests.gateway.clients import StartGateway, rest_client
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -141,3 +142,48 @@ def test_a_server_that_cannot_be_is_refused(upstream: tuple[object, ...]) -> Non
     """None at all, no host, no port."""
     with pytest.raises(GatewayError, match="upstream"):
         GatewaySettings(upstream=upstream)  # type: ignore[arg-type]
+
+
+async def test_a_stream_to_a_server_that_hangs_is_cut_by_the_gateways_pings(
+    start_gateway: StartGateway, pair: tuple[NamedServer, NamedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else would tell its client: the connection stands, and nothing comes. The next stream goes elsewhere.
+
+    Pings are sent more often here, so that no health check has said anything before.
+    """
+    monkeypatch.setattr(several, "keepalive", lambda: {"connection_keepalive": {"interval": "0.5s", "timeout": "0.3s"}})
+    async with OneWay(pair[0].port) as one, OneWay(pair[1].port) as other:
+        gateway = await start_gateway(upstream=(("localhost", one.port), ("localhost", other.port)))
+        await until_only(gateway, "a", "b")
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            streams = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
+            for stream in streams:
+                assert (await stream.read()).status == SERVING
+            waiting = [asyncio.ensure_future(stream.read()) for stream in streams]
+            # Longer than a ping and its patience: streams that are merely quiet stay.
+            done, _ = await asyncio.wait(waiting, timeout=1.5)
+            assert not done
+            began = asyncio.get_running_loop().time()
+            for direction in ("to the server", "to the client"):
+                one.lose(direction)
+                other.lose(direction)
+            for read in waiting:
+                with pytest.raises(grpc.aio.AioRpcError) as cut:
+                    await asyncio.wait_for(read, 5)
+                # The gateway had begun to answer, so that all it can do is reset the stream.
+                assert cut.value.code() is grpc.StatusCode.INTERNAL
+            assert asyncio.get_running_loop().time() - began < 2
+            again = stub.Watch(health_pb2.HealthCheckRequest())
+            assert (await asyncio.wait_for(again.read(), 5)).status == SERVING
+            again.cancel()
+
+
+def test_only_where_there_are_several_servers_hanging_streams_are_cut() -> None:
+    """Whoever is alone may take its time: there is nobody else to go to. Its clients notice by themselves."""
+    options = []
+    for upstream in (("a", 1), (("a", 1), ("b", 2))):
+        streams, _ = clusters.render(GatewaySettings(upstream=upstream))
+        [protocol] = streams["typed_extension_protocol_options"].values()
+        options.append(protocol["explicit_http_config"]["http2_protocol_options"].get("connection_keepalive"))
+    assert options == [None, {"interval": "7s", "timeout": "3s"}]

@@ -30,8 +30,8 @@ BODIES = {
     "start": {},
     "stop": {},
     "restart": {},
-    "constraints": {"memory_limit": 512},
-    "resources": {"instance_uuid": UUID, "usage": {"memory_mb": 1}},
+    "resources": {"instance_uuid": UUID, "usage": {"cpu_percent": 1}},
+    "constraints": {"cpu_limit": 1},
     "errors": {"instance_uuid": UUID, "error_type": "ValueError"},
 }
 # Streams that may be asked to say only how they ended, and then end in an error as a call does.

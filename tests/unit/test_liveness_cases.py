@@ -190,3 +190,24 @@ def test_a_server_that_was_given_up_believes_rows_though_a_failover_made_them_ol
     stage.database.let_in(server.server_id)
     stage.wait(1.5)
     assert (lease.owner, lease.mine) == (other.server_id, False)
+
+
+def test_nobody_is_failed_while_another_server_cannot_store_what_it_heard(stage: Stage, server: PaperServer) -> None:
+    """It beats there, and its judge does not hear of it; but it hears how far behind the other is."""
+    instance = stage.register(server)
+    other = stage.server()
+    stage.wait(1.0)
+    there = other.leases.get(instance.instance_uuid)
+    lease = server.leases.get(instance.instance_uuid)
+    assert there is not None and lease is not None and lease.mine and not there.mine
+    stage.database.stuck.add(other.server_id)
+    for _ in range(20):
+        other.pulses.renew(there, Pulse())
+        stage.wait(1.0)
+    assert server.leases.now() - lease.beat_seconds > 2 * TIMEOUT, "it has not heard of any"
+    assert instance.instance_uuid in server.leases
+    stage.database.stuck.clear()
+    stage.wait(3.0)
+    assert server.leases.now() - lease.beat_seconds < TIMEOUT / 2
+    stage.wait(2 * TIMEOUT)
+    assert instance.instance_uuid not in server.leases, "now that nobody beats"

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -17,10 +18,13 @@ from sqlalchemy import make_url
 from tekton_gateway import Collector, Envoy, GatewaySettings
 from tekton_server.config import ConfigError, Settings, resolve
 from tekton_server.database import database_of
+from tekton_server.domain import built_in
 from tekton_server.fleet_files import Fleet
+from tekton_server.host.machine import ThisMachine
 from tekton_server.host.process import ThisProcess
 from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
+from tekton_server.live.resources.sampling import Root
 from tekton_server.live.system import PHASES, SystemState
 from tekton_server.means import launcher_of, means_of
 from tekton_server.observed import Observed, observed
@@ -48,6 +52,8 @@ log = logging.getLogger(__name__)
 
 # Less than the ten seconds that container runtimes give.
 STOP_DEADLINE = 8.0
+# How long it takes at most to find out what an earlier Tekton has left running, before that keeps nobody waiting.
+_SETTLE_WITHIN = 5.0
 # What each part gets of it before it is ended by force.
 _PART_DEADLINE = 3.0
 
@@ -121,7 +127,9 @@ class Tekton:
         self.live = await LiveRegistry.open(
             engine, database, timing, retention, self._observed.parts, ceiling, address=address, alone=alone,
             routing=self.settings.routing_terms,
+            sampler=self._sampler(), resource_terms=self.settings.resource_terms,
         )  # fmt: skip
+        self.live.resources.roots = _own_processes
         if not self._embedded:
             _settle_memory()
         self.live.build_in(self._shown, self.settings.port)
@@ -145,6 +153,8 @@ class Tekton:
         if self.live.healer is not None:
             self.live.healer.begin()
         if self._fleet is not None and not self._bare:
+            if not await self.live.lifecycle.settled(_SETTLE_WITHIN):
+                log.warning("what runs of the components is not known yet; starts wait until it is")
             everything = WholeFleet(self.live.fleet, self.settings.components)
             self._stop_deadline += everything.stops_within
             # The first to be stopped: they need everything else for that.
@@ -159,6 +169,7 @@ class Tekton:
     def _equip(self, fleet: Fleet, *, alone: bool) -> None:
         """Give the lifecycle what it launches with."""
         launcher = launcher_of(self.settings, fleet, self._host)
+        self.live.resources.roots = lambda: _own_processes() | launcher.roots()
         # Below the registry in the stack: first nobody follows what runs, then it is let go.
         self._stack.callback(launcher.close)
         self.live.lifecycle.equip(means_of(self.settings, fleet, launcher, alone=alone))
@@ -180,6 +191,9 @@ class Tekton:
             if not self._embedded:
                 await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
         return lock
+
+    def _sampler(self) -> ThisMachine:
+        return ThisMachine("/" if self._bare else str(self.settings.data_path))
 
     @property
     def _direct_port(self) -> int | None:
@@ -397,6 +411,11 @@ def _settle_memory() -> None:
     gc.freeze()
     # Many young objects live as long as a call; looking at them less often is looking at fewer.
     gc.set_threshold(20_000, 20, 20)
+
+
+def _own_processes() -> dict[str, Root]:
+    """Give where the processes of Tekton itself begin: the server, and the database and the gateway below it."""
+    return {built_in.CORE_UUID: Root(os.getpid())}
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tekton.core.resources import SYSTEM_CONSTRAINTS
 from tekton_server.json_places import JsonFile, NotJsonError, written
 from tekton_server.judging import judge, shown_value
 from tekton_server.routing_entries import (
@@ -24,12 +25,23 @@ from tekton_server.routing_entries import (
     effective_models,
     models_wrong,
 )
-from tekton_server.sections import SECTIONS, VARIABLES, WANTED, Components, DatabaseTerms, Logs, Routing
+from tekton_server.sections import (
+    SECTIONS,
+    VARIABLES,
+    WANTED,
+    Components,
+    DatabaseTerms,
+    Logs,
+    Monitoring,
+    ResourceRules,
+    Routing,
+)
 
 if TYPE_CHECKING:
     from tekton_server.live.healing.healer import Healing
     from tekton_server.live.housekeeping import Retention
     from tekton_server.live.lease import Timing
+    from tekton_server.live.resources.monitor import Terms as ResourceTerms
     from tekton_server.live.routing.terms import RoutingTerms
     from tekton_server.storage.database import Terms
 
@@ -62,7 +74,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
     "components": (),
     "security": ("enable_auth", "jwt_secret", "token_expiry"),
-    "monitoring": ("enable_metrics", "metrics_port", "collection_interval"),
+    "monitoring": ("enable_metrics", "metrics_port"),
 }
 _WANTED: Mapping[str, str] = {
     "host": "an IP address or a host name",
@@ -121,6 +133,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     routing: Routing = Routing()
     models: tuple[ModelEntry, ...] = ()
     budgets: tuple[BudgetEntry, ...] = ()
+    monitoring: Monitoring = Monitoring()
+    resources: ResourceRules = ResourceRules()
 
     @property
     def data_path(self) -> Path:
@@ -165,6 +179,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         from tekton_server.storage.database import Terms
 
         return Terms(**msgspec.structs.asdict(self.database))
+
+    @property
+    def resource_terms(self) -> ResourceTerms:
+        """How resources are looked after."""
+        from tekton_server.domain.alarms import Thresholds
+        from tekton_server.live.resources.monitor import Terms
+
+        told, rules = self.monitoring, self.resources
+        wanted = {name: getattr(rules, name) for name in SYSTEM_CONSTRAINTS if getattr(rules, name) is not None}
+        return Terms(
+            interval=told.collection_interval,
+            history=told.history,
+            thresholds=Thresholds(
+                cpu_percent=told.cpu_threshold,
+                memory_percent=told.memory_threshold,
+                disk_percent=told.disk_threshold,
+                gpu_memory_percent=told.gpu_memory_threshold,
+                gpu_temperature=told.gpu_temperature_threshold,
+                margin=told.hysteresis,
+            ),
+            constraints=wanted,
+            over_limit=rules.over_limit,
+            over_limit_after=rules.over_limit_after,
+        )
 
     @property
     def healing(self) -> Healing:
@@ -385,7 +423,7 @@ def _found() -> Path | None:
 def _look_over(section: Mapping[str, Any], file: JsonFile, warn: Warn) -> None:
     """Warn of keys that nobody knows or that are there twice, and of a lock that does not lock."""
     _know(section, {*Settings.__struct_fields__, *DOCUMENTED}, "", file, warn)
-    for name in (*DOCUMENTED, "database", "logs", "routing"):
+    for name in dict.fromkeys((*DOCUMENTED, *SECTIONS)):
         inner = section.get(name)
         if isinstance(inner, dict):
             read = SECTIONS[name].__struct_fields__ if name in SECTIONS else ()

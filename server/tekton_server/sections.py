@@ -16,6 +16,11 @@ Window = Annotated[float, msgspec.Meta(ge=1, le=3600)]
 Rate = Annotated[float, msgspec.Meta(ge=1, le=10_000_000)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Bytes = Annotated[int, msgspec.Meta(ge=64 * 1024, le=2**40)]
+Interval = Annotated[float, msgspec.Meta(ge=0.1, le=3600)]
+History = Annotated[float, msgspec.Meta(ge=60, le=86400)]
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Celsius = Annotated[float, msgspec.Meta(ge=0, le=1000)]
+Gigabytes = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class Components(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,15 +80,46 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True):
     keep: Count = 3
 
 
+class Monitoring(msgspec.Struct, frozen=True, kw_only=True):
+    """The `monitoring` section: how often figures are read, how long they are kept, and which are too much.
+
+    Times in seconds, thresholds in percent, and in degrees Celsius; None is no threshold.
+    """
+
+    collection_interval: Interval = 10.0
+    history: History = 3600.0
+    cpu_threshold: Percent | None = 90.0
+    memory_threshold: Percent | None = 90.0
+    disk_threshold: Percent | None = 90.0
+    gpu_memory_threshold: Percent | None = 95.0
+    gpu_temperature_threshold: Celsius | None = 90.0
+    hysteresis: Percent = 5.0
+
+
+class ResourceRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The `resources` section: what has to hold of a machine for a start on it, in percent, percent and GB, and what
+    becomes of an instance that has used more than it may for `over_limit_after` seconds.
+    """
+
+    cpu_percent_max: Percent | None = None
+    memory_percent_max: Percent | None = None
+    gpu_mem_free_min: Gigabytes | None = None
+    over_limit: Literal["event", "degraded", "stopped"] = "event"
+    over_limit_after: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 30.0
+
+
 SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "components": Components,
     "database": DatabaseTerms,
     "logs": Logs,
     "routing": Routing,
+    "monitoring": Monitoring,
+    "resources": ResourceRules,
 }
 _SECONDS = "a number of seconds over 0, at most a day"
 _KEEP = "a number of seconds from a minute to a year"
 _COUNT = "a whole number from 1 to 1000"
+_PERCENT = "a number of percent from 0 to 100, or null for none"
 WANTED: Mapping[str, str] = {
     "components.heartbeat_interval": _SECONDS,
     "components.heartbeat_timeout": _SECONDS,
@@ -117,9 +153,19 @@ WANTED: Mapping[str, str] = {
     "routing.probes": _COUNT,
     "routing.explain_retention": _SECONDS,
     "routing.shipped_catalogue": "true or false",
+    "monitoring.collection_interval": "a number of seconds from 0.1 to 3600",
+    "monitoring.history": "a number of seconds from a minute to a day",
+    **{f"monitoring.{name}": _PERCENT for name in Monitoring.__struct_fields__ if name.endswith("_threshold")},
+    "monitoring.gpu_temperature_threshold": "a number of degrees Celsius from 0 to 1000, or null for none",
+    "monitoring.hysteresis": "a number of percent from 0 to 100",
+    "resources.cpu_percent_max": _PERCENT,
+    "resources.memory_percent_max": _PERCENT,
+    "resources.gpu_mem_free_min": "a number of GB from 0 to 1000000, or null for none",
+    "resources.over_limit": "event, degraded or stopped",
+    "resources.over_limit_after": "a number of seconds from 0 to a day",
 }
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     f"{section}.{name}": (f"TEKTON_{section}_{name}".upper(),)
-    for section in ("database", "logs")
+    for section in ("database", "logs", "monitoring", "resources")
     for name in SECTIONS[section].__struct_fields__
 }

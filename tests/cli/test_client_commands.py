@@ -19,6 +19,7 @@ import pytest_asyncio
 import yaml
 
 from tekton.core.ids import new_uuid
+from tekton.v1 import error_report_service_pb2 as error_pb
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tests.services.test_heartbeat_service import beat, connected
@@ -306,6 +307,19 @@ async def test_what_is_over_is_not_up(tekton: ControlPlane, client: Stubs, tmp_p
     assert "up for" not in ended and "(deregistered)" in ended
     own = (await run(tekton, tmp_path, "components", "get", "tekton_core")).out
     assert re.search(r"last beat +-\n", own)
+
+
+async def test_the_last_errors_of_a_component_are_shown(tekton: ControlPlane, client: Stubs, tmp_path: Path) -> None:
+    """Three of them, the newest first, a line each."""
+    name = new_id()
+    answer = await client.register(name)
+    for number in range(4):
+        request = error_pb.ReportErrorRequest(
+            component_id=name, instance_uuid=answer.instance_uuid, error_type="E", message=f"no {number}\nmore"
+        )
+        await client.errors.ReportError(request)
+    shown = (await run(tekton, tmp_path, "components", "get", name)).out
+    assert re.findall(r"  error +\S+ ago: (.*)\n", shown) == ["E: no 3", "E: no 2", "E: no 1"]
 
 
 async def test_a_token_that_is_none_is_refused(tekton: ControlPlane, tmp_path: Path) -> None:

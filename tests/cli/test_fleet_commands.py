@@ -24,7 +24,7 @@ FLEET = {
     "ill": launch("sh", "-c", "echo no such model; exit 3"),
     "ward": {"dependencies": ["ill"], **launch()},
     "hung": launch(startup_timeout=0.3),
-    "slow": small("slow", number=4, env={"SLOW": "1.2"}),
+    "slow": small("slow", number=4, env={"SLOW": "2.5"}),
     "lost": {"dependencies": ["ghost"], **launch()},
 }
 

@@ -12,9 +12,11 @@ from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
 from tekton.v1 import (
+    error_report_service_pb2,
     heartbeat_service_pb2,
     lifecycle_service_pb2,
     registry_service_pb2,
+    resource_service_pb2,
     routing_service_pb2,
     system_service_pb2,
 )
@@ -26,6 +28,8 @@ _FILES = (
     lifecycle_service_pb2,
     heartbeat_service_pb2,
     routing_service_pb2,
+    resource_service_pb2,
+    error_report_service_pb2,
     system_service_pb2,
 )
 SERVICES: dict[str, ServiceDescriptor] = {

@@ -21,7 +21,14 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 
 from tekton.core.records import CommandKind
-from tekton.v1 import component_pb2, heartbeat_service_pb2, lifecycle_service_pb2, registry_service_pb2
+from tekton.v1 import (
+    component_pb2,
+    error_report_service_pb2,
+    heartbeat_service_pb2,
+    lifecycle_service_pb2,
+    registry_service_pb2,
+    resource_service_pb2,
+)
 from tekton_server.domain.commands import PostCommand
 from tekton_server.domain.update import FIELDS
 from tests.support import bad_values
@@ -34,6 +41,8 @@ SERVICES = (
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"],
     lifecycle_service_pb2.DESCRIPTOR.services_by_name["LifecycleService"],
     heartbeat_service_pb2.DESCRIPTOR.services_by_name["HeartbeatService"],
+    resource_service_pb2.DESCRIPTOR.services_by_name["ResourceService"],
+    error_report_service_pb2.DESCRIPTOR.services_by_name["ErrorReportService"],
 )
 METHODS: dict[str, MethodDescriptor] = {m.name: m for service in SERVICES for m in service.methods}
 OPERATIONS = {name: operation for name, m in METHODS.items() if (operation := Operation.of(m))}
@@ -70,9 +79,15 @@ GOOD: dict[str, dict[str, Any]] = {
     "StopComponent": OURS,
     "RestartComponent": OURS,
     "StreamStopComponents": {"component_ids": ["standing"]},
+    "GetComponentResources": {"component_id": "standing"},
+    "ReportComponentResources": OURS | {"usage": {"cpu_percent": 1}},
+    "GetResourceConstraints": {"component_id": "standing"},
+    "SetResourceConstraints": {"component_id": "standing", "cpu_limit": 1},
+    "ReportError": OURS | {"error_type": "ValueError"},
+    "ListErrorReports": {"component_id": "standing"},
 }
 # What an empty body asks for is done: of what runs already and of a fleet of nobody, that is nothing.
-WHOLE = {"StartComponent", "PlanStart", "StreamStartComponents"}
+WHOLE = {"StartComponent", "PlanStart", "StreamStartComponents", "SetResourceConstraints"}
 DEFINITION = component_pb2.Definition.DESCRIPTOR.fields_by_name
 
 
@@ -125,6 +140,32 @@ def _by_hand() -> list[Row]:
         ("StopComponent", "timeout"): [-1, -0.5, 3600.5],
         ("RestartComponent", "instance_uuid"): ["one", UUID.upper()],
         ("RestartComponent", "timeout"): [-1, -0.5, 3600.5],
+        ("GetSystemResources", "history_seconds"): [-1, 86_401],
+        ("GetComponentResources", "history_seconds"): [-0.1, 1e300],
+        ("ReportComponentResources", "instance_uuid"): ["", "one"],
+        ("ReportComponentResources", "fencing_token"): ["soon"],
+        ("ReportComponentResources", "usage"): [
+            {},
+            None,
+            {"cpu_percent": -1},
+            {"cpu_percent": "NaN"},
+            {"memory_percent": 101},
+            {"gpu_util": "Infinity"},
+            {"memory_mb": "many"},
+        ],
+        ("SetResourceConstraints", "cpu_limit"): [0, -1, 4097],
+        ("SetResourceConstraints", "memory_limit"): [0, -1, 2**24 + 1],
+        ("SetResourceConstraints", "gpu_limit"): [-1, 2**24 + 1],
+        ("SetResourceConstraints", "request_id"): ["r" * 129],
+        ("ReportError", "instance_uuid"): ["", "one"],
+        ("ReportError", "error_type"): ["", " ", "E" * 257],
+        ("ReportError", "code"): ["c" * 129],
+        ("ReportError", "message"): ["m" * 4097],
+        ("ReportError", "stack_trace"): ["s" * 32_769],
+        ("ReportError", "timestamp"): ["0000-01-01T00:00:00Z", "2025-13-01T00:00:00Z"],
+        ("ReportError", "fencing_token"): ["soon"],
+        ("ListErrorReports", "page_size"): [-1, 101],
+        ("ListErrorReports", "page_token"): ["!", "-1"],
         ("StreamRegistry", "after_revision"): ["soon", "1", "00000000."],
         ("StreamStates", "after_revision"): ["soon", "-1"],
     }
@@ -145,6 +186,8 @@ def means_something(row: Row) -> bool:
     """Tell whether a value that is bad elsewhere is a good one here."""
     if row.field == "patch":
         return isinstance(row.value, dict)  # by its fields: see `patch_rows`
+    if row.operation.method.name == "ReportError" and row.field in ("message", "stack_trace"):
+        return row.name in ("a control character", "a line separator")  # an error says what it says
     # The transcoder takes one object for a list of one; it fails alone, as an item.
     return row.field == "components" and row.name in ("an object", "holding an object")
 
@@ -241,6 +284,7 @@ TWINS = {
     "StreamStates": "WatchStates",
     "StreamHeartbeats": "WatchHeartbeats",
     "StreamCommands": "WatchCommands",
+    "StreamResources": "WatchResources",
 }
 
 
@@ -277,9 +321,10 @@ async def test_a_bad_value_is_refused_over_grpc(
 
 # A request without fields has no text that could be wrong.
 READ = [name for name, method in METHODS.items() if method.input_type.fields]
+NO_TEXT = ("Connect", "BatchRegisterComponents", "GetSystemResources")
 
 
-@pytest.mark.parametrize("name", [name for name in READ if name not in ("Connect", "BatchRegisterComponents")])
+@pytest.mark.parametrize("name", [name for name in READ if name not in NO_TEXT])
 async def test_bytes_that_are_no_message_are_refused_over_grpc(
     tekton: ControlPlane, channel: aio.Channel, name: str
 ) -> None:
@@ -319,7 +364,7 @@ SAYING = [one for one in WITH_BODY if one.method.name not in ("StopComponent", "
 
 @pytest.mark.parametrize("operation", SAYING, ids=lambda one: str(one.method.name))
 async def test_an_empty_body_says_nothing(tekton: ControlPlane, operation: Operation) -> None:
-    """It is taken for an empty object: what is required is missing, and an empty patch changes nothing."""
+    """It is taken for an empty object: what is required is missing; an empty patch, and no limits, change nothing."""
     before = await stored(tekton)
     request = Request(operation.verb, operation.path.replace("{component_id}", "standing"), b"")
     reply = await asyncio.to_thread(bad_values.exchange, tekton.port, request)
@@ -350,8 +395,12 @@ async def test_an_id_in_the_path_that_is_none_is_refused(
     """Unknown, unreadable or a megabyte long."""
     if component_id == "" and operation.method.name == "GetComponent":
         pytest.skip("with a slash at its end it is the path of the list")
-    if component_id == ".." and operation.method.name in ("GetComponentDependencies", "StartComponent"):
-        pytest.skip("a step up it is the path of the whole graph, or fleet")
+    if component_id == ".." and operation.method.name in (
+        "GetComponentDependencies",
+        "GetComponentResources",
+        "StartComponent",
+    ):
+        pytest.skip("a step up it is the path of the whole graph, of the fleet, or of the machine")
     good = {name: value for name, value in GOOD[operation.method.name].items() if name != "component_id"}
     request = operation.request(good)
     raw = component_id if component_id.isascii() else "%E2%80%A8"

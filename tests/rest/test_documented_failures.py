@@ -30,6 +30,9 @@ BODIES = {
     "start": {},
     "stop": {},
     "restart": {},
+    "resources": {"instance_uuid": UUID, "usage": {"cpu_percent": 1}},
+    "constraints": {"cpu_limit": 1},
+    "errors": {"instance_uuid": UUID, "error_type": "ValueError"},
 }
 # Streams that may be asked to say only how they ended, and then end in an error as a call does.
 QUIET = ("/api/tekton/start", "/api/tekton/stop")

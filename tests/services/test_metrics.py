@@ -108,7 +108,9 @@ async def test_the_exposition_is_openmetrics(http: httpx.AsyncClient) -> None:
     for name, family in (await families(http)).items():
         assert family.documentation.endswith("."), name
         assert family.type in ("counter", "gauge", "histogram", "info"), name
-        assert family.unit == next((unit for unit in ("seconds", "bytes") if name.endswith(unit)), ""), name
+        assert family.unit == next(
+            (unit for unit in ("seconds", "bytes", "ratio", "celsius") if name.endswith(unit)), ""
+        ), name
 
 
 async def test_the_exposition_names_every_part(http: httpx.AsyncClient) -> None:
@@ -152,7 +154,8 @@ async def test_labels_are_bounded_by_the_contract(http: httpx.AsyncClient, direc
     found = await families(http)
     assert not [sample for family in found.values() for sample in family.samples if "Nothing" in str(sample.labels)]
     names = {label for family in found.values() for sample in family.samples for label in sample.labels}
-    assert names == {"service", "method", "code", "le", "kind", "part", "phase", "version", "commit", "result"}
+    mine = {"service", "method", "code", "le", "kind", "part", "phase", "version", "commit", "result"}
+    assert names == mine | {"host", "core", "minutes", "figure", "component_id"}
 
 
 async def test_a_histogram_is_cumulative(http: httpx.AsyncClient) -> None:

@@ -92,7 +92,7 @@ def launch_of(live: LiveRegistry, component_id: str = "notes") -> Launch:
 
 
 async def test_what_can_be_started_is_seen_before_anybody_starts_it(url: URL, here: Path, tmp_path: Path) -> None:
-    """As its file says, also where that changes, until there is an instance or a launch; once, and nothing built in."""
+    """As its file says, also where that changes, until there is a launch; then only what it needs is added to it."""
     fleet = write_fleet(tmp_path / "f", FLEET | {"hermes": launch()})
     async with server(url, here, fleet) as live:
         await until(lambda: len(live.view.components) == 3)
@@ -100,10 +100,12 @@ async def test_what_can_be_started_is_seen_before_anybody_starts_it(url: URL, he
         assert [one.status for one in live.view.components.values()] == [ComponentState.UNKNOWN] * 3
         await live.lifecycle.start("notes")
         before = live.view.revision
-    changed = write_fleet(tmp_path / "f", {name: {**one, "dependencies": ["more"]} for name, one in FLEET.items()})
+    said = {"dependencies": ["more"], "component_name": "Other"}
+    changed = write_fleet(tmp_path / "f", {name: one | said for name, one in FLEET.items()})
     async with server(url, here, changed) as live:
-        await until(lambda: live.view.components["deaf"].definition.dependencies == ("more",))
-        assert live.view.components["notes"].definition.dependencies == ()
+        await until(lambda: live.view.components["deaf"].definition.component_name == "Other")
+        known = live.view.components["notes"].definition
+        assert (known.dependencies, known.component_name) == (("more",), fleet.launchable()["notes"].component_name)
         told = live.view.revision
         assert told > before
     async with server(url, here, changed) as live:
@@ -358,21 +360,29 @@ async def test_a_start_that_a_stop_overtakes_says_so(
 
 
 async def test_old_launches_are_forgotten_with_their_components(url: URL, here: Path, fleet: Fleet) -> None:
-    """Once nothing else of them is there; what runs stays, and so does its component."""
+    """Once nothing else of them is there; what can be started is shown again, and what runs stays as it is."""
+
+    def anew(component_id: str, after: int) -> bool:
+        found = live.view.get(component_id)
+        return found is not None and found.definition.revision > after and found.status is ComponentState.UNKNOWN
+
     async with server(url, here, fleet) as live:
         await live.lifecycle.start("notes")
         await live.lifecycle.start("deaf")
         await live.lifecycle.stop("deaf", force=True)
         later = datetime.now(UTC) + timedelta(hours=80)
+        before = live.view.revision
         await live.housekeeping.sweep(later)
-        assert set(live.view.launches) == {"notes"}
-        assert (live.view.get("deaf"), live.view.get("notes") is not None) == (None, True)
+        assert set(live.view.launches) == {"notes"} and live.view.get("notes") is not None
+        await until(lambda: anew("deaf", before))
         first = launch_of(live).instance_uuid
         await live.writer.submit(register(1, component_id="notes", instance_uuid=first))
         await live.writer.submit(EndInstance(component_id="notes", instance_uuid=first))
         await live.housekeeping.sweep(later)
         assert live.view.get("notes") is not None and launch_of(live).active
         await live.lifecycle.stop("notes")
+        before = live.view.revision
         await live.housekeeping.sweep(later)
-        assert (live.view.get("notes"), live.view.launches) == (None, {})
+        assert live.view.launches == {}
+        await until(lambda: anew("notes", before))
         await assert_whole(live, 0)

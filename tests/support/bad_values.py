@@ -77,6 +77,8 @@ def of_field(field: FieldDescriptor) -> dict[str, Any]:
         return _FIGURES if kind.fields_by_name["value"].type == _Field.TYPE_DOUBLE else _NOTES
     if kind is not None and kind.full_name == "google.protobuf.Struct":
         return of_struct()
+    if kind is not None and not field.is_repeated:
+        return _STRUCT
     if field.is_repeated:
         return _TEXTS
     by_type: dict[int, dict[str, Any]] = {

@@ -16,9 +16,11 @@ from google.rpc.status_pb2 import Status
 from grpc import aio
 
 from tekton.v1 import registry_service_pb2 as registry_pb
+from tekton.v1.error_report_service_pb2_grpc import ErrorReportServiceStub
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 from tekton.v1.registry_service_pb2_grpc import RegistryServiceStub
+from tekton.v1.resource_service_pb2_grpc import ResourceServiceStub
 from tekton.v1.routing_service_pb2_grpc import RoutingServiceStub
 from tekton.v1.system_service_pb2_grpc import SystemServiceStub
 
@@ -34,6 +36,8 @@ class Stubs:
         self.lifecycle = LifecycleServiceStub(channel)
         self.heartbeat = HeartbeatServiceStub(channel)
         self.routing = RoutingServiceStub(channel)
+        self.resources = ResourceServiceStub(channel)
+        self.errors = ErrorReportServiceStub(channel)
         self.system = SystemServiceStub(channel)
 
     async def register(self, component_id: str | None = None, **fields: Any) -> registry_pb.RegisterComponentResponse:

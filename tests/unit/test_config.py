@@ -11,6 +11,8 @@ import pytest
 
 from tekton_server import config
 from tekton_server.config import ConfigError, Settings, explain, load
+from tekton_server.domain.alarms import Thresholds
+from tekton_server.live.resources.monitor import Terms as ResourceTerms
 from tekton_server.storage.database import Terms
 
 
@@ -78,9 +80,12 @@ def test_each_variable_sets_its_setting(name: str, variables: tuple[str, ...]) -
         "log_level": ("WARNING", "warning"),
         "log_format": ("JSON", "json"),
         "otlp_endpoint": ("http://collector:4317", "http://collector:4317"),
+        "logs.max_bytes": ("70000", 70000),
+        "monitoring.history": ("70", 70),
+        "resources.over_limit": ("stopped", "stopped"),
     }
     # A setting of a section takes a number.
-    text, value = values.get(name) or ("70000" if name == "logs.max_bytes" else "7", ...)
+    text, value = values.get(name) or ("7", ...)
     for variable in variables:
         found = attrgetter(name)(load({}, {variable: text}))
         assert found == (float(text) if value is ... else value)
@@ -104,6 +109,23 @@ def test_the_terms_of_the_database_are_its_section() -> None:
     """The defaults stand in two places, for storage knows no settings: here they are the same, each one."""
     assert load({}, {}).terms == Terms()
     assert load({}, {"TEKTON_DATABASE_LOCK_TIMEOUT": "1.5"}).terms == Terms(lock_timeout=1.5)
+
+
+def test_the_terms_of_resources_are_their_sections() -> None:
+    """As above; and what is not set is not asked of a machine."""
+    assert load({}, {}).resource_terms == ResourceTerms()
+    given = {"TEKTON_MONITORING_DISK_THRESHOLD": "70", "TEKTON_RESOURCES_GPU_MEM_FREE_MIN": "2"}
+    terms = load({}, given).resource_terms
+    assert terms.thresholds == Thresholds(disk_percent=70) and terms.constraints == {"gpu_mem_free_min": 2}
+
+
+def test_a_threshold_can_be_taken_away_in_the_file(tmp_path: Path) -> None:
+    """By null; other values are refused in words."""
+    path = write(tmp_path / "t.json", monitoring={"cpu_threshold": None, "collection_interval": 2})
+    assert load({}, {}, path).resource_terms == ResourceTerms(interval=2, thresholds=Thresholds(cpu_percent=None))
+    wrong = {"TEKTON_MONITORING_CPU_THRESHOLD": "101"}
+    assert "must be a number of percent from 0 to 100, or null for none" in refused({}, wrong)
+    assert "must be event, degraded or stopped" in refused({}, {"TEKTON_RESOURCES_OVER_LIMIT": "killed"})
 
 
 def test_the_newer_name_of_the_port_wins() -> None:

@@ -16,15 +16,19 @@ from tekton._channel import Target, async_channel
 from tekton._errors import from_rpc, unreachable
 from tekton.core.backoff import full_jitter, shuffled
 from tekton.core.errors import TektonError, TektonTimeoutError, UnavailableError
+from tekton.v1.error_report_service_pb2_grpc import ErrorReportServiceStub
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceStub
 from tekton.v1.registry_service_pb2_grpc import RegistryServiceStub
+from tekton.v1.resource_service_pb2_grpc import ResourceServiceStub
 from tekton.v1.routing_service_pb2_grpc import RoutingServiceStub
 
 if TYPE_CHECKING:
+    from tekton.v1.error_report_service_pb2_grpc import ErrorReportServiceAsyncStub
     from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceAsyncStub
     from tekton.v1.lifecycle_service_pb2_grpc import LifecycleServiceAsyncStub
     from tekton.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from tekton.v1.resource_service_pb2_grpc import ResourceServiceAsyncStub
     from tekton.v1.routing_service_pb2_grpc import RoutingServiceAsyncStub
 
 log = logging.getLogger(__name__)
@@ -48,6 +52,8 @@ class Stubs:
         self.lifecycle: LifecycleServiceAsyncStub = LifecycleServiceStub(channel)
         self.heartbeat: HeartbeatServiceAsyncStub = HeartbeatServiceStub(channel)
         self.routing: RoutingServiceAsyncStub = RoutingServiceStub(channel)
+        self.resources: ResourceServiceAsyncStub = ResourceServiceStub(channel)
+        self.errors: ErrorReportServiceAsyncStub = ErrorReportServiceStub(channel)
 
 
 class Calls:

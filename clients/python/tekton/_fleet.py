@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from tekton import _convert, _given
-from tekton._registrar import Registrar
+from tekton._resource_calls import ResourceCalls
 from tekton.v1 import lifecycle_service_pb2 as pb
 
 # What fits into the message; so many are refused by Tekton, in its words.
 _MOST = 2**31 - 1
 
 
-class FleetControl(Registrar):
+class FleetControl(ResourceCalls):
     """The part of a client that starts and stops many."""
 
     async def plan_start(

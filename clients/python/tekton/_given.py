@@ -268,10 +268,15 @@ def figures(metrics: Mapping[str, float] | None) -> dict[str, float]:
     Raises:
         ValidationError: too many, a name that is refused, or one that is no finite number.
     """
-    return {name: _figure(f"metrics.{name}", value) for name, value in _reported("metrics", metrics)}
+    return {name: figure(f"metrics.{name}", value) for name, value in _reported("metrics", metrics)}
 
 
-def _figure(field: str, value: Any) -> float:
+def figure(field: str, value: Any) -> float:
+    """Read a number, of whatever kind: those of numpy are none of Python's.
+
+    Raises:
+        ValidationError: it is none, or is not finite.
+    """
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

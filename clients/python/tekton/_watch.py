@@ -85,7 +85,7 @@ def registry_messages(
     return resumed(open_after, request.after_revision, note=note)
 
 
-def _unless_nobody_listens(calls: Calls) -> Callable[[TektonError], None]:
+def unless_nobody_listens(calls: Calls) -> Callable[[TektonError], None]:
     """Make a `note` that ends a watch of who was never answered when its time to connect is over."""
     give_up = time.monotonic() + calls.connect_timeout
 
@@ -108,7 +108,7 @@ async def registry_events(
         UnavailableError: nobody listens, and Tekton never answered this client.
     """
     phase, revision = 0, 0
-    watched = registry_messages(calls, request, _unless_nobody_listens(calls))
+    watched = registry_messages(calls, request, unless_nobody_listens(calls))
     async with contextlib.aclosing(watched) as messages:
         async for message in messages:
             if message is None:
@@ -165,7 +165,7 @@ async def state_changes(calls: Calls, request: lifecycle_pb.WatchStatesRequest) 
         again.after_revision = token
         return calls.stream(lambda stubs: stubs.lifecycle.WatchStates, again)
 
-    watched = resumed(open_after, request.after_revision, note=_unless_nobody_listens(calls))
+    watched = resumed(open_after, request.after_revision, note=unless_nobody_listens(calls))
     async with contextlib.aclosing(watched) as messages:
         async for message in messages:
             if message is None:

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSON
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 
 def _time(name: str, *, nullable: bool = False) -> sa.Column[object]:
@@ -15,7 +15,7 @@ def _time(name: str, *, nullable: bool = False) -> sa.Column[object]:
 def upgrade() -> None:
     """Create the tables of routing; the journal takes models and budgets."""
     op.drop_constraint("journal_kind_check", "journal")
-    kinds = "'component', 'instance', 'command', 'launch', 'model', 'budget'"
+    kinds = "'component', 'instance', 'command', 'launch', 'constraints', 'model', 'budget'"
     op.create_check_constraint("journal_kind_check", "journal", f"kind IN ({kinds})")
     op.create_table(
         "models",

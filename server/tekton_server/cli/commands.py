@@ -20,6 +20,7 @@ from tekton_server.cli import (
     probe,
     route,
     status,
+    top,
     why,
 )
 from tekton_server.cli import setting_options as given
@@ -49,6 +50,7 @@ FIRST = examples(
     ("tekton status", "how it is, and who is not ready"),
     ("tekton components list --status failed", "or shorter: tekton comp li --status failed"),
     ("tekton start --all", "start the fleet, each when what it needs is ready"),
+    ("tekton top", "what everything uses, live"),
     ("tekton why notes", "why it is not ready, down to the cause"),
     ("tekton graph", "who needs whom, in the order in which it starts"),
     ("tekton events --kind state", "what happens, a line each"),
@@ -120,6 +122,7 @@ def version() -> None:
 
 
 app.command(epilog=status.EXAMPLES, rich_help_panel=LOOK)(status.status)
+app.command(epilog=top.EXAMPLES, rich_help_panel=LOOK)(top.top)
 app.add_typer(components.app, name="components", rich_help_panel=LOOK)
 app.command(epilog=fleet.START, rich_help_panel=LOOK)(fleet.start)
 app.command(epilog=fleet.STOP, rich_help_panel=LOOK)(fleet.stop)

@@ -59,13 +59,14 @@ def _row(row: dict[str, Any], now: datetime, live: bool) -> list[str]:
     ]
 
 
-def one_lines(found: dict[str, Any], width: int | None) -> Iterable[Text]:
-    """Lay out everything about one component."""
+def one_lines(found: dict[str, Any], width: int | None, errors: Sequence[dict[str, Any]] = ()) -> Iterable[Text]:
+    """Lay out everything about one component, and the errors that it reported last."""
     now = datetime.now(UTC)
     yield Text.assemble((clean(found["component_id"]), "bold"), f"  {clean(found['component_name'])}")
     state = found["status"]
     facts: list[tuple[str, Text]] = [("state", Text(clean(state), style=STYLES.get(state, "cyan")))]
     facts += [(name, Text(clean(value))) for name, value in _facts(found, now)]
+    facts += [("error", Text(clean(_error(one, now)))) for one in errors]
     yield from (Text.assemble((f"  {name:<13}", "dim"), value) for name, value in facts)
     yield Text()
     yield from grid(_INSTANCES, [_instance(one, now) for one in found["instances"]], width)
@@ -87,6 +88,11 @@ def _facts(found: dict[str, Any], now: datetime) -> Iterable[tuple[str, str]]:
     for key, value in sorted(found["metadata"].items()):
         yield "metadata", f"{key} = {value}"
     yield "registered", f"{found['created_at'][:19]}Z, revision {found['revision']}"
+
+
+def _error(report: dict[str, Any], now: datetime) -> str:
+    said = report["message"].strip().partition("\n")[0]
+    return f"{_when(report['reported_at'], now)}: {report['error_type']}{': ' if said else ''}{said}"
 
 
 def _beat(row: dict[str, Any], now: datetime) -> str:

@@ -84,7 +84,7 @@ def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], kept: Sequence[int]) -> str:
-    return (" " * _GAP).join(_fitted(cells[index], widths[index]) for index in kept).rstrip()
+    return (" " * _GAP).join(fitted(cells[index], widths[index]) for index in kept).rstrip()
 
 
 def _styled(cells: Sequence[str], widths: Sequence[int], kept: Sequence[int]) -> Text:
@@ -92,12 +92,13 @@ def _styled(cells: Sequence[str], widths: Sequence[int], kept: Sequence[int]) ->
     for place, index in enumerate(kept):
         if place:
             line.append(" " * _GAP)
-        line.append(_fitted(cells[index], widths[index]), style=STYLES.get(cells[index].partition(" ")[0], ""))
+        line.append(fitted(cells[index], widths[index]), style=STYLES.get(cells[index].partition(" ")[0], ""))
     line.rstrip()
     return line
 
 
-def _fitted(text: str, width: int) -> str:
+def fitted(text: str, width: int) -> str:
+    """Give a text as wide as that: filled up, or cut."""
     if cell_len(text) <= width:
         return text + " " * (width - cell_len(text))
     cut = text

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from rich.text import Text
 
-from tekton.core.errors import ComponentNotFoundError
+from tekton.core.errors import ComponentNotFoundError, TektonError
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import parse_state
 from tekton.v1.registry_service_pb2 import WatchRegistryRequest
@@ -23,6 +24,7 @@ from tekton_server.cli.remote import Remote, until_interrupted
 
 Job = Callable[[Remote], Awaitable[ExitCode | None]]
 _SHOWN = 5
+_ERRORS = 3
 
 
 def list_job(status: str, kind: str, capability: str, query: str, form: Format, *, watch: bool) -> Job:
@@ -104,9 +106,17 @@ def get_job(component_id: str, form: Format, *, watch: bool) -> Job:
         if watch:
             await until_interrupted(_told(remote, found["component_id"], form))
         else:
-            _write_one(found, form)
+            errors = await _errors(remote, found["component_id"]) if form is Format.TABLE else []
+            _write_one(found, form, errors)
 
     return job
+
+
+async def _errors(remote: Remote, component_id: str) -> list[dict[str, Any]]:
+    """Read what it reported last; that this cannot be read does not keep the rest back."""
+    with suppress(TektonError):
+        return await remote.list_error_reports(component_id, most=_ERRORS)
+    return []
 
 
 async def _get(remote: Remote, component_id: str) -> dict[str, Any]:
@@ -164,5 +174,5 @@ async def _told(remote: Remote, component_id: str, form: Format) -> None:
             sys.stdout.flush()
 
 
-def _write_one(found: dict[str, Any], form: Format) -> None:
-    write(found, form, lambda: one_lines(found, width()), lambda: [found["component_id"]])
+def _write_one(found: dict[str, Any], form: Format, errors: Sequence[dict[str, Any]] = ()) -> None:
+    write(found, form, lambda: one_lines(found, width(), errors), lambda: [found["component_id"]])

@@ -23,6 +23,7 @@ from tekton._results import RegistryEvent
 from tekton.core.errors import CORE_COMPONENT, ComponentNotFoundError, TektonError, UnavailableError
 from tekton.core.ids import lookup_key
 from tekton.v1 import registry_service_pb2 as registry_pb
+from tekton.v1 import resource_service_pb2 as resource_pb
 from tekton.v1 import system_service_pb2 as system_pb
 from tekton.v1.system_service_pb2_grpc import SystemServiceStub
 from tekton_server.cli import output
@@ -149,6 +150,20 @@ class Remote(TektonClient):
                     cut = False
                 phase = message.phase
                 yield list(_watch.events_of(message))
+
+    def watch_figures(self, lost: Callable[[TektonError], None]) -> AsyncGenerator[resource_pb.ResourceEvent, None]:
+        """Watch everything that is used; it reconnects, tells `lost` why each time, and does not end."""
+        return self._resource_events(resource_pb.WatchResourcesRequest(figures=True), lost)
+
+    async def used_by_machine(self, seconds: float) -> resource_pb.SystemResources:
+        """Ask what the machine has used since so many seconds."""
+        request = resource_pb.GetSystemResourcesRequest(history_seconds=seconds)
+        return await self._calls.ask(lambda s: s.resources.GetSystemResources, request)
+
+    async def used_by(self, component_id: str, seconds: float) -> resource_pb.ComponentResources:
+        """Ask what a component has used since so many seconds."""
+        request = resource_pb.GetComponentResourcesRequest(component_id=component_id, history_seconds=seconds)
+        return await self._calls.ask(lambda s: s.resources.GetComponentResources, request)
 
     async def _system(self, method: str, request: Any) -> Any:
         return await self._calls.ask(lambda s: getattr(SystemServiceStub(s.channel), method), request, retry=False)

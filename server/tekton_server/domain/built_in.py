@@ -27,6 +27,7 @@ _NAMESPACE = uuid.UUID("5a3f1c7e-8d42-4f6b-9e10-74656b746f6e")
 
 KEYS = frozenset(map(lookup_key, _PARTS))
 UUIDS = frozenset(str(uuid.uuid5(_NAMESPACE, component_id)) for component_id in _PARTS)
+CORE_UUID = str(uuid.uuid5(_NAMESPACE, CORE_COMPONENT))
 
 
 def records(host: str, port: int, version: str, since: datetime) -> Iterator[tuple[Definition, Instance]]:

@@ -11,7 +11,7 @@ from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
 from tekton.core.model_records import Budget, BudgetTerms, ModelFacts, RegisteredModel
 from tekton.core.records import CommandKind
-from tekton.core.view import Change, Definition, Instance, InstanceCommand
+from tekton.core.view import Change, Constraints, Definition, Instance, InstanceCommand
 from tekton_server.domain.launch_commands import LaunchCommand
 
 
@@ -115,6 +115,28 @@ class JudgeBusy(msgspec.Struct, frozen=True, kw_only=True):
     evidence: dict[str, Any] = {}
 
 
+class JudgeUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Degrade an instance that uses more than it may, or bring it back when that is over. Answers None."""
+
+    instance_uuid: str
+    granted: int
+    over: bool
+    evidence: dict[str, Any] = {}
+
+
+class SetConstraints(msgspec.Struct, frozen=True, kw_only=True):
+    """Say what each instance of a component may use, in place of what was said before. Answers Constraints.
+
+    `expected_revision` is compared with that of the constraints, 0 meaning that there are none.
+    """
+
+    component_id: str
+    cpu_limit: float | None = None
+    memory_limit: float | None = None
+    gpu_limit: float | None = None
+    expected_revision: int | None = None
+
+
 class JudgeDependencies(msgspec.Struct, frozen=True, kw_only=True):
     """Degrade an instance that lacks what it depends on, or bring it back when it lacks nothing. Answers None."""
 
@@ -214,6 +236,8 @@ Command = (
     | ReviveInstance
     | ExpireLease
     | JudgeBusy
+    | JudgeUse
+    | SetConstraints
     | JudgeDependencies
     | ForgetInstances
     | PostCommand
@@ -261,6 +285,7 @@ _REPLIES: dict[type[Command], Any] = {
     RemoveModel: None,
     SetBudget: Budget,
     RemoveBudget: None,
+    SetConstraints: Constraints,
 }
 
 

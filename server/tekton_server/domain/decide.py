@@ -12,6 +12,7 @@ from tekton.core.lifecycle import ComponentState, path, reachable
 from tekton.core.view import Cause, Change, DefinitionChange, Instance, InstanceChange
 from tekton_server.domain import (
     busy,
+    constraints,
     dependents,
     instance_commands,
     instances,
@@ -31,6 +32,7 @@ from tekton_server.domain.commands import (
     ForgetInstances,
     JudgeBusy,
     JudgeDependencies,
+    JudgeUse,
     PostCommand,
     RegisterComponent,
     RegisterModel,
@@ -40,6 +42,7 @@ from tekton_server.domain.commands import (
     ReportState,
     ReviveInstance,
     SetBudget,
+    SetConstraints,
     StateReported,
     UpdateComponent,
 )
@@ -151,6 +154,7 @@ def _remove(view: Overlay, command: RemoveComponent, now: datetime) -> Decision:
         ended = instances.end(instance, cause, now=now, revision=view.revision)
         changes += [*ended, *instance_commands.forgotten(view, instance.instance_uuid, cause)]
         changes.append(InstanceChange(_after(instance, ended), None, cause))
+    changes += constraints.removed(view, command.component_id, cause)
     changes += launch_ends.removed(view, command.component_id, cause, now)
     changes.append(DefinitionChange(definition, None, cause))
     return Decision(tuple(changes), None)
@@ -212,6 +216,8 @@ _DECIDERS: Mapping[type[Command], Callable[[Overlay, Any, datetime], Decision]] 
     ExpireLease: _expire,
     JudgeBusy: busy.judge,
     JudgeDependencies: dependents.judge,
+    JudgeUse: constraints.judge,
+    SetConstraints: constraints.set_constraints,
     ReviveInstance: _revive,
     ForgetInstances: forget,
     PostCommand: instance_commands.post,

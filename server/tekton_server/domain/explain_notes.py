@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Component, Instance, View
 from tekton_server.domain import reasons
+from tekton_server.domain.error_reports import ErrorReport
 from tekton_server.domain.explain import Condition
 
 
@@ -21,6 +22,7 @@ class Liveness(NamedTuple):
 
 
 _OTHERS_TOLD = 5
+_ERROR_CHARS = 200
 _ENDING = (ComponentState.STOPPING, ComponentState.STOPPED, ComponentState.FAILED)
 
 
@@ -37,6 +39,14 @@ def before(instance: Instance, first: Cause | None) -> list[str]:
     if first is None or first.reason == instance.reason:
         return []
     return [f"it was {instance.state} already since {_at(instance.state_since)}: {reasons.words(first.reason)}"]
+
+
+def reported(error: ErrorReport, at: datetime) -> str:
+    """Say which error a component reported last, and when it was kept."""
+    said = error.message.strip().partition("\n")[0]
+    if len(said) > _ERROR_CHARS:
+        said = said[:_ERROR_CHARS] + "…"
+    return f"the last error that it reported, at {_at(at)}: {error.error_type}{': ' if said else ''}{said}"
 
 
 def _of_lease(lease: Liveness | None) -> list[str]:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from tekton.core.errors import InvalidTransitionError
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Instance
-from tekton_server.domain import busy, dependents
+from tekton_server.domain import busy, constraints, dependents
 
 _UNTIL: Mapping[str, str] = {
     busy.BLOCKED: ("the event loop of this instance is blocked; it is ready again by itself when the lag is gone"),
     dependents.WITHOUT: "what this instance depends on has failed; it is ready again by itself when that serves again",
+    constraints.OVER_LIMIT: "this instance uses more than it may; it is ready again by itself when it uses less",
 }
 
 

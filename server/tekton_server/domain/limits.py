@@ -42,3 +42,12 @@ BUDGETS = 1000
 ENDPOINT_CHARS = 2048
 # How long a budget lease holds at most, in seconds.
 BUDGET_SECONDS = 3600.0
+# What a machine can have at most, for what is said of resources.
+CORES = 4096
+MEMORY_MB = 2**24
+# Of error reports.
+ERROR_TYPE_CHARS = 256
+ERROR_MESSAGE_CHARS = 4096
+STACK_TRACE_CHARS = 32_768
+ERROR_CONTEXT_BYTES = 8192
+ERROR_PAGE = 100

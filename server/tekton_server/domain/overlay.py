@@ -13,6 +13,8 @@ from tekton.core.view import (
     Address,
     Change,
     CommandChange,
+    Constraints,
+    ConstraintsChange,
     Definition,
     DefinitionChange,
     Instance,
@@ -51,6 +53,7 @@ class Overlay:
         self._launches: dict[str, Launch | None] = {}
         self._models: dict[str, RegisteredModel | None] = {}
         self._budgets: dict[str, Budget | None] = {}
+        self._constraints: dict[str, Constraints | None] = {}
         self.history_id = base.history_id
         self.revision = base.revision + 1
 
@@ -125,6 +128,11 @@ class Overlay:
         """At most how many budgets are set: what this batch changes or removes counts once more."""
         return len(self._base.routing.budgets) + len(self._budgets)
 
+    def constraints(self, component_id: str) -> Constraints | None:
+        """Find what was said of what a component may use."""
+        key = lookup_key(component_id)
+        return self._constraints[key] if key in self._constraints else self._base.constraints.get(key)
+
     def launch(self, component_id: str) -> Launch | None:
         """Find the launch of a component."""
         key = lookup_key(component_id)
@@ -139,6 +147,8 @@ class Overlay:
                 self._accept_instance(change)
             elif isinstance(change, RoutingChange):
                 self._accept_routing(change)
+            elif isinstance(change, ConstraintsChange):
+                self._constraints[lookup_key(change.key)] = change.new
             elif isinstance(change, CommandChange):
                 self._accept_command(change)
             else:

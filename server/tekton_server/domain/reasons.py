@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tekton_server.domain.busy import BLOCKED
+from tekton_server.domain.constraints import OVER_LIMIT
 from tekton_server.domain.decide import EXPIRED
 from tekton_server.domain.dependents import WITH_AGAIN, WITHOUT
 from tekton_server.domain.healing import GAVE_UP
@@ -15,6 +16,7 @@ _WORDS: Mapping[str, str] = {
     "reported": "it said so itself",
     EXPIRED: "no heartbeat came for its whole timeout",
     BLOCKED: "its event loop is blocked",
+    OVER_LIMIT: "it uses more than its resource constraints let it",
     GAVE_UP: "Tekton gave up on it",
     WITHOUT: "what it depends on has failed",
     WITH_AGAIN: "what it depends on serves again",

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from tekton.core.ids import lookup_key
 from tekton.core.view import Cause, Change, Definition, DefinitionChange, Instance, InstanceChange, LaunchChange
+from tekton_server.domain import constraints
 from tekton_server.domain.commands import Decision, ForgetInstances
 from tekton_server.domain.instance_commands import forgotten
 from tekton_server.domain.launches import RETENTION, forgettable
@@ -43,11 +44,12 @@ def forget(view: Overlay, command: ForgetInstances, now: datetime) -> Decision:
 def _component(view: Overlay, definition: Definition) -> list[Change]:
     """Forget a component with its launch; one of which a process runs, or is about to, stays."""
     launch = view.launch(definition.component_id)
+    limits = constraints.removed(view, definition.component_id, _CAUSE)
     if launch is None:
-        return [DefinitionChange(definition, None, _CAUSE)]
+        return [*limits, DefinitionChange(definition, None, _CAUSE)]
     if not forgettable(launch):
         return []
-    return [LaunchChange(launch, None, _CAUSE), DefinitionChange(definition, None, _CAUSE)]
+    return [*limits, LaunchChange(launch, None, _CAUSE), DefinitionChange(definition, None, _CAUSE)]
 
 
 def _over(instance: Instance, before: datetime) -> bool:

@@ -27,6 +27,7 @@ from tekton_server.host.running import Running, kill_left_behind, kill_tree, sig
 from tekton_server.host.shim import proc
 from tekton_server.host.shim.run import LOCK
 from tekton_server.live.launching import Cause, ExitStatus, Launched, Launcher, LaunchIdentity, launch_failed
+from tekton_server.live.resources.sampling import Root
 from tekton_server.process import read_to_end
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,15 @@ class LocalLauncher(Launcher):
         for one in self._running.values():
             one.forget()
         self._running.clear()
+
+    def roots(self) -> dict[str, Root]:
+        """Give where the processes of each launch that is followed begin, by its instance: below its shim."""
+        held = {uuid: one.status for uuid, one in self._running.items()}
+        return {
+            uuid: Root(status.shim_pid, status.shim_start_time, own=False)
+            for uuid, status in held.items()
+            if status is not None
+        }
 
     async def launch(self, spec: LaunchSpec, identity: LaunchIdentity) -> Launched:
         """See live.launching.Launcher."""

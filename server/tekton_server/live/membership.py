@@ -75,10 +75,13 @@ class Membership:
         """Renew until cancelled."""
         every = self.lease / RENEWALS
         await over_and_over(
-            self.renew,
+            # Looked up each time: tests of a server that falls silent take it away meanwhile.
+            lambda: self.renew(),
             lambda: every * spread(0.8, 1.0),
             "this server's own lease cannot be renewed",
             again="this server's own lease is renewed again",
+            # Who else there is has to be known before anything is launched.
+            at_once=True,
         )
 
     async def renew(self) -> None:

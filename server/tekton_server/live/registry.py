@@ -15,12 +15,13 @@ from tekton import __version__
 from tekton.core.errors import CompactedError, UnavailableError
 from tekton.core.ids import Token
 from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Change, Commit, InstanceChange, View
+from tekton.core.view import Change, Commit, Instance, InstanceChange, View
 from tekton_server.domain import built_in
 from tekton_server.domain.overlay import Tombstone
 from tekton_server.live.admission import Admission
 from tekton_server.live.beats import BeatFeed
 from tekton_server.live.commands import CommandDesk
+from tekton_server.live.error_reports import ErrorReports
 from tekton_server.live.fanout import Hub
 from tekton_server.live.fleet import Fleet
 from tekton_server.live.follower import Follower
@@ -40,6 +41,9 @@ from tekton_server.live.parts import PARTS, Parts
 from tekton_server.live.pulses import Pulses
 from tekton_server.live.readiness import Readiness
 from tekton_server.live.reload import difference
+from tekton_server.live.resources.monitor import TERMS, Resources
+from tekton_server.live.resources.monitor import Terms as ResourceTerms
+from tekton_server.live.resources.sampling import Sampler
 from tekton_server.live.routing.desk import RoutingDesk
 from tekton_server.live.routing.terms import DEFAULT as ROUTING
 from tekton_server.live.routing.terms import RoutingTerms
@@ -49,12 +53,14 @@ from tekton_server.live.switches import Switches
 from tekton_server.live.takeover import Takeover
 from tekton_server.live.writer import HistoryDivergedError
 from tekton_server.storage.database import Database
+from tekton_server.storage.error_reports import ErrorReportStore
 from tekton_server.storage.leases import LeaseStore
 from tekton_server.storage.notices import Notices
 from tekton_server.storage.retention import forget_old
 from tekton_server.storage.servers import ServerStore
 from tekton_server.storage.state import Loaded, Store
 from tekton_server.storage.switches import SwitchStore
+from tekton_server.storage.usage import UsageStore
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +87,8 @@ class LiveRegistry:
         *,
         address: str,
         alone: bool,
+        sampler: Sampler | None,
+        resource_terms: ResourceTerms,
         routing: RoutingTerms = ROUTING,
     ) -> None:
         self.server_id = uuid4()
@@ -111,6 +119,16 @@ class LiveRegistry:
         self._freshness = Freshness(self._refresh, CONFIRM_WITHIN)
         self.pulses = Pulses(self.view, self.writer, self.leases, self.tombstones, self.confirm)
         self.commands = CommandDesk(self.view, self.writer, self.leases, self.tombstones, self.confirm)
+        self.resources = Resources(
+            self.view,
+            self.writer,
+            self.leases,
+            UsageStore(engine, self.server_id),
+            self.commands.holder,
+            sampler,
+            resource_terms,
+        )
+        self.error_reports = ErrorReports(self.view, self.tombstones, ErrorReportStore(engine), self.confirm)
         self.admission = Admission(lambda: self.leases.timing, self.leases.now)
         self.silence = Silence(self.sessions, lambda: self.leases.timing, self.leases.now)
         self.routing = RoutingDesk(
@@ -122,10 +140,20 @@ class LiveRegistry:
         self.lifecycle = Lifecycle(
             self.view, self.writer, self.leases, str(self.server_id), self.confirm, self.membership.met.wait
         )
+        self.lifecycle.site.admit = self.resources.admission.admit
+        self.resources.overuse.stop = self._stop_for_use
         readiness = Readiness(self.view, self.lifecycle.bells, self.lifecycle.site.extensions, self.leases.now)
         self.fleet = Fleet(self.view, self.lifecycle, readiness, self.confirm)
         self.healer: Healer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    async def _stop_for_use(self, instance: Instance, why: str) -> object:
+        """Stop an instance that uses more than it may: one that was launched is not started again for that, and any
+        other is told why."""
+        launch = self.lifecycle.site.launch(instance.component_id)
+        if launch is None or launch.instance_uuid != instance.instance_uuid:
+            return await self.resources.overuse.ask_to_stop(instance, why)
+        return await self.lifecycle.stop(instance.component_id, instance_uuid=instance.instance_uuid, force=True)
 
     def heal(self, terms: Healing) -> None:
         """Have what fails of the launches of this server started again, before it starts."""
@@ -146,10 +174,13 @@ class LiveRegistry:
         address: str = "",
         alone: bool = False,
         routing: RoutingTerms = ROUTING,
+        sampler: Sampler | None = None,
+        resource_terms: ResourceTerms = TERMS,
     ) -> LiveRegistry:
         """Load the store, wire everything up, and join the servers on the database.
 
-        `address` is what the other servers' operators see. `alone`: no other can be using the database.
+        `address` is what the other servers' operators see. `alone`: no other can be using the database. `sampler` reads
+        the machine, None: nobody does.
 
         Raises:
             StorageUnavailableError: the database cannot be asked.
@@ -160,7 +191,7 @@ class LiveRegistry:
         last_batch = head.batch_id if head.revision == loaded.view.revision else None
         live = cls(
             loaded, store, engine, database, timing, retention, last_batch, parts, beats_per_second,
-            address=address, alone=alone, routing=routing,
+            address=address, alone=alone, routing=routing, sampler=sampler, resource_terms=resource_terms,
         )  # fmt: skip
         await live.membership.join()
         await live.routing.learning.load()
@@ -188,6 +219,8 @@ class LiveRegistry:
             "launches": self.lifecycle.run(),
             "what was learnt of models": self.routing.learning.run(),
             "budgets": self.routing.budgets.run(),
+            "error reports": self.error_reports.run(),
+            **self.resources.jobs(),
         }
         if self.healer is not None:
             jobs["healing"] = self.healer.run()
@@ -232,6 +265,7 @@ class LiveRegistry:
         self.hub.close()
         self.feed.close()
         self.commands.close()
+        self.resources.feed.close()
         self.sessions.go_away(reconnect_after, "shutting_down")
 
     async def stop(self) -> None:
@@ -244,6 +278,7 @@ class LiveRegistry:
         for result in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 log.error("a background task had failed", exc_info=result)
+        self.resources.close()
         await self.membership.leave()
         await self._session.close()
 
@@ -252,6 +287,7 @@ class LiveRegistry:
             _tell(change)
         self.leases.on_commit(commit, ours)
         self.commands.on_commit(commit)
+        self.resources.on_commit(commit)
         self.lifecycle.on_commit(commit)
         if self.healer is not None:
             self.healer.on_commit(commit)

@@ -68,6 +68,7 @@ class Starter(Protocol):
             NoLaunchSpecError: no operator has said how it is started, or this server launches nothing.
             ComponentNotFoundError: nobody knows such a component.
             CircularDependencyError: what it needs needs it.
+            ResourceConstraintError: the machine has not what it asks for, or is too busy.
             TektonTimeoutError: the stop under way, or the machine, took too long.
             UnavailableError: the registry cannot be written now.
         """

@@ -52,8 +52,7 @@ def registry_events(folded: Folded, selector: Selector, view: View) -> Iterator[
 def _standing(folded: Folded) -> Iterator[tuple[RegistryChange, Definition | None]]:
     """Give the changes of a commit, each with its component's definition as it stands at that place in the commit.
 
-    Others than these two are no watched kinds: a commit of nothing else has no events, and its revision is told by the
-    next bookmark.
+    Other kinds are not watched: a commit of nothing else has no events, and its revision is told by the next bookmark.
     """
     standing = dict[str, Definition | None](folded.definitions)
     for change in reversed(folded.commit.changes):

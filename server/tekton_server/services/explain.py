@@ -16,6 +16,7 @@ from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import convert, starting
 from tekton_server.services.base import now
 from tekton_server.services.graphs import texts
+from tekton_server.storage.error_reports import KeptReport
 from tekton_server.storage.errors import StorageUnavailableError
 from tekton_server.storage.transitions import END
 
@@ -33,6 +34,13 @@ class _Evidence(NamedTuple):
 
     last: Cause
     first: Cause | None
+
+
+class _Kept(NamedTuple):
+    """What the database has of those who are explained: by instance, and by look-up key."""
+
+    evidence: dict[str, _Evidence]
+    errors: dict[str, KeptReport]
 
 
 class Explanations:
@@ -58,26 +66,27 @@ class Explanations:
     async def reply(self, component: Component) -> pb.ExplainComponentResponse:
         """Explain a component, with its evidence where the journal can be read."""
         found = await self.confirmed(component)
-        evidence = await self._evidence(found)
+        kept = await self._kept(found)
         return pb.ExplainComponentResponse(
             component_id=found.conditions[0].component_id,
             status=convert.STATES[found.conditions[0].status],
             well=found.well,
             message=found.message,
-            conditions=[self._condition(one, evidence) for one in found.conditions],
+            conditions=[self._condition(one, kept) for one in found.conditions],
             root_causes=found.root_causes,
             circular_dependencies=map(texts, found.cycles),
             complete=found.complete,
         )
 
-    async def _evidence(self, found: Explanation) -> dict[str, _Evidence] | None:
-        """Read what the journal has of the instances; None where it cannot be read now."""
+    async def _kept(self, found: Explanation) -> _Kept | None:
+        """Read what the database has of the instances; None where it cannot be read now."""
         shown = [one.instance for one in found.conditions if one.instance is not None and not one.instance.built_in]
         if not shown:
-            return {}
+            return _Kept({}, {})
         try:
             async with asyncio.timeout(_EVIDENCE_WITHIN):
-                return await self._read(shown)
+                keys = [lookup_key(one.component_id) for one in shown]
+                return _Kept(await self._read(shown), await self._live.error_reports.store.last(keys))
         except (StorageUnavailableError, TimeoutError) as error:
             log.info("an explanation goes without its evidence: %s", error or "the database does not answer")
             return None
@@ -103,7 +112,7 @@ class Explanations:
         page = await self._live.store.transitions(key, END, instance.instance_uuid, 1, 1)
         return page.found[0].change.cause if page.found else None
 
-    def _condition(self, found: Condition, evidence: dict[str, _Evidence] | None) -> pb.Condition:
+    def _condition(self, found: Condition, kept: _Kept | None) -> pb.Condition:
         notes = explain_notes.notes(self._live.view, found, self._lease(found.instance), now())
         message = pb.Condition(
             component_id=found.component_id,
@@ -119,11 +128,9 @@ class Explanations:
             notes += explain_launch.notes(found.launch, held)
         if found.instance is not None:
             self._fill_in(message, found.instance)
-            known = (evidence or {}).get(found.instance.instance_uuid)
-            if known is not None:
-                message.evidence.update(known.last.evidence)
-                notes += explain_notes.before(found.instance, known.first)
-            if evidence is None and not found.instance.built_in:
+            if kept is not None:
+                notes += _remembered(message, found.instance, kept)
+            elif not found.instance.built_in:
                 notes.append(_NO_EVIDENCE)
         message.notes.extend(notes)
         return message
@@ -146,3 +153,16 @@ class Explanations:
         silent = max(0.0, self._live.leases.now() - lease.beat_seconds)
         beaten = lease.beat_at if lease.beat_at > instance.registered_at else None
         return Liveness(beaten, lease.suspect, silent, lease.terms.timeout)
+
+
+def _remembered(message: pb.Condition, instance: Instance, kept: _Kept) -> list[str]:
+    """Put an instance's evidence into its message; gives what else is remembered of it."""
+    notes = []
+    known = kept.evidence.get(instance.instance_uuid)
+    if known is not None:
+        message.evidence.update(known.last.evidence)
+        notes += explain_notes.before(instance, known.first)
+    error = kept.errors.get(lookup_key(instance.component_id))
+    if error is not None:
+        notes.append(explain_notes.reported(error.report, error.reported_at))
+    return notes

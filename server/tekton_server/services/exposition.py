@@ -1,6 +1,7 @@
 """Every figure as OpenMetrics text. They are gathered when somebody scrapes; between scrapes this costs nothing.
 
-Labels are bounded: RPCs of the contract, gRPC status codes, kinds of watch, parts of the health answer.
+Labels are bounded: RPCs of the contract, gRPC status codes, kinds of watch, parts of the health answer, and see
+exposition_resources.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tekton_server.build import BUILD
 from tekton_server.live.metrics import Calls, Histogram, OwnProcess, Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState
+from tekton_server.services.exposition_resources import resource_metrics
 
 _RPC = ("service", "method")
 
@@ -57,6 +59,7 @@ class _Figures(Collector):
         yield from _journal(self._live)
         yield from _routing(self._live)
         yield from _process(self._telemetry.process)
+        yield from resource_metrics(self._live)
 
 
 def _system(state: SystemState) -> Iterator[Metric]:
@@ -96,6 +99,7 @@ def _registry(live: LiveRegistry) -> Iterator[Metric]:
     watchers.add_metric(("registry",), live.hub.watchers)
     watchers.add_metric(("heartbeats",), live.feed.watchers)
     watchers.add_metric(("commands",), live.commands.watchers)
+    watchers.add_metric(("resources",), len(live.resources.feed))
     yield watchers
 
 

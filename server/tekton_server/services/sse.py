@@ -109,12 +109,16 @@ class StateEvents(_Events):
         yield self._standing("reset" if began.reset else "bookmark", began.revision)
 
 
-async def passing(name: str, messages: AsyncIterator[Message | None]) -> AsyncIterator[bytes]:
-    """Render a watch of what has no history, such as beats; None is a pause without any. It ends with its lease."""
+async def passing(name: str | Callable[[Any], str], messages: AsyncIterator[Message | None]) -> AsyncIterator[bytes]:
+    """Render a watch of what has no history, such as beats; None is a pause without any. It ends with its lease.
+
+    Every event has one name, or each the one that its message is given.
+    """
+    name_of = name if callable(name) else lambda _: name
     yield _body(_OPENING)
     try:
         async for message in messages:
-            yield _body(KEEP_ALIVE if message is None else _frame(name, to_json(message)))
+            yield _body(KEEP_ALIVE if message is None else _frame(name_of(message), to_json(message)))
     except StaleSessionError:
         # An EventSource would take an error for a cut, and say nothing to its page.
         yield _body(_end("lease_ended"))

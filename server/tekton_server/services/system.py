@@ -102,7 +102,7 @@ class SystemServicer(system_grpc.SystemServiceServicer):
             leases=len(live.leases),
             suspects=live.leases.suspects,
             sessions=len(live.sessions),
-            watchers=live.hub.watchers + live.feed.watchers + live.commands.watchers,
+            watchers=live.hub.watchers + live.feed.watchers + live.commands.watchers + len(live.resources.feed),
             writes_waiting=live.writer.waiting,
             revision=live.view.revision,
             database_up=live.writer.down_since is None,

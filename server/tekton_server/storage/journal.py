@@ -18,7 +18,15 @@ from tekton_server.storage.engine import connect, writer_settings
 from tekton_server.storage.errors import translated
 from tekton_server.storage.leases import Judged, read_judged
 from tekton_server.storage.requests import REMEMBERED, Answered, RequestKey
-from tekton_server.storage.tables import budgets, commands, components, instances, launches, models
+from tekton_server.storage.tables import (
+    budgets,
+    commands,
+    components,
+    instances,
+    launches,
+    models,
+    resource_constraints,
+)
 
 CHANNEL = "tekton_journal"
 # Any fixed number that no other program uses in this database: "tekton" and 2 in ASCII.
@@ -74,6 +82,11 @@ _APPEND_ROUTING = _APPEND.replace(
 )
 SELECT pg_notify""",
 )
+# Of its own, since it is rare: each part of the statement above costs every batch.
+_CONSTRAIN = f"""
+WITH put AS ({_upsert(resource_constraints, "key", 1)})
+DELETE FROM resource_constraints WHERE key = ANY($2::text[])
+"""
 _REMEMBERED = f"""
 SELECT r.principal, r.rpc, r.request_id, r.body_hash, r.reply
 FROM requests r JOIN unnest($1::text[], $2::text[], $3::text[]) AS asked(principal, rpc, request_id)
@@ -187,6 +200,9 @@ class JournalSession:
                 [key for key, value in last.launches.items() if value is None],
                 *routing,
             )
+            if last.constraints:
+                gone = [key for key, value in last.constraints.items() if value is None]
+                await connection.execute(_CONSTRAIN, rows.constraints_rows(last.constraints), gone)
             if failpoints.ACTIVE:
                 await failpoints.reach("journal.after_append", connection)
 

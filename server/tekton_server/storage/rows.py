@@ -20,6 +20,8 @@ from tekton.core.view import (
     Change,
     CommandChange,
     Commit,
+    Constraints,
+    ConstraintsChange,
     Definition,
     DefinitionChange,
     Instance,
@@ -47,6 +49,7 @@ _decode_model = msgspec.json.Decoder(RegisteredModel).decode
 _decode_facts = msgspec.json.Decoder(ModelFacts).decode
 _decode_budget = msgspec.json.Decoder(Budget).decode
 _decode_terms = msgspec.json.Decoder(BudgetTerms).decode
+_decode_constraints = msgspec.json.Decoder(Constraints).decode
 _KINDS: dict[type[Change], str] = {
     DefinitionChange: "component",
     InstanceChange: "instance",
@@ -54,6 +57,7 @@ _KINDS: dict[type[Change], str] = {
     LaunchChange: "launch",
     ModelChange: "model",
     BudgetChange: "budget",
+    ConstraintsChange: "constraints",
 }
 
 
@@ -86,11 +90,12 @@ class LastValues(NamedTuple):
     launches: dict[str, Launch | None]
     models: dict[str, RegisteredModel | None]
     budgets: dict[str, Budget | None]
+    constraints: dict[str, Constraints | None]
 
 
 def last_values(commits: Iterable[Commit]) -> LastValues:
     """Keep the last values of what the commits touch."""
-    last = LastValues({}, {}, {}, {}, {}, {})
+    last = LastValues({}, {}, {}, {}, {}, {}, {})
     for commit in commits:
         for change in commit.changes:
             if isinstance(change, DefinitionChange):
@@ -103,8 +108,10 @@ def last_values(commits: Iterable[Commit]) -> LastValues:
                 last.budgets[change.key] = change.new
             elif isinstance(change, CommandChange):
                 last.commands[change.key] = change.new
-            else:
+            elif isinstance(change, LaunchChange):
                 last.launches[lookup_key(change.key)] = change.new
+            else:
+                last.constraints[lookup_key(change.key)] = change.new
     return last
 
 
@@ -153,6 +160,11 @@ def model_rows(models: Mapping[str, RegisteredModel | None]) -> str:
 def budget_rows(budgets: Mapping[str, Budget | None]) -> str:
     """Encode budgets as the JSON that fills the budgets table."""
     return _encode([{"key": key, **msgspec.structs.asdict(one)} for key, one in budgets.items() if one]).decode()
+
+
+def constraints_rows(constraints: Mapping[str, Constraints | None]) -> str:
+    """Encode constraints as the JSON that fills the resource_constraints table."""
+    return _encode([{"key": k, **msgspec.structs.asdict(c)} for k, c in constraints.items() if c]).decode()
 
 
 class Reader:
@@ -213,6 +225,17 @@ class Reader:
             deadline=row["deadline"],
             state=CommandState(row["state"]),
             message=row["message"],
+            revision=row["revision"],
+        )
+
+    def constraints(self, row: Mapping[str, Any]) -> Constraints:
+        """Read a row of the resource_constraints table."""
+        return Constraints(
+            component_id=self._text(row["component_id"]),
+            cpu_limit=row["cpu_limit"],
+            memory_limit=row["memory_limit"],
+            gpu_limit=row["gpu_limit"],
+            updated_at=row["updated_at"],
             revision=row["revision"],
         )
 
@@ -281,6 +304,10 @@ def _change(row: Mapping[str, Any]) -> Change:
         return ModelChange(_decode_model(old) if old else None, _decode_model(new) if new else None, cause)
     if row["kind"] == "budget":
         return BudgetChange(_decode_budget(old) if old else None, _decode_budget(new) if new else None, cause)
+    if row["kind"] == "constraints":
+        return ConstraintsChange(
+            _decode_constraints(old) if old else None, _decode_constraints(new) if new else None, cause
+        )
     return CommandChange(_decode_command(old) if old else None, _decode_command(new) if new else None, cause)
 
 

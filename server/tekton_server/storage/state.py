@@ -14,7 +14,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tekton.core.records import BudgetChange, ModelChange
-from tekton.core.view import Cause, CommandChange, Commit, DefinitionChange, InstanceChange, LaunchChange, View
+from tekton.core.view import (
+    Cause,
+    CommandChange,
+    Commit,
+    ConstraintsChange,
+    DefinitionChange,
+    InstanceChange,
+    LaunchChange,
+    View,
+)
 from tekton_server.storage import rows
 from tekton_server.storage.engine import driven
 from tekton_server.storage.errors import translated
@@ -51,6 +60,7 @@ FROM launches
 # As they were registered, and set.
 _MODELS = "SELECT model_id, facts::text AS facts, created_at, revision FROM models ORDER BY created_at, revision"
 _BUDGETS = "SELECT terms::text AS terms, set_at, revision FROM budgets ORDER BY set_at, revision"
+_CONSTRAINTS = "SELECT component_id, cpu_limit, memory_limit, gpu_limit, updated_at, revision FROM resource_constraints"
 
 
 class Beat(NamedTuple):
@@ -149,6 +159,8 @@ async def _load_view(connection: asyncpg.Connection[Any]) -> View:
         view.apply(ModelChange(None, reader.model(row), loaded))
     async for row in connection.cursor(_BUDGETS, prefetch=_PREFETCH):
         view.apply(BudgetChange(None, reader.budget(row), loaded))
+    async for row in connection.cursor(_CONSTRAINTS, prefetch=_PREFETCH):
+        view.apply(ConstraintsChange(None, reader.constraints(row), loaded))
     return view
 
 

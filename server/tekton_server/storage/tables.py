@@ -10,7 +10,9 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
+    Float,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -58,7 +60,8 @@ journal = Table(
     _time("recorded_at"),
     CheckConstraint("revision > 0", name="journal_revision_check"),
     CheckConstraint(
-        "kind IN ('component', 'instance', 'command', 'launch', 'model', 'budget')", name="journal_kind_check"
+        "kind IN ('component', 'instance', 'command', 'launch', 'constraints', 'model', 'budget')",
+        name="journal_kind_check",
     ),
 )
 # For the history of a component, in storage.transitions: also of instances that are forgotten.
@@ -221,6 +224,62 @@ switches = Table(
     Column("value", Text, nullable=False),
     _time("set_at"),
 )
+
+resource_constraints = Table(
+    "resource_constraints",
+    metadata,
+    # What each instance of a component may use: the last values of the journal's kind "constraints".
+    Column("key", Text, primary_key=True),
+    Column("component_id", Text, nullable=False),
+    Column("cpu_limit", Float(53), nullable=True),
+    Column("memory_limit", Float(53), nullable=True),
+    Column("gpu_limit", Float(53), nullable=True),
+    _time("updated_at"),
+    Column("revision", BigInteger, nullable=False),
+    CheckConstraint("cpu_limit > 0 AND memory_limit > 0 AND gpu_limit >= 0", name="resource_constraints_limits_check"),
+)
+
+usage_samples = Table(
+    "usage_samples",
+    metadata,
+    # What instances use, by half minutes, each the newest that was told in it. Pruned by age; never in the journal.
+    Column("instance_uuid", Uuid, primary_key=True),
+    Column("slot", DateTime(timezone=True), primary_key=True),
+    _time("at"),
+    Column("server_id", Uuid, nullable=False),
+    Column("usage", JSON, nullable=False),
+)
+# For the sweep, and for what other servers have heard lately.
+Index("usage_samples_slot_idx", usage_samples.c.slot)
+
+machines = Table(
+    "machines",
+    metadata,
+    # The newest figures of each server's machine, for the other servers to show.
+    Column("server_id", Uuid, primary_key=True),
+    _time("at"),
+    Column("figures", JSON, nullable=False),
+)
+
+error_reports = Table(
+    "error_reports",
+    metadata,
+    # Errors that components have reported. Swept by age and by number.
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # The component's id with "-" and "_" made equal.
+    Column("key", Text, nullable=False),
+    Column("component_id", Text, nullable=False),
+    Column("instance_uuid", Uuid, nullable=False),
+    Column("error_type", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    _time("at"),
+    Column("stack_trace", Text, nullable=False),
+    Column("context", JSON, nullable=False),
+    _time("reported_at"),
+)
+# For the list of a component, the newest first.
+Index("error_reports_key_idx", error_reports.c.key, error_reports.c.id)
 
 models = Table(
     "models",

@@ -171,6 +171,17 @@ class Launch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.phase in (LaunchPhase.CLAIMED, LaunchPhase.RUNNING, LaunchPhase.STOPPING)
 
 
+class Constraints(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What each instance of a component may use, as somebody has said: cores, MB, and MB of GPUs. None is no limit."""
+
+    component_id: str
+    cpu_limit: float | None = None
+    memory_limit: float | None = None
+    gpu_limit: float | None = None
+    updated_at: datetime
+    revision: int
+
+
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a change happened, with its evidence; `implied` marks a state passed through without being asked for."""
 
@@ -252,6 +263,25 @@ class LaunchChange(msgspec.Struct, frozen=True, gc=False):
         return self.key
 
 
+class ConstraintsChange(msgspec.Struct, frozen=True, gc=False):
+    """The constraints of a component were put (`new`) or removed (`new` is None)."""
+
+    old: Constraints | None
+    new: Constraints | None
+    cause: Cause
+
+    @property
+    def key(self) -> str:
+        """The component's id as registered."""
+        record = self.new or self.old
+        return record.component_id if record else ""
+
+    @property
+    def component_id(self) -> str:
+        """The component."""
+        return self.key
+
+
 class ModelChange(msgspec.Struct, frozen=True, gc=False):
     """A model was registered (`new`) or its registration removed (`new` is None)."""
 
@@ -281,12 +311,14 @@ class BudgetChange(msgspec.Struct, frozen=True, gc=False):
 
 
 RegistryChange = DefinitionChange | InstanceChange
-"""What watchers of the registry are told: commands are their instance's business, launches their server's."""
+"""What watchers of the registry are told: commands are their instance's business, launches their server's, and
+constraints an operator's.
+"""
 
 RoutingChange = ModelChange | BudgetChange
 """What only the routing of tasks wants to know."""
 
-Change = RegistryChange | CommandChange | LaunchChange | RoutingChange
+Change = RegistryChange | CommandChange | LaunchChange | ConstraintsChange | RoutingChange
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):

@@ -19,6 +19,8 @@ from tekton.core.records import (
     Change,
     CommandChange,
     Commit,
+    Constraints,
+    ConstraintsChange,
     Definition,
     DefinitionChange,
     Instance,
@@ -41,6 +43,8 @@ __all__ = [
     "CommandChange",
     "Commit",
     "Component",
+    "Constraints",
+    "ConstraintsChange",
     "Definition",
     "DefinitionChange",
     "Instance",
@@ -175,10 +179,10 @@ def aggregate(leased: Iterable[ComponentState], newest: Instance | None) -> Comp
 class View:
     """All components as of `revision` of the history `history_id`.
 
-    `components`, `instances`, `commands`, `launches` (by lookup key) and `routing` hold what the journal holds (the
-    view of a watcher has only the first two: the others are no watched kinds). `built_in` are components that are
-    always there: looking up and listing shows one where the journal holds none of that id; decisions and folds do not
-    see them. `rewired` grows with every change of who there is and what they need.
+    `components`, `instances`, `commands`, by lookup key `launches` and `constraints`, and `routing` hold what the
+    journal holds (the view of a watcher has only the first two: the others are no watched kinds). `built_in` are
+    components that are always there: looking up and listing shows one where the journal holds none of that id;
+    decisions and folds do not see them. `rewired` grows with every change of who there is and what they need.
     """
 
     def __init__(self, history_id: str = "", revision: int = 0) -> None:
@@ -190,6 +194,7 @@ class View:
         self.commands = Commands()
         self.launches: dict[str, Launch] = {}
         self.routing = RoutingRecords()
+        self.constraints: dict[str, Constraints] = {}
         self.rewired = 0
         self._by_capability: dict[str, dict[str, None]] = {}
         self._by_type: dict[str, dict[str, None]] = {}
@@ -212,10 +217,10 @@ class View:
             self.routing.apply(change)
         elif isinstance(change, CommandChange):
             self.commands.apply(change)
-        elif change.new is not None:
-            self.launches[lookup_key(change.key)] = change.new
+        elif isinstance(change, LaunchChange):
+            _put(self.launches, change.key, change.new)
         else:
-            self.launches.pop(lookup_key(change.key), None)
+            _put(self.constraints, change.key, change.new)
 
     def get(self, component_id: str) -> Component | None:
         """Find a component by id; "-" and "_" are equal."""
@@ -338,6 +343,14 @@ class View:
 
 
 _K = TypeVar("_K")
+_R = TypeVar("_R")
+
+
+def _put(records: dict[str, _R], component_id: str, record: _R | None) -> None:
+    if record is None:
+        records.pop(lookup_key(component_id), None)
+    else:
+        records[lookup_key(component_id)] = record
 
 
 def _discard(index: dict[_K, dict[str, None]], value: _K, key: str) -> None:

@@ -11,17 +11,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tekton._log import log_failure
+from tekton._resource_reporter import ResourceReporter
 from tekton.client import HeartbeatTask, get_default_client
 from tekton.core.errors import TektonError, TektonTimeoutError, UnavailableError
 from tekton.core.lifecycle import ComponentState
 from tekton.utils.component_client import find_component
 
 __all__ = [
+    "ResourceReporter",
     "deregister_component",
     "find_component",
+    "get_resource_constraints",
     "listen_for_shutdown",
     "mark_ready",
     "notify_shutdown",
+    "report_error",
+    "report_resource_usage",
+    "report_resources",
     "send_heartbeat",
     "start_heartbeat_task",
     "update_component_state",
@@ -136,6 +142,56 @@ async def wait_for_dependencies(
         ValidationError: these are no ids, or no numbers of seconds over 0.
     """
     return await get_default_client().wait_for_dependencies(dependencies, timeout, check_interval)
+
+
+async def report_resource_usage(component_id: str, instance_uuid: str, usage: Mapping[str, float]) -> bool:
+    """Say what an instance uses; see `TektonClient.report_resource_usage`. True when it counts."""
+    try:
+        await get_default_client().report_resource_usage(component_id, instance_uuid, usage)
+    except TektonError as error:
+        log_failure("report the resources of", component_id, error)
+        return False
+    return True
+
+
+async def report_resources(component_id: str, instance_uuid: str) -> bool:
+    """Say once what this process and everything that it started use; `ResourceReporter` does so again and again.
+
+    True when it counts.
+    """
+    reporter = ResourceReporter(component_id, instance_uuid)
+    try:
+        await reporter.report()
+    except TektonError as error:
+        log_failure("report the resources of", component_id, error)
+        return False
+    except (TimeoutError, OSError) as error:
+        log_failure("report the resources of", component_id, TektonTimeoutError(str(error)))
+        return False
+    finally:
+        await reporter.stop()
+    return True
+
+
+async def get_resource_constraints(component_id: str) -> dict[str, float] | None:
+    """Read what each instance of a component may use: those that are set of cpu_limit (cores), memory_limit (MB) and
+    gpu_limit (MB). None when Tekton refuses or does not answer."""
+    try:
+        return await get_default_client().get_resource_constraints(component_id)
+    except TektonError as error:
+        log_failure("read the resource constraints of", component_id, error)
+        return None
+
+
+async def report_error(error_report: Mapping[str, Any]) -> bool:
+    """Report an error that an instance met; see `TektonClient.report_error`. True when it is kept."""
+    try:
+        await get_default_client().report_error(error_report)
+    except TektonError as error:
+        whose = error_report.get("component_id") if isinstance(error_report, Mapping) else None
+        log_failure("report an error of", str(whose), error)
+        return False
+    return True
 
 
 def _component_of(instance_uuid: str, what: str) -> str | None:

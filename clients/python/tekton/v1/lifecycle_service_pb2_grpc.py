@@ -149,7 +149,8 @@ class LifecycleServiceServicer:
         not waited for, but a cycle is refused. It waits for a stop under way.
         Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
         nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
-        circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+        circular_dependency (1005), timeout (1006), resource_constraint (1007) where the machine has not what it asks for,
+        conflict where it was stopped meanwhile, unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -283,7 +284,7 @@ class LifecycleServiceServicer:
         With quiet the errors from dependency_error on are those of the first that did not start.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
         not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
-        timeout (1006), conflict where somebody stopped it meanwhile.
+        timeout (1006), resource_constraint (1007), conflict where somebody stopped it meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -295,7 +296,7 @@ class LifecycleServiceServicer:
         With quiet the errors from dependency_error on are those of the first that did not start.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
         not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
-        timeout (1006), conflict where somebody stopped it meanwhile.
+        timeout (1006), resource_constraint (1007), conflict where somebody stopped it meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,8 @@ class LifecycleServiceStub:
     not waited for, but a cycle is refused. It waits for a stop under way.
     Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
     nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
-    circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+    circular_dependency (1005), timeout (1006), resource_constraint (1007) where the machine has not what it asks for,
+    conflict where it was stopped meanwhile, unavailable.
     """
     StopComponent: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]
     """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
@@ -129,7 +130,7 @@ class LifecycleServiceStub:
     With quiet the errors from dependency_error on are those of the first that did not start.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
     not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
-    timeout (1006), conflict where somebody stopped it meanwhile.
+    timeout (1006), resource_constraint (1007), conflict where somebody stopped it meanwhile.
     """
     StreamStartComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StartComponentsRequest, _httpbody_pb2.HttpBody]
     """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
@@ -137,7 +138,7 @@ class LifecycleServiceStub:
     With quiet the errors from dependency_error on are those of the first that did not start.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
     not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
-    timeout (1006), conflict where somebody stopped it meanwhile.
+    timeout (1006), resource_constraint (1007), conflict where somebody stopped it meanwhile.
     """
     StopComponents: _grpc.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _lifecycle_service_pb2.FleetProgress]
     """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
@@ -175,7 +176,8 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     not waited for, but a cycle is refused. It waits for a stop under way.
     Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
     nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
-    circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+    circular_dependency (1005), timeout (1006), resource_constraint (1007) where the machine has not what it asks for,
+    conflict where it was stopped meanwhile, unavailable.
     """
     StopComponent: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.StopComponentRequest, _lifecycle_service_pb2.StopComponentResponse]  # type: ignore[assignment]
     """StopComponent stops a component, or one instance of it, and answers once nothing of that runs. Each instance is given
@@ -257,7 +259,7 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     With quiet the errors from dependency_error on are those of the first that did not start.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
     not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
-    timeout (1006), conflict where somebody stopped it meanwhile.
+    timeout (1006), resource_constraint (1007), conflict where somebody stopped it meanwhile.
     """
     StreamStartComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StartComponentsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """StreamStartComponents is StartComponents as server-sent events named as the progress, and end where this server stops;
@@ -265,7 +267,7 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     With quiet the errors from dependency_error on are those of the first that did not start.
     Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
     not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
-    timeout (1006), conflict where somebody stopped it meanwhile.
+    timeout (1006), resource_constraint (1007), conflict where somebody stopped it meanwhile.
     """
     StopComponents: _aio.UnaryStreamMultiCallable[_lifecycle_service_pb2.StopComponentsRequest, _lifecycle_service_pb2.FleetProgress]  # type: ignore[assignment]
     """StopComponents stops components in the reverse order: each as soon as nothing runs any more that needs it and is to be
@@ -312,7 +314,8 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         not waited for, but a cycle is refused. It waits for a stop under way.
         Errors: component_not_found (1001), no_launch_spec (1004) where components.json does not have it or the server launches
         nothing, startup_failed (1004) with details.cause where it did not begin and last_exit where it ended,
-        circular_dependency (1005), timeout (1006), conflict where it was stopped meanwhile, unavailable.
+        circular_dependency (1005), timeout (1006), resource_constraint (1007) where the machine has not what it asks for,
+        conflict where it was stopped meanwhile, unavailable.
         """
 
     @_abc_1.abstractmethod
@@ -472,7 +475,7 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         With quiet the errors from dependency_error on are those of the first that did not start.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
         not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
-        timeout (1006), conflict where somebody stopped it meanwhile.
+        timeout (1006), resource_constraint (1007), conflict where somebody stopped it meanwhile.
         """
 
     @_abc_1.abstractmethod
@@ -486,7 +489,7 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         With quiet the errors from dependency_error on are those of the first that did not start.
         Errors: validation_error, component_not_found (1001), no_launch_spec (1004) for one that is named and that Tekton does
         not launch, circular_dependency (1005), rate_limited, unavailable, dependency_error (1003), startup_failed (1004),
-        timeout (1006), conflict where somebody stopped it meanwhile.
+        timeout (1006), resource_constraint (1007), conflict where somebody stopped it meanwhile.
         """
 
     @_abc_1.abstractmethod

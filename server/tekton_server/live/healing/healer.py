@@ -222,7 +222,7 @@ class Healer:
             self._be_fair()
         if bool(trouble) != bool(self._said):
             waiting = len(self._waits.waiting)
-            level = logging.WARNING if waiting else logging.INFO
+            level = logging.WARNING if waiting else logging.DEBUG
             if trouble:
                 log.log(level, "healing is held back: %s; %d components wait for it", trouble, waiting)
             else:

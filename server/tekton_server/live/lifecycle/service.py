@@ -116,13 +116,17 @@ class Lifecycle(Starter):
                 self._keepers.changed(key)
                 self._bells.ring(key)
 
-    async def _settle(self) -> None:
-        """Wait until this server knows what runs."""
+    async def settled(self, within: float) -> bool:
+        """Wait until this server knows what runs; tell whether it came to that."""
         try:
-            async with asyncio.timeout(SETTLE_WITHIN):
-                await self._settled.wait()
+            async with asyncio.timeout(within):
+                return await self._settled.wait()
         except TimeoutError:
-            raise UnavailableError("what runs is still being found out; try again") from None
+            return False
+
+    async def _settle(self) -> None:
+        if not await self.settled(SETTLE_WITHIN):
+            raise UnavailableError("what runs is still being found out; try again")
 
     def launchable(self) -> Mapping[str, FleetComponent]:
         """See live.starting.Starter."""
@@ -135,6 +139,7 @@ class Lifecycle(Starter):
         if component is None:
             return await self._without_specification(component_id)
         refuse_cycles(self._view, self.site.fleet, component.component_id)
+        self._admit(component.component_id)
         left = until(STOP_TIMEOUT + BEGIN_WITHIN)
         while True:
             claimed: Claimed = await self._writer.submit(
@@ -152,6 +157,13 @@ class Lifecycle(Starter):
             await self._bells.until(component_id, lambda launch=launch: self._stopped(launch), left)  # type: ignore[misc]
             if left() <= 0:
                 raise TektonTimeoutError(f"{component_id} is being stopped, and has not ended yet", component_id)
+
+    def _admit(self, component_id: str) -> None:
+        """Refuse what this machine has no room for, unless it is there already: that changes nothing."""
+        launch, component = self.site.launch(component_id), self._view.get(component_id)
+        leased = component is not None and any(one.leased for one in component.instances.values())
+        if not leased and (launch is None or not launch.active):
+            self.site.admit(component_id)
 
     async def _without_specification(self, component_id: str) -> Started:
         """Answer for what this server cannot launch: it may run all the same."""

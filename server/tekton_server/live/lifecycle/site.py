@@ -54,6 +54,8 @@ class Site:
         self.server_id = server_id
         self.extensions = Extensions(leases.now)
         self.means: Means | None = None
+        # Refuses what this machine has no room for, see live.resources.admission.
+        self.admit: Callable[[str], None] = lambda component_id: None
         # Why healing stops a launch, for the record of its end.
         self.blamed: dict[str, str] = {}
         self._failures: dict[str, TektonError] = {}

@@ -1,0 +1,1 @@
+"""The documented metrics of a component."""

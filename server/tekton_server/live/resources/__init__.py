@@ -1,0 +1,1 @@
+"""What machines and components use: sampled and reported, kept, watched, and judged where there are limits."""

@@ -177,7 +177,8 @@ class Top(App[None]):
 
     def _tick(self) -> None:
         now = time.monotonic()
-        if self.paused or not (self.model.changed or now - self._aged >= _AGES):
+        # As it ends the timer may go on for a moment without anything to draw on.
+        if self.paused or not self._standing or not (self.model.changed or now - self._aged >= _AGES):
             return
         if self.model.changed:
             self._draw()
@@ -311,9 +312,13 @@ class Top(App[None]):
 
     def _redraw(self) -> None:
         """Draw what a key asked for, also while paused."""
-        if self.paused:
+        if self.paused and self._standing:
             self._draw()
         self.model.changed = True
+
+    @property
+    def _standing(self) -> bool:
+        return bool(self.query(Table)) and bool(self.query("#summary"))
 
     @property
     def _table(self) -> Table:

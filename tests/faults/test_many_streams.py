@@ -67,6 +67,13 @@ async def watch(channel: aio.Channel) -> Any:
     return call
 
 
+async def next_change(call: Any) -> str:
+    """Read whose state changes next; where the machine is slow, bookmarks come before."""
+    while not (message := await call.read()).changes:
+        pass
+    return str(message.changes[-1].component_id)
+
+
 @pytest.mark.timeout(90)
 async def test_a_unary_call_is_answered_as_fast_beside_stalled_readers_and_thousands_of_streams(
     short_tmp: Path,
@@ -98,8 +105,8 @@ async def test_a_unary_call_is_answered_as_fast_beside_stalled_readers_and_thous
 
             # All are alive: a change reaches each.
             await api.register("first")
-            reached = await asyncio.wait_for(asyncio.gather(*(call.read() for call in calls)), 30)
-            assert all(message.changes[-1].component_id == "first" for message in reached)
+            reached = await asyncio.wait_for(asyncio.gather(*map(next_change, calls)), 30)
+            assert set(reached) == {"first"}
             for channel in channels:
                 await channel.close()
     print(f"p99 {normal * 1000:.2f} ms alone, {beside * 1000:.2f} ms beside them")

@@ -98,5 +98,5 @@ def assert_same(one: LiveRegistry, other: LiveRegistry) -> None:
         k: c.definition for k, c in theirs.components.items()
     }
     assert {one.command_id: one for one in ours.commands} == {one.command_id: one for one in theirs.commands}
-    assert ours.launches == theirs.launches
+    assert (ours.launches, ours.constraints) == (theirs.launches, theirs.constraints)
     assert (ours.routing.models, ours.routing.budgets) == (theirs.routing.models, theirs.routing.budgets)

@@ -6,63 +6,47 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from tekton.core.records import BudgetChange, LaunchChange, ModelChange
-from tekton.core.view import (
-    Cause,
-    Change,
-    CommandChange,
-    Commit,
-    DefinitionChange,
-    Instance,
-    InstanceChange,
-    View,
-)
+from tekton.core.records import BudgetChange, ConstraintsChange, LaunchChange, ModelChange
+from tekton.core.view import Cause, Change, CommandChange, Commit, DefinitionChange, InstanceChange, View
 
 _CAUSE = Cause("reloaded")
+
+RECORDS: Mapping[type[Change], Callable[[View], Mapping[str, Any]]] = {
+    DefinitionChange: lambda view: {key: component.definition for key, component in view.components.items()},
+    InstanceChange: lambda view: view.instances,
+    CommandChange: lambda view: {command.command_id: command for command in view.commands},
+    LaunchChange: lambda view: view.launches,
+    ConstraintsChange: lambda view: view.constraints,
+    ModelChange: lambda view: view.routing.models,
+    BudgetChange: lambda view: view.routing.budgets,
+}
+"""The records of a view by the kind of change that puts them, in the order in which they are put."""
 
 
 def difference(shown: View, loaded: View, at: datetime) -> Commit:
     """Give the commit that makes a view what another is, at the other's revision."""
-    definitions = [_definitions(view) for view in (shown, loaded)]
-    changes: list[Change] = [
-        *_put(DefinitionChange, *definitions),
-        *_instances(shown, loaded),
-        *_put(CommandChange, *({one.command_id: one for one in view.commands} for view in (shown, loaded))),
-        *_put(LaunchChange, shown.launches, loaded.launches),
-        *_put(ModelChange, shown.routing.models, loaded.routing.models),
-        *_put(BudgetChange, shown.routing.budgets, loaded.routing.budgets),
-        *_gone(CommandChange, *({one.command_id: one for one in view.commands} for view in (shown, loaded))),
-        *_gone(LaunchChange, shown.launches, loaded.launches),
-        *_gone(ModelChange, shown.routing.models, loaded.routing.models),
-        *_gone(BudgetChange, shown.routing.budgets, loaded.routing.budgets),
-        # Last: a component that goes takes nothing with it that is not gone already.
-        *_gone(DefinitionChange, *definitions),
-    ]
+    both = {kind: (records(shown), records(loaded)) for kind, records in RECORDS.items()}
+    # Instances first: at the address of one that is gone another may live by now.
+    changes: list[Change] = list(_gone(InstanceChange, *both[InstanceChange]))
+    for kind, records in both.items():
+        changes += sorted(_put(kind, *records), key=_holds_a_lease)
+    for kind, records in reversed(both.items()):
+        changes += () if kind is InstanceChange else _gone(kind, *records)
     return Commit(loaded.revision, at, tuple(changes))
 
 
-def _instances(shown: View, loaded: View) -> Iterator[InstanceChange]:
-    """Those that are gone or have ended first: others may live at their addresses now."""
-    yield from _gone(InstanceChange, shown.instances, loaded.instances)
-    put = list(_put(InstanceChange, shown.instances, loaded.instances))
-    yield from sorted(put, key=lambda change: _leased(change.new))
+def _holds_a_lease(change: Change) -> bool:
+    """Whoever has ended goes before whoever has taken its address."""
+    return isinstance(change, InstanceChange) and change.new is not None and change.new.leased
 
 
-def _leased(instance: Instance | None) -> bool:
-    return instance is not None and instance.leased
-
-
-def _definitions(view: View) -> Mapping[str, Any]:
-    return {key: component.definition for key, component in view.components.items()}
-
-
-def _put(change: Callable[..., Any], shown: Mapping[str, Any], loaded: Mapping[str, Any]) -> Iterator[Any]:
+def _put(kind: type[Any], shown: Mapping[str, Any], loaded: Mapping[str, Any]) -> Iterator[Any]:
     for key, record in loaded.items():
         if (known := shown.get(key)) != record:
-            yield change(known, record, _CAUSE)
+            yield kind(known, record, _CAUSE)
 
 
-def _gone(change: Callable[..., Any], shown: Mapping[str, Any], loaded: Mapping[str, Any]) -> Iterator[Any]:
+def _gone(kind: type[Any], shown: Mapping[str, Any], loaded: Mapping[str, Any]) -> Iterator[Any]:
     for key, record in shown.items():
         if key not in loaded:
-            yield change(record, None, _CAUSE)
+            yield kind(record, None, _CAUSE)

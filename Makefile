@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 
 # Most tests wait for processes, so that two at a time take little more than half as long; files stay whole.
 test: $(READY) ## run the tests (options: make test ARGS="-k lease")
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, generated code, compatible contract
 	$(BIN)/ruff format --check .

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.postgres import Cluster, running_cluster
+
+# What loads the whole machine.
+FAULTS = "tests/faults/"
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """Has one worker run a file, and one run all the faults: of those never two at once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return FAULTS if nodeid.startswith(FAULTS) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
+    """Use that scheduler in the place of its base."""
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the faults, as they take one worker the longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FAULTS))
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,8 @@ from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tests.services.test_heartbeat_service import beat, connected
 from tests.support.client import Stubs, new_id, stubs
-from tests.support.control_plane import ControlPlane, free_port
+from tests.support.control_plane import ControlPlane
+from tests.support.ports import free_port
 from tests.support.processes import TEKTON, environment
 
 DEADLINE = 20.0

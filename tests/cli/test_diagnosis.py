@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.control_plane import ControlPlane, free_port
+from tests.support.control_plane import ControlPlane
+from tests.support.ports import free_port
 from tests.support.processes import environment, run
 
 

@@ -10,8 +10,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.control_plane import free_port
 from tests.support.external import PASSWORD, External, running_external
+from tests.support.ports import free_port
 from tests.support.processes import Up, environment, run
 
 BODY = {"component_name": "A", "component_type": "ui", "version": "1.0.0"}

@@ -24,7 +24,6 @@ FLEET = {
     "ill": launch("sh", "-c", "echo no such model; exit 3"),
     "ward": {"dependencies": ["ill"], **launch()},
     "hung": launch(startup_timeout=0.3),
-    "slow": small("slow", number=4, env={"SLOW": "2.5"}),
     "lost": {"dependencies": ["ghost"], **launch()},
 }
 
@@ -34,7 +33,7 @@ async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
     """A control plane with that fleet to launch."""
     home = tmp_path_factory.mktemp("commands")
     try:
-        fleet = write_fleet(home / "f", FLEET)
+        fleet = write_fleet(home / "f", FLEET | {"slow": small("slow", number=4, env={"GATE": str(home / "gate")})})
         async with control_plane(cluster.new_database(), home / "d", fleet=fleet) as running:
             yield running
     finally:
@@ -78,7 +77,7 @@ async def test_a_piped_start_is_a_line_for_each_step(tekton: ControlPlane, tmp_p
 async def test_json_is_an_object_a_line(tekton: ControlPlane, tmp_path: Path) -> None:
     done = await run(tekton, tmp_path, "start", "top", "-o", "json")
     steps = [json.loads(line) for line in done.out.splitlines()]
-    assert [step["event"] for step in steps] == ["planned", "starting", "running", "ready", "done"]
+    assert [step["event"] for step in steps] == ["planned", "starting", "running", "ready", "done"], done.out
     assert steps[-1]["summary"]["succeeded"] == ["mid", "top"]
 
 
@@ -113,6 +112,7 @@ async def test_ctrl_c_ends_the_display_and_the_start_goes_on(tekton: ControlPlan
     await streaming.until("running", "slow")
     ended = await streaming.interrupt()
     assert ended.code == 130 and "it goes on without being watched" in ended.err
+    (tekton.settings.data_path.parent / "gate").touch()
     view = tekton.app.live.view
     await until(lambda: view.get("slow"), lambda found: found is not None and found.status == "ready")
 

@@ -19,7 +19,7 @@ from grpc import aio
 
 from tekton.v1 import registry_service_pb2 as pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import Cluster, running_cluster
 from tests.support.processes import Up, environment
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.control_plane import free_port
 from tests.support.launched import files_of, kill_all, launch, left, small, write_fleet
+from tests.support.ports import free_port
 from tests.support.processes import Up
 
 

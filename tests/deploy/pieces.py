@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.deploy import composed
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.processes import TEKTON, environment, run
 
 

@@ -19,7 +19,7 @@ from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
 from tests.deploy.pieces import Deployment, Piece
 from tests.support.client import new_id, registration
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import Cluster
 from tests.support.processes import environment, run
 from tests.support.sse import events

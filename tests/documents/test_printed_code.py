@@ -22,7 +22,7 @@ from tekton.client import TektonClient, get_default_client, set_default_client
 from tekton.core.graceful_degradation import GracefulDegradationManager, NoFallbackAvailableError
 from tests.routing.fleet import ANSWER, DOCUMENTED, plane_with, serve
 from tests.support.client import Stubs, stubs
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import Cluster
 
 DOCUMENTS = Path(__file__).parents[2].parent / "shared" / "spec"

@@ -24,7 +24,8 @@ from tekton.core.lifecycle import ComponentRegistration
 from tekton.utils import tekton_client
 from tests.documents import printed
 from tests.sdk.fleet import eventually
-from tests.support.control_plane import ControlPlane, free_port
+from tests.support.control_plane import ControlPlane
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.skipif(
     not printed.DOCUMENTS.is_dir(), reason="the documents are not beside the repository; tests/sdk has our own words"

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from tests.deploy.pieces import Piece
 from tests.faults.load import Where
 from tests.faults.running import INTERVAL, TIMEOUT
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 SERVERS = 3
 # A part of the timeout, and no less than this.

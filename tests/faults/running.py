@@ -12,7 +12,7 @@ import psutil
 
 from tekton_server.storage.embedded import ConnectParams
 from tests.faults.load import Where
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.processes import Up, environment
 
 INTERVAL, TIMEOUT = 0.5, 3.0

@@ -20,7 +20,8 @@ from tekton.client import TektonClient
 from tekton.v1 import component_pb2 as pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tests.support.client import new_id, stubs
-from tests.support.control_plane import TIMEOUT, ControlPlane, free_port
+from tests.support.control_plane import TIMEOUT, ControlPlane
+from tests.support.ports import free_port
 
 COMPONENT = Path(__file__).parents[2] / "examples" / "echo_component.py"
 S = pb.ComponentState

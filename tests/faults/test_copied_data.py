@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from tests.faults.test_supervision import get, register
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.processes import Up
 
 

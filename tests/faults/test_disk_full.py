@@ -15,7 +15,7 @@ import pytest
 
 from tests.faults.running import until
 from tests.faults.test_supervision import get, register, restarts
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.processes import Up
 
 # A file system of its own, that nobody else sees and that is gone with the process.

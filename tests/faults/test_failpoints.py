@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tekton_server import failpoints
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.processes import Up, environment, run
 
 ROOT = Path(__file__).parents[2]

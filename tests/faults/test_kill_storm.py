@@ -17,7 +17,7 @@ from tekton.core.ids import new_uuid
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.storage.embedded import EmbeddedPostgres
 from tests.support.client import Stubs, registration
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.processes import Up
 
 CALLERS = 8

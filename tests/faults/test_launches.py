@@ -20,7 +20,7 @@ from tekton_server.host.launch_files import LaunchFiles
 from tests.faults.running import Faulty
 from tests.support.client import stubs
 from tests.support.launched import kill_all, launch, launches, write_fleet
-from tests.support.processes import Up
+from tests.support.processes import READY, Up
 
 COUNT = 10
 NAMES = [f"worker-{number}" for number in range(COUNT)]
@@ -56,6 +56,11 @@ class Launching(Faulty):
             found = await asyncio.gather(*calls, return_exceptions=True)
         assert all(isinstance(one, pb.StartComponentResponse | aio.AioRpcError) for one in found), found
         return [one.component_id for one in found if isinstance(one, pb.StartComponentResponse)]
+
+    async def claimed(self, name: str) -> bool:
+        """Tell whether somebody has begun to launch a component."""
+        found = await self.status(name)
+        return found is not None and found.status_detail.phase != P.unknown
 
     async def status(self, name: str) -> pb.GetComponentStatusResponse | None:
         """Ask for a component; None where nobody knows it."""
@@ -114,12 +119,15 @@ async def test_a_server_killed_while_it_starts_a_fleet_starts_nothing_twice_and_
     """Between claim and process, between process and record, between end and record: the next one goes on with each."""
     answered: set[str] = set()
     for place in ("launch.claimed", "launch.begun"):
-        with served(faulty, f"{place}=4*off->kill") as up:
-            answered |= set(await faulty.start())
+        # It goes on with what the one before had begun at once, so that it may be killed before it is ready.
+        with faulty.up(f"{place}=4*off->kill") as up:
+            while up.running and READY not in up.text:
+                await asyncio.sleep(0.02)
+            answered |= set(await faulty.start()) if up.running else set()
             await asyncio.to_thread(up._process.wait, 20)
         assert len(answered) < COUNT and answered <= {name for name in NAMES if faulty.running(name)}
     with served(faulty, "launch.ended=kill") as up:
-        claimed = [name for name in NAMES if await faulty.status(name)]
+        claimed = [name for name in NAMES if await faulty.claimed(name)]
         await in_phase(faulty, claimed, P.running)
         assert {name for name in NAMES if faulty.running(name)} == set(claimed) >= answered
         assert sorted(await faulty.start()) == sorted(NAMES)

@@ -16,7 +16,7 @@ from grpc import aio
 
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tests.support.client import Stubs, registration, stubs
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.processes import Up
 
 STALLED = 50

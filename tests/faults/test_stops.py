@@ -19,7 +19,7 @@ from tests.faults.history import Outcome, violations
 from tests.faults.load import journal, load
 from tests.faults.running import Faulty, stopped, suspended, until
 from tests.faults.watchers import grpc_watch
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import Cluster
 
 # Nobody shall be judged while the test lasts: it is about writes.

@@ -16,7 +16,7 @@ from tekton.v1 import registry_service_pb2_grpc as registry_grpc
 from tekton.v1 import system_service_pb2 as system_pb
 from tekton.v1 import system_service_pb2_grpc as system_grpc
 from tests.faults.running import until
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.processes import Up
 
 BODY: dict[str, Any] = {"component_name": "Part", "component_type": "ui", "version": "1.0.0"}

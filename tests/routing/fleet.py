@@ -12,7 +12,8 @@ from tekton_server.config import Settings
 from tekton_server.routing_entries import ModelEntry
 from tekton_server.sections import Components, Routing
 from tests.support.client import Stubs
-from tests.support.control_plane import ControlPlane, control_plane, free_port
+from tests.support.control_plane import ControlPlane, control_plane
+from tests.support.ports import free_port
 
 # The union of what the documents say of each model in their lists of models and of capabilities, and in their request.
 _EVERYWHERE = ("code_generation", "code_analysis")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 INTERVAL = 0.25
 TIMEOUT = 1.2

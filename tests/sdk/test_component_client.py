@@ -13,7 +13,7 @@ import pytest
 
 from tekton.utils.component_client import ComponentClient
 from tekton.utils.tekton_errors import ComponentError, DependencyError, TektonError
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 
 class _Component(BaseHTTPRequestHandler):

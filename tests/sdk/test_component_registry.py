@@ -16,7 +16,7 @@ from tekton.core.errors import InvalidTransitionError, RegistrationError, Startu
 from tekton.core.lifecycle import ComponentRegistration, ComponentState
 from tekton.core.startup_coordinator import StartResult
 from tests.sdk.fleet import component
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture

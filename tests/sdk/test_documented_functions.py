@@ -24,7 +24,7 @@ from tekton.utils.tekton_client import (
 from tekton.utils.tekton_registration import register_with_tekton
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import TIMEOUT, ServerProcess
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 
 async def test_the_life_of_a_component_as_the_guide_prints_it(as_default: TektonClient) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tekton.client import TektonClient
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import TIMEOUT, ServerProcess
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

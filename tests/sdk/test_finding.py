@@ -10,7 +10,7 @@ from tekton.client import ComponentClient, ComponentRegistration, TektonClient, 
 from tekton.v1 import registry_service_pb2
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import ServerProcess
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 
 async def _serving(client: TektonClient, state: str = "ready", **fields: object) -> ComponentRegistration:

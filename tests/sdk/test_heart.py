@@ -25,7 +25,7 @@ from tekton.v1 import heartbeat_service_pb2 as pb
 from tekton.v1.heartbeat_service_pb2_grpc import HeartbeatServiceStub
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import INTERVAL, TIMEOUT, ServerProcess
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 
 async def _status(client: TektonClient, component_id: str) -> str:

@@ -18,7 +18,7 @@ from tekton.v1 import registry_service_pb2 as pb
 from tekton.v1.component_pb2 import Component
 from tekton.v1.registry_service_pb2_grpc import RegistryServiceServicer, add_RegistryServiceServicer_to_server
 from tests.sdk.fleet import component
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 # Far below the timeout of a call, and far above what a try or two take.
 SOON = 5.0

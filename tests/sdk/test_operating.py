@@ -25,8 +25,9 @@ from tekton.core.ids import launched_uuid, new_uuid
 from tekton.core.lifecycle import ComponentRegistration
 from tekton.core.startup_coordinator import EnhancedStartUpCoordinator
 from tests.sdk.fleet import component
-from tests.support.control_plane import ControlPlane, control_plane, free_port
+from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.launched import kill_all, launch, left, write_fleet
+from tests.support.ports import free_port
 from tests.support.postgres import Cluster
 
 ECHO = Path(__file__).parents[2] / "examples" / "echo_component.py"

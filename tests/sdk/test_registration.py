@@ -20,7 +20,7 @@ from tekton.client import (
 )
 from tests.sdk.fleet import component
 from tests.sdk.server import INTERVAL, TIMEOUT, ServerProcess
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 
 async def test_a_registration_unpacks_to_success_and_uuid(client: TektonClient) -> None:

@@ -27,7 +27,7 @@ from tekton.utils.tekton_client import (
 )
 from tests.sdk.fake import registered
 from tests.sdk.fleet import component, eventually
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 USAGE = {
     "cpu_percent": 15.2, "memory_mb": 256.5, "memory_percent": 12.5, "gpu_memory_mb": 1024.0, "gpu_util": 45.3,

@@ -11,7 +11,7 @@ import pytest
 from tekton._channel import Target
 from tekton.client import TektonClient, UnavailableError
 from tests.sdk.fake import FakeTekton, dropped, fake_tekton, registered
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 Two = list[tuple[FakeTekton, Callable[[], None]]]
 

@@ -15,7 +15,7 @@ from tekton.core.lifecycle import ComponentRegistration
 from tekton.utils.tekton_client import wait_for_dependencies
 from tests.sdk.fleet import component, eventually
 from tests.sdk.server import ServerProcess
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 # Far longer than a change takes to arrive, and far shorter than a test may take.
 LONG = 20.0

@@ -16,7 +16,7 @@ from tekton.utils.component_client import find_component, find_components_by_cap
 from tekton.utils.tekton_client import deregister_component, send_heartbeat, update_component_state
 from tekton.utils.tekton_registration import register_with_tekton
 from tests.sdk.fleet import component
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 
 @pytest_asyncio.fixture

@@ -18,7 +18,8 @@ from grpc import aio
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton_server.services.caller import CLIENT_ADDRESS
 from tests.support.client import Stubs, new_id, refused, registration, stubs
-from tests.support.control_plane import ControlPlane, control_plane, free_port, settings_for
+from tests.support.control_plane import ControlPlane, control_plane, settings_for
+from tests.support.ports import free_port
 from tests.support.postgres import Cluster
 
 ELSEWHERE = ((CLIENT_ADDRESS, "10.0.0.7"), ("x-forwarded-for", "10.0.0.8"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from tekton_server import app
 from tekton_server.config import Components, Monitoring, Settings
 from tekton_server.fleet_files import Fleet
+from tests.support.ports import free_port
 
 # A busy machine must not be an event in every test.
 QUIET = Monitoring(cpu_threshold=None, memory_threshold=None, disk_threshold=None)
@@ -42,13 +42,6 @@ class ControlPlane:
     def direct(self) -> str:
         """The server's own listener as a gRPC target."""
         return f"{self.host}:{self.grpc_port}"
-
-
-def free_port() -> int:
-    """Find a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings_for(database_url: str | None, data_dir: Path, *, timeout: float = TIMEOUT) -> Settings:

@@ -19,7 +19,7 @@ import trustme
 from tekton_server.process import ChildProcess
 from tekton_server.storage import cluster as clusters
 from tekton_server.storage.unprivileged import choose_identity, own_tree
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 
 T = TypeVar("T")
 # Another installation to test with, such as /usr/lib/postgresql/15/bin.

@@ -3,7 +3,7 @@
 Run with `python -I -S`: nothing but the interpreter's own socket module is loaded, so that hundreds of them fit on a
 small machine. `small_component.py NAME PORT INTERVAL NEEDS…`; it ends when it is told to (SIGTERM), or is killed.
 SLOW in its environment is how many seconds it takes to become ready, and MORE for how many it asks before; where there
-is a file CURSE, it ends at once with exit code 3.
+is a file CURSE, it ends at once with exit code 3; with GATE it registers once that file is there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _AT = (os.environ["TEKTON_HOST"], int(os.environ["TEKTON_PORT"]))
 if os.path.exists(os.environ.get("CURSE", "")):
     print("cursed", flush=True)
     sys.exit(3)
+while not os.path.exists(os.environ.get("GATE", "/")):
+    time.sleep(0.05)
 
 
 def _call(path: str, body: str, verb: str = "POST") -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.control_plane import free_port
+from tests.support.ports import free_port
 from tests.support.processes import Up, environment
 from tests.tracing.test_traces import body
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -67,26 +67,18 @@ WITH appended AS (
     SET body_hash = excluded.body_hash, reply = excluded.reply, recorded_at = excluded.recorded_at
 ), put_commands AS ({_upsert(commands, "command_id", 9)}
 ), cut_commands AS (DELETE FROM commands WHERE command_id = ANY($10::uuid[])
-), put_launches AS ({_upsert(launches, "key", 11)}
-), cut_launches AS (DELETE FROM launches WHERE key = ANY($12::text[])
 )
 SELECT pg_notify('{CHANNEL}', $8::text)
 """
-# Models and budgets change seldom, and every part of a statement costs each batch some microseconds.
-_APPEND_ROUTING = _APPEND.replace(
-    "\nSELECT pg_notify",
-    f""", put_models AS ({_upsert(models, "model_id", 13)}
-), cut_models AS (DELETE FROM models WHERE model_id = ANY($14::text[])
-), put_budgets AS ({_upsert(budgets, "key", 15)}
-), cut_budgets AS (DELETE FROM budgets WHERE key = ANY($16::text[])
-)
-SELECT pg_notify""",
-)
-# Of its own, since it is rare: each part of the statement above costs every batch.
-_CONSTRAIN = f"""
-WITH put AS ({_upsert(resource_constraints, "key", 1)})
-DELETE FROM resource_constraints WHERE key = ANY($2::text[])
-"""
+
+
+def _of_its_own(table: Any, key: str) -> str:
+    """Make the statement of what changes seldom: each part of the one above costs every batch some microseconds."""
+    return f"WITH put AS ({_upsert(table, key, 1)}) DELETE FROM {table.name} WHERE {key} = ANY($2::text[])"
+
+
+_LAUNCHES, _CONSTRAINTS = _of_its_own(launches, "key"), _of_its_own(resource_constraints, "key")
+_MODELS, _BUDGETS = _of_its_own(models, "model_id"), _of_its_own(budgets, "key")
 _REMEMBERED = f"""
 SELECT r.principal, r.rpc, r.request_id, r.body_hash, r.reply
 FROM requests r JOIN unnest($1::text[], $2::text[], $3::text[]) AS asked(principal, rpc, request_id)
@@ -183,9 +175,8 @@ class JournalSession:
         last = rows.last_values(commits)
         with translated():
             connection = self._inside()
-            routing = _routing(last)
             await connection.fetchval(
-                _APPEND_ROUTING if routing else _APPEND,
+                _APPEND,
                 rows.journal_rows(commits, batch_id),
                 rows.component_rows(last.definitions),
                 rows.instance_rows(last.instances),
@@ -196,13 +187,9 @@ class JournalSession:
                 str(commits[-1].revision) if commits else "",
                 rows.command_rows(last.commands),
                 [UUID(key) for key, value in last.commands.items() if value is None],
-                rows.launch_rows(last.launches),
-                [key for key, value in last.launches.items() if value is None],
-                *routing,
             )
-            if last.constraints:
-                gone = [key for key, value in last.constraints.items() if value is None]
-                await connection.execute(_CONSTRAIN, rows.constraints_rows(last.constraints), gone)
+            for statement, encoded, gone in _seldom(last):
+                await connection.execute(statement, encoded, gone)
             if failpoints.ACTIVE:
                 await failpoints.reach("journal.after_append", connection)
 
@@ -266,16 +253,20 @@ class JournalSession:
         return self._connection
 
 
-def _routing(last: rows.LastValues) -> tuple[Any, ...]:
-    """Give what a batch that changes models or budgets has to say besides."""
-    if not (last.models or last.budgets):
-        return ()
-    return (
-        rows.model_rows(last.models),
-        [key for key, value in last.models.items() if value is None],
-        rows.budget_rows(last.budgets),
-        [key for key, value in last.budgets.items() if value is None],
-    )
+def _seldom(last: rows.LastValues) -> Iterator[tuple[str, str, list[str]]]:
+    """Give the statements for what few batches change, each with what it puts and what it removes."""
+    if last.launches:
+        yield _LAUNCHES, rows.launch_rows(last.launches), _removed(last.launches)
+    if last.models:
+        yield _MODELS, rows.model_rows(last.models), _removed(last.models)
+    if last.budgets:
+        yield _BUDGETS, rows.budget_rows(last.budgets), _removed(last.budgets)
+    if last.constraints:
+        yield _CONSTRAINTS, rows.constraints_rows(last.constraints), _removed(last.constraints)
+
+
+def _removed(records: Mapping[str, object]) -> list[str]:
+    return [key for key, record in records.items() if record is None]
 
 
 def _head(row: asyncpg.Record | None) -> Head:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -41,16 +41,10 @@ _STATES = {state.value: state for state in ComponentState}
 _NOTHING: dict[str, Any] = {}
 _TimeT = TypeVar("_TimeT", datetime, datetime | None)
 _decode_cause = msgspec.json.Decoder(Cause).decode
-_decode_definition = msgspec.json.Decoder(Definition).decode
-_decode_instance = msgspec.json.Decoder(Instance).decode
-_decode_command = msgspec.json.Decoder(InstanceCommand).decode
-_decode_launch = msgspec.json.Decoder(Launch).decode
-_decode_model = msgspec.json.Decoder(RegisteredModel).decode
 _decode_facts = msgspec.json.Decoder(ModelFacts).decode
-_decode_budget = msgspec.json.Decoder(Budget).decode
 _decode_terms = msgspec.json.Decoder(BudgetTerms).decode
-_decode_constraints = msgspec.json.Decoder(Constraints).decode
-_KINDS: dict[type[Change], str] = {
+# How the journal calls the changes of each kind, and what reads their records.
+_KINDS: Mapping[type[Change], str] = {
     DefinitionChange: "component",
     InstanceChange: "instance",
     CommandChange: "command",
@@ -58,6 +52,16 @@ _KINDS: dict[type[Change], str] = {
     ModelChange: "model",
     BudgetChange: "budget",
     ConstraintsChange: "constraints",
+}
+_CHANGES: Mapping[str, type[Any]] = {kind: change for change, kind in _KINDS.items()}
+_DECODERS: Mapping[type[Change], Callable[[str], Any]] = {
+    DefinitionChange: msgspec.json.Decoder(Definition).decode,
+    InstanceChange: msgspec.json.Decoder(Instance).decode,
+    CommandChange: msgspec.json.Decoder(InstanceCommand).decode,
+    LaunchChange: msgspec.json.Decoder(Launch).decode,
+    ModelChange: msgspec.json.Decoder(RegisteredModel).decode,
+    BudgetChange: msgspec.json.Decoder(Budget).decode,
+    ConstraintsChange: msgspec.json.Decoder(Constraints).decode,
 }
 
 
@@ -290,33 +294,19 @@ def _commit(revision: int, rows: list[Mapping[str, Any]]) -> Commit:
 
 
 def _change(row: Mapping[str, Any]) -> Change:
-    if row["kind"] == "instance":
-        return instance_change(row)
-    cause = cause_of(row["cause"])
-    old, new = row["old"], row["new"]
-    if row["kind"] == "component":
-        return DefinitionChange(
-            _decode_definition(old) if old else None, _decode_definition(new) if new else None, cause
-        )
-    if row["kind"] == "launch":
-        return LaunchChange(_decode_launch(old) if old else None, _decode_launch(new) if new else None, cause)
-    if row["kind"] == "model":
-        return ModelChange(_decode_model(old) if old else None, _decode_model(new) if new else None, cause)
-    if row["kind"] == "budget":
-        return BudgetChange(_decode_budget(old) if old else None, _decode_budget(new) if new else None, cause)
-    if row["kind"] == "constraints":
-        return ConstraintsChange(
-            _decode_constraints(old) if old else None, _decode_constraints(new) if new else None, cause
-        )
-    return CommandChange(_decode_command(old) if old else None, _decode_command(new) if new else None, cause)
+    made: Change = _made(_CHANGES[row["kind"]], row)
+    return made
 
 
 def instance_change(row: Mapping[str, Any]) -> InstanceChange:
     """Read a row of the journal that is of an instance."""
-    old, new = row["old"], row["new"]
-    return InstanceChange(
-        _decode_instance(old) if old else None, _decode_instance(new) if new else None, cause_of(row["cause"])
-    )
+    made: InstanceChange = _made(InstanceChange, row)
+    return made
+
+
+def _made(change: type[Any], row: Mapping[str, Any]) -> Any:
+    decode, old, new = _DECODERS[change], row["old"], row["new"]
+    return change(decode(old) if old else None, decode(new) if new else None, cause_of(row["cause"]))
 
 
 def cause_of(text: str) -> Cause:

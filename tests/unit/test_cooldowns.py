@@ -175,3 +175,28 @@ def test_what_is_watched_is_bounded_and_never_forgets_who_is_out() -> None:
         cooldowns.count(Outcome(model_id=f"well-{at}", task_type="code", ok=True))
     assert len(cooldowns._watched) == MOST
     assert set(cooldowns.out()) == {"m"}
+
+
+def test_who_is_tried_as_often_as_may_be_is_told_of_before_it_is_chosen() -> None:
+    """A decision need not be made again for each of them; a place that is given back is there again."""
+    cooldowns, time = began(probes=2)
+    fail(cooldowns)
+    time.now += 30
+    (first,) = probed(cooldowns, 1)
+    assert not cooldowns.out()
+    (second,) = probed(cooldowns, 1)
+    assert cooldowns.out()["m"].probing and not probed(cooldowns, 1)
+    cooldowns.count(told(kind=ErrorClass.CANCELLED), second)
+    assert not cooldowns.out() and len(probed(cooldowns, 3)) == 1
+    cooldowns.count(told(), first)
+    assert cooldowns.out()["m"].probing
+
+
+def test_a_provider_that_wants_to_be_left_alone_is_whatever_went_wrong() -> None:
+    """After a timeout too, while others succeed; and for an hour at most, after a refused authentication too."""
+    cooldowns, _ = began()
+    cooldowns.count(told(ok=True))
+    cooldowns.count(told(kind=ErrorClass.TIMEOUT, retry_after=20.0))
+    assert cooldowns.out()["m"].seconds == 20
+    cooldowns.count(told(kind=ErrorClass.AUTH, retry_after=86_400.0))
+    assert cooldowns.out()["m"].seconds == LONGEST

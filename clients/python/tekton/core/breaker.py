@@ -78,6 +78,8 @@ class Breaker:
         """How often it has opened."""
         self.opened_at = 0.0
         """When it did so last, by its clock."""
+        # The rounds of trials, and how many of the present one are taken; what is abandoned is free again.
+        self._round = self._tried = 0
         self._clock = clock
         self._in_a_row = _InARow(self, opens) if isinstance(opens, int) else None
         self._breaker = CircuitBreaker(
@@ -99,6 +101,11 @@ class Breaker:
         return self.state is BreakerState.OPEN and self._clock() - self.opened_at >= self.reset_timeout
 
     @property
+    def full(self) -> bool:
+        """Whether it is half-open, and as many calls as may have been admitted: the next one is refused."""
+        return self.state is BreakerState.HALF_OPEN and self._tried >= self.half_open_requests
+
+    @property
     def succeeded(self) -> bool:
         """Whether a call succeeded within the window of its rate, as long as it is closed."""
         found = self._breaker.snapshot()
@@ -110,7 +117,10 @@ class Breaker:
         Raises:
             BreakerOpenError: it admits none now.
         """
-        return Permit(self._breaker)
+        permit = Permit(self._breaker, self._abandoned)
+        self._tried += 1
+        permit.round = self._round
+        return permit
 
     def record(self, *, ok: bool) -> None:
         """Count a call that nobody admitted, while it is closed; otherwise it says nothing."""
@@ -123,7 +133,11 @@ class Breaker:
         """Close it before its time, and forget what was counted."""
         self._breaker.reset()
 
+    def _abandoned(self, permit: Permit) -> None:
+        self._tried -= permit.round == self._round
+
     def _changed(self, new: State) -> None:
+        self._round, self._tried = self._round + 1, 0
         if new is State.OPEN:
             self.openings += 1
             self.opened_at = self._clock()
@@ -134,10 +148,12 @@ class Breaker:
 class Permit:
     """One admitted call. Only the first word counts."""
 
-    __slots__ = ("_breaker", "_context", "settled")
+    __slots__ = ("_abandoned", "_breaker", "_context", "round", "settled")
 
-    def __init__(self, breaker: CircuitBreaker) -> None:
+    def __init__(self, breaker: CircuitBreaker, abandoned: Callable[[Permit], None]) -> None:
         self._breaker = breaker
+        self._abandoned = abandoned
+        self.round = 0
         self._context = contextvars.copy_context()
         try:
             self._context.run(breaker.__enter__)
@@ -155,7 +171,9 @@ class Permit:
 
     def abandon(self) -> None:
         """Nobody will ever know: the place is free again, and nothing is learnt."""
-        self._settle(_Abandoned())
+        if not self.settled:
+            self._settle(_Abandoned())
+            self._abandoned(self)
 
     def _settle(self, error: BaseException | None) -> None:
         if not self.settled:

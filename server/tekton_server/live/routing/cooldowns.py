@@ -62,18 +62,18 @@ class Cooldowns:
         self._look(outcome.model_id, watched)
 
     def _fail(self, watched: _Watched, outcome: Outcome, permit: Permit | None) -> None:
-        if outcome.error_class is ErrorClass.TIMEOUT and permit is None and watched.breaker.succeeded:
-            return
-        _settle(permit, watched.breaker, ok=False)
+        if outcome.error_class is not ErrorClass.TIMEOUT or permit is not None or not watched.breaker.succeeded:
+            _settle(permit, watched.breaker, ok=False)
         seconds, why = self._left_alone(outcome)
         if seconds > 0 and self._clock() + seconds > watched.until:
             watched.until, watched.why = self._clock() + seconds, why
 
     def _left_alone(self, outcome: Outcome) -> tuple[float, str]:
+        asked = min(outcome.retry_after or 0.0, LONGEST)
         if outcome.error_class is ErrorClass.AUTH:
-            return max(self._terms.auth_cooldown, outcome.retry_after or 0.0), "its provider refused the authentication"
+            return max(self._terms.auth_cooldown, asked), "its provider refused the authentication"
         if outcome.retry_after is not None:
-            return min(outcome.retry_after, LONGEST), "its provider wants to be asked later"
+            return asked, "its provider wants to be asked later"
         if outcome.error_class is ErrorClass.RATE_LIMITED:
             return min(RATE_LIMITED, self._terms.cooldown), "its provider limits the rate"
         return 0.0, ""
@@ -96,7 +96,11 @@ class Cooldowns:
             return Out(f"{watched.why}; it is out for {left:.0f} s more", left)
         if opened:
             return Out(f"too many of its requests failed; it is out for {cooling:.0f} s more", cooling)
-        return None
+        return self._on_trial() if breaker.full else None
+
+    def _on_trial(self) -> Out:
+        why = f"it was out, and {self._terms.probes} requests are being tried on it now"
+        return Out(why, self._terms.cooldown, probing=True)
 
     def trying(self, model_id: str) -> bool:
         """Whether a model was out and is on trial: whoever chooses it needs a permit."""
@@ -108,10 +112,7 @@ class Cooldowns:
         try:
             return self._troubled[model_id].breaker.admit()
         except BreakerOpenError:
-            seconds = self._terms.cooldown
-            return Out(
-                f"it was out, and {self._terms.probes} requests are being tried on it now", seconds, probing=True
-            )
+            return self._on_trial()
 
     def _watch(self, model_id: str) -> _Watched:
         watched = self._watched.get(model_id)

@@ -77,6 +77,9 @@ async def test_a_decision_is_explained_at_once_and_later(plane: ControlPlane, tm
     later = await run(plane, tmp_path, "route", "--decision", data["decision_id"])
     assert later.code == 0 and "score = 0.2 " in later.out
     assert "context_window: its context window of 8000 tokens is less than the 9000 needed" in later.out
+    nothing = await run(plane, tmp_path, "route", "code_generation", "--min-tier", "9", "--explain")
+    assert nothing.code == 3 and "3 by min_tier" in nothing.err
+    assert "min_tier: its tier 2 is below 9" in nothing.out
 
 
 async def test_budgets_are_set_listed_and_removed(plane: ControlPlane, tmp_path: Path) -> None:

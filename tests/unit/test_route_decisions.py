@@ -152,10 +152,11 @@ def test_a_harder_task_never_gets_a_lower_tier_while_a_fitting_one_is_there(
     for complexity in Complexity:
         asked = msgspec.structs.replace(task, complexity=complexity, fallback=True)
         decision = decided(asked, found, serving, out, observed)
-        if decision.chosen is None or decision.flagged:
+        if decision.chosen is None:
             continue
         tier = decision.chosen.model.tier
-        usable = [row[0].tier for group in decision.usable for row in group]
+        rows = decision.resting if decision.flagged else [row for group in decision.usable for row in group]
+        usable = [row[0].tier for row in rows]
         assert tier >= TIERS[complexity] or max(usable) < TIERS[complexity]
         tiers.append(tier)
     assert tiers == sorted(tiers)
@@ -281,6 +282,15 @@ def test_where_all_that_fit_are_cooling_down_the_best_of_them_is_flagged() -> No
     assert isinstance(error, ModelUnavailableError)
     assert error.retry_after == error.details["retry_after"] == 20.0
     assert error.details["models"] == {"a": "it failed", "b": "it failed too"}
+
+
+def test_the_best_of_those_that_are_cooling_down_is_the_first_in_the_order_of_all() -> None:
+    """What the complexity calls for, though one below it is cheaper and has failed less."""
+    dear = model("dear", tier=3, input_price=60.0)
+    cheap = model("cheap", 1, tier=1, input_price=0.0)
+    out = {"dear": Out("it failed", 5.0), "cheap": Out("it failed", 5.0)}
+    task, seen = text_task(complexity=Complexity.HIGH, context_length=5000), {"dear": Observed(0.6, 9000.0, True)}
+    assert order(decided(task, [dear, cheap], out=out, observed=seen)) == ["dear"]
 
 
 def test_where_nothing_fits_it_is_1009_and_the_rules_are_counted() -> None:

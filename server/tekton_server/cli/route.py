@@ -55,6 +55,7 @@ def route(
     address: Address = None,
 ) -> None:
     """Choose the model for a task as Tekton does for components, and show it with its fallbacks."""
+    from tekton.core.errors import ModelUnavailableError, NoRouteError
     from tekton_server.cli.model_views import explained_lines, route_lines
     from tekton_server.cli.output import width, write
     from tekton_server.cli.remote import talk
@@ -66,23 +67,34 @@ def route(
         "exclude_providers": exclude_provider, "exclude_models": exclude_model,
     }  # fmt: skip
 
+    async def show(remote: Remote, decision_id: str) -> None:
+        told = await remote.explain_route(decision_id)
+        chosen = [told["selected_model"]] if told["selected_model"] else []
+        write(told, output, lambda: explained_lines(told, width()), lambda: chosen)
+
+    async def choose(remote: Remote) -> dict[str, Any]:
+        found = await remote.route_task(
+            task_type or "",
+            complexity,
+            context,
+            output_tokens=output_tokens,
+            requirements=requirements,
+            fallback=not no_fallback,
+        )
+        return dict(found)
+
     async def job(remote: Remote) -> ExitCode | None:
-        decision_id, answer = decision, dict[str, Any]()
-        if task_type:
-            answer = dict(
-                await remote.route_task(
-                    task_type,
-                    complexity,
-                    context,
-                    output_tokens=output_tokens,
-                    requirements=requirements,
-                    fallback=not no_fallback,
-                )
-            )
-            decision_id = answer["decision_id"]
-        if explain or decision:
-            told = await remote.explain_route(decision_id)
-            write(told, output, lambda: explained_lines(told, width()), lambda: [told["selected_model"]])
+        if decision:
+            await show(remote, decision)
+            return None
+        try:
+            answer = await choose(remote)
+        except (NoRouteError, ModelUnavailableError) as error:
+            if explain and (refused := error.details.get("decision_id")):
+                await show(remote, refused)
+            raise
+        if explain:
+            await show(remote, answer["decision_id"])
         else:
             write(answer, output, lambda: route_lines(answer, width()), lambda: [answer["selected_model"]])
         return None

@@ -30,6 +30,7 @@ class Candidate(NamedTuple):
 
 Row = tuple[CatalogueModel, Serving, Observed]
 """A candidate as it is kept: a decision makes hundreds of them, and a bare tuple takes a fifth of its time."""
+Groups = dict[tuple[int, int, int], list[Row]]
 
 
 class Facts(NamedTuple):
@@ -70,7 +71,8 @@ def decide(task: Task, facts: Facts) -> Decision:
     The groups: the same tier, then upwards, each time those first that miss no wish; then downwards, the nearest tier
     first whatever it misses, so that a harder task never gets less than an easier one.
     """
-    groups: dict[tuple[int, int, int], list[Row]] = {}
+    groups: Groups = {}
+    resting_groups: Groups = {}
     resting: list[Row] = []
     absent: list[Row] = []
     # The loop sees every model of the catalogue: what can be looked up once is, and nothing is called that need not be.
@@ -82,17 +84,23 @@ def decide(task: Task, facts: Facts) -> Decision:
         row = (model, serving, seen)
         if serving.standing is gone:
             absent.append(row)
-        elif model.model_id in out:
-            resting.append(row)
         else:
+            found = groups
+            if model.model_id in out:
+                resting.append(row)
+                found = resting_groups
             missed = serving.suspect or kind not in model.offers or (picky and _disliked(task, model, seen))
             distance = model.tier - tier
             group = (0, missed, distance) if distance >= 0 else (1, -distance, missed)
-            groups.setdefault(group, []).append(row)
-    usable = tuple(groups[group] for group in sorted(groups))
+            found.setdefault(group, []).append(row)
+    usable = _in_order(groups)
     flagged = not usable and bool(resting) and task.fallback
-    best = _first(task, [resting] if flagged else usable, 1 if flagged else 1 + FALLBACKS)
+    best = _first(task, _in_order(resting_groups) if flagged else usable, 1 if flagged else 1 + FALLBACKS)
     return Decision(task, best, usable, resting, absent, facts.models, out, flagged)
+
+
+def _in_order(groups: Groups) -> tuple[Sequence[Row], ...]:
+    return tuple(groups[group] for group in sorted(groups))
 
 
 def fitting(task: Task, models: Sequence[CatalogueModel]) -> list[CatalogueModel]:

@@ -25,14 +25,12 @@ from tekton_server.live.lease import Clock
 from tekton_server.live.routing.budgets import BudgetDesk
 from tekton_server.live.routing.catalogue import Catalogue
 from tekton_server.live.routing.cooldowns import Cooldowns
-from tekton_server.live.routing.decisions import Decided, Decisions
+from tekton_server.live.routing.decisions import Decided, Decisions, Followed
 from tekton_server.live.routing.learning import Learning
 from tekton_server.live.routing.servers import Servers
 from tekton_server.live.routing.terms import RoutingTerms
 
 _explanation = msgspec.json.Decoder(Explanation).decode
-# How often a decision is made again because what it chose is on trial already.
-_TRIES = 16
 
 
 class Stands(NamedTuple):
@@ -84,8 +82,8 @@ class RoutingDesk:
         """Decide, and keep the decision. That there is no model for a task is only said after asking the database.
 
         Raises:
-            NoRouteError: no model fits the task.
-            ModelUnavailableError: none of those that fit can be had now.
+            NoRouteError: no model fits the task; details.decision_id is the decision, which can be explained too.
+            ModelUnavailableError: none of those that fit can be had now; likewise.
             StorageUnavailableError: neither can be known now.
         """
         decision, permit = self._decide(task)
@@ -94,12 +92,14 @@ class RoutingDesk:
             decision, permit = self._decide(task)
         if decision.chosen is None:
             self.figures.refused += 1
-            raise refusal(decision)
+            error = refusal(decision)
+            error.details["decision_id"] = self._keep(decision, None).decision_id
+            raise error
+        self.figures.chosen += 1
+        self.figures.flagged += decision.flagged
         return self._keep(decision, permit)
 
     def _keep(self, decision: Decision, permit: Permit | None) -> Decided:
-        self.figures.chosen += 1
-        self.figures.flagged += decision.flagged
         decided = Decided(new_uuid(), decision, permit, self._clock(), datetime.now(UTC))
         self.decisions.add(decided)
         self.learning.decided(decided)
@@ -110,7 +110,7 @@ class RoutingDesk:
         self.decisions.sweep()
         out, observed = self.cooldowns.out(), self.averages.observed(task.task_type)
         serves, models = self.servers.lookup(), self.catalogue.models
-        for _ in range(_TRIES):
+        while True:
             decision = decide(task, Facts(models, serves, out, observed))
             chosen = decision.chosen
             if chosen is None or decision.flagged or not self.cooldowns.trying(chosen.model.model_id):
@@ -118,8 +118,8 @@ class RoutingDesk:
             permit = self.cooldowns.probe(chosen.model.model_id)
             if not isinstance(permit, Out):
                 return decision, permit
+            # One model fewer each time, so that this ends.
             out = {**out, chosen.model.model_id: permit}
-        return decision, None
 
     def standing(self) -> Callable[[CatalogueModel], Stands]:
         """Make what tells how a model stands now."""
@@ -131,7 +131,7 @@ class RoutingDesk:
                 return Stands(Standing.DISABLED, serving, "it is disabled")
             if serving.standing is Standing.UNAVAILABLE:
                 return Stands(Standing.UNAVAILABLE, serving, serving.why)
-            if model.model_id in out:
+            if model.model_id in out and not out[model.model_id].probing:
                 return Stands(Standing.COOLING_DOWN, serving, out[model.model_id].why)
             if self.cooldowns.trying(model.model_id):
                 return Stands(Standing.DEGRADED, serving, "it was out, and is being tried again")
@@ -148,24 +148,24 @@ class RoutingDesk:
         Raises:
             NoRouteError: neither decision nor model are known.
         """
-        decided = self.decisions.get(decision_id)
-        if decided is None and not outcome.model_id:
+        followed = self.decisions.followed(decision_id)
+        if followed is None and not outcome.model_id:
             raise no_decision(decision_id, "; name the model that was used, and the outcome counts all the same")
-        model_id = outcome.model_id or (decided.model_id if decided else "")
+        model_id = outcome.model_id or (followed.model_id if followed else "")
         model = self.catalogue.get(model_id)
         if model is None:
             raise unknown(model_id)
-        if decided is not None and not decided.report(model_id):
+        if followed is not None and not followed.report(model_id):
             return False
         cost = outcome.cost if outcome.cost is not None else model.cost(outcome.input_tokens, outcome.output_tokens)
-        task_type = decided.decision.task.task_type if decided else outcome.task_type
-        self._count(msgspec.structs.replace(outcome, model_id=model_id, task_type=task_type, cost=cost), decided)
+        task_type = followed.task_type if followed else outcome.task_type
+        self._count(msgspec.structs.replace(outcome, model_id=model_id, task_type=task_type, cost=cost), followed)
         return True
 
-    def _count(self, outcome: Outcome, decided: Decided | None) -> None:
-        chosen = decided is not None and decided.model_id == outcome.model_id
-        permit = decided.permit if decided is not None and chosen else None
-        flagged = decided is not None and chosen and decided.decision.flagged
+    def _count(self, outcome: Outcome, followed: Followed | None) -> None:
+        chosen = followed is not None and followed.model_id == outcome.model_id
+        permit = followed.permit if followed is not None and chosen else None
+        flagged = followed is not None and chosen and followed.flagged
         if permit is not None and permit.settled:
             permit = None
         self.cooldowns.count(outcome, permit, flagged=flagged)

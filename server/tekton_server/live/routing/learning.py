@@ -84,7 +84,7 @@ class Learning:
         self._decisions.sweep()
         self._averages.fade(self._clock())
         await self._flush()
-        if explanations := self._shelf.take():
+        if explanations := await self._shelf.take():
             await self.explanations.keep(explanations)
         if self._several():
             found = await (self._store.changed(self._seen) if self._seen else self._store.everything())

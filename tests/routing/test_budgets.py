@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from tekton_server.domain.commands import SetBudget
 from tekton_server.domain.routing.budgets import Held, Want, concerning, shortage
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.routing.budgets import BudgetDesk
+from tekton_server.storage.budgets import _held
 from tekton_server.storage.database import Database
 from tests.routing.fleet import plane_with, serve
 from tests.support.client import Stubs, new_id, stubs
@@ -219,6 +221,38 @@ async def test_the_same_lease_taken_twice_is_one(plane: Plane) -> None:
     assert (unknown.status_code, unknown.json()["error"]["reason"]) == (409, "stale_session")
 
 
+async def test_the_same_lease_taken_on_two_servers_at_once_is_one(cluster: Cluster) -> None:
+    """Where no budget makes one wait for the other; and nobody who is served with it fails for it."""
+    url = make_url(cluster.new_database())
+    async with opened(url) as one, opened(url, migrated=True) as other:
+        for _ in range(10):
+            same = want()
+            wants = [(one, same), (other, same), (one, want()), (other, want())]
+            first, second, *_ = await asyncio.gather(*(live.routing.budgets.take(which) for live, which in wants))
+            assert first == second
+        differing = want()
+        answers = await asyncio.gather(
+            one.routing.budgets.take(differing),
+            other.routing.budgets.take(differing._replace(model_id="another")),
+            return_exceptions=True,
+        )
+        assert sorted(type(answer).__name__ for answer in answers) == ["RequestMismatchError", "datetime"]
+
+
+async def test_the_end_of_a_month_is_in_utc_wherever_the_database_is(cluster: Cluster) -> None:
+    """The hint is the time until then."""
+    url = make_url(cluster.new_database())
+    async with opened(url) as live:
+        connection = await asyncpg.connect(Database(url).dsn)
+        await connection.execute("SET timezone = 'America/Los_Angeles'")
+        (held,) = await _held(connection, [BudgetTerms(model_id="m", cost_limit=1.0, cost_period=CostPeriod.MONTH)])
+        now = datetime.now(UTC)
+        ends = now.replace(year=now.year + now.month // 12, month=now.month % 12 + 1, day=1, hour=0, minute=0, second=0)
+        assert held.cost_in == pytest.approx((ends - now).total_seconds(), abs=5)
+        assert live.view.revision == 0
+        await connection.close()
+
+
 async def test_kill_9_of_a_holder_returns_what_it_held(plane: Plane) -> None:
     """As soon as its lease has timed out: nobody has to say anything, and the time of the leases was an hour."""
     model, component = new_id("m"), new_id("holder")
@@ -267,6 +301,8 @@ async def test_deregistering_a_holder_returns_what_it_held(plane: Plane) -> None
     [
         ({"model_id": ""}, "model_id"),
         ({"model_id": "a b"}, "model_id"),
+        ({"component_id": "x\0y"}, "component_id"),
+        ({"component_id": "c" * 900_000}, "component_id"),
         ({"input_tokens": -1}, "input_tokens"),
         ({"output_tokens": "many"}, "output_tokens"),
         ({"input_tokens": 2**31 - 1, "output_tokens": 2**31 - 1}, "input_tokens"),

@@ -26,7 +26,8 @@ _LOCK = 0x746B6202
 _TAKE_LOCKS = f"SELECT pg_advisory_xact_lock({_LOCK}, k) FROM unnest($1::int[]) AS k"
 # A budget's tokens are those of open leases, and what was used of others until a minute after their end.
 _MINUTE = "interval '60 seconds'"
-_UTC = "date_trunc({period}, clock_timestamp() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
+_BEGUN = "date_trunc({period}, clock_timestamp() AT TIME ZONE 'UTC')"
+_UTC = f"{_BEGUN} AT TIME ZONE 'UTC'"
 _OPEN = """
     l.ended_at IS NULL AND l.expires_at > clock_timestamp() AND (l.instance_uuid IS NULL OR EXISTS (
         SELECT 1 FROM instances i WHERE i.instance_uuid = l.instance_uuid AND i.leased))
@@ -48,8 +49,8 @@ SELECT count(c.component) FILTER (WHERE c.open) AS in_flight,
     ) AS cost,
     coalesce(extract(epoch FROM min(c.ended_at) FILTER (WHERE c.used_tokens > 0) + {_MINUTE} - clock_timestamp()), 1)
         ::float8 AS tokens_in,
-    extract(epoch FROM {_UTC.format(period="a.period")} + ('1 ' || a.period)::interval - clock_timestamp())::float8
-        AS cost_in
+    extract(epoch FROM ({_BEGUN.format(period="a.period")} + ('1 ' || a.period)::interval) AT TIME ZONE 'UTC'
+        - clock_timestamp())::float8 AS cost_in
 FROM asked a LEFT JOIN counted c ON a.component IN ('', c.component) AND a.model_id IN ('', c.model_id)
 GROUP BY a.ord, a.component, a.model_id, a.period ORDER BY a.ord
 """
@@ -63,6 +64,7 @@ INSERT INTO budget_leases
 SELECT i, c, u, m, t, d, now.at, now.at + make_interval(secs => s), 0, 0, false
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::float8[], $7::float8[])
     AS given(i, c, u, m, t, d, s), clock_timestamp() AS now(at)
+ORDER BY i ON CONFLICT (lease_id) DO NOTHING
 RETURNING lease_id::text, expires_at
 """
 # One that ran out meanwhile may still say what it used: that was spent all the same.
@@ -110,7 +112,7 @@ class Ledger:
         return await _held(self._connection, budgets)
 
     async def take(self, wants: Sequence[Want]) -> dict[str, datetime]:
-        """Store leases; gives when each ends at the latest."""
+        """Store leases; gives when each ends at the latest. One that another server stored meanwhile is left out."""
         rows = [
             (
                 UUID(want.lease_id),

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from tekton.core.errors import NoRouteError, RegistrationError, ValidationError
-from tekton.core.ids import COMPONENT_ID
 from tekton.core.model_records import Budget, BudgetTerms
 from tekton.core.records import BudgetChange
 from tekton.core.view import Cause
 from tekton_server.domain import limits
 from tekton_server.domain.commands import Decision, RemoveBudget, SetBudget
 from tekton_server.domain.overlay import Overlay
-from tekton_server.domain.routing.model import broken_id
+from tekton_server.domain.routing.model import broken_component, broken_id
 from tekton_server.domain.validation import Violation, refuse, violation
 
 
@@ -85,7 +84,6 @@ def _malformed(terms: BudgetTerms) -> Iterator[Violation]:
 
 def broken_ids(terms: BudgetTerms) -> Iterator[Violation]:
     """Tell which ids of a budget cannot be any."""
-    if terms.component_id and not COMPONENT_ID.fullmatch(terms.component_id):
-        yield violation("component_id", f"must match ^{COMPONENT_ID.pattern}$", "pattern")
+    yield from broken_component("component_id", terms.component_id)
     if terms.model_id:
         yield from broken_id("model_id", terms.model_id)

@@ -15,7 +15,7 @@ from tekton.core.errors import RegistrationError, ResourceConstraintError, Valid
 from tekton.core.ids import lookup_key
 from tekton.core.model_records import Budget, BudgetTerms
 from tekton_server.domain import limits
-from tekton_server.domain.routing.model import broken_id
+from tekton_server.domain.routing.model import broken_component, broken_id
 from tekton_server.domain.validation import Violation, refuse, violation
 
 # Where nobody knows when something comes back, in seconds.
@@ -58,10 +58,12 @@ def check_want(want: Want) -> None:
 
     Raises:
         ValidationError: a number is out of bounds.
-        RegistrationError: the model's id cannot be one.
+        RegistrationError: an id cannot be one.
     """
     refuse(ValidationError, list(_malformed(want)))
-    refuse(RegistrationError, list(broken_id("model_id", want.model_id)))
+    refuse(
+        RegistrationError, [*broken_component("component_id", want.component_id), *broken_id("model_id", want.model_id)]
+    )
 
 
 def _malformed(want: Want) -> Iterator[Violation]:

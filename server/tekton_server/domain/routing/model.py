@@ -123,6 +123,12 @@ def broken_id(field: str, model_id: str) -> Iterator[Violation]:
         yield violation(field, f"must not end in {_METHOD}, nor hold . or .. between slashes", "pattern")
 
 
+def broken_component(field: str, component_id: str) -> Iterator[Violation]:
+    """Tell what is wrong with a component's id where there is one."""
+    if component_id and not COMPONENT_ID.fullmatch(component_id):
+        yield violation(field, f"must match ^{COMPONENT_ID.pattern}$", "pattern")
+
+
 def incomplete(facts: ModelFacts) -> list[str]:
     """Name what nobody says of a model and has to be known."""
     return [name for name in NEEDED if getattr(facts, name) is None]
@@ -172,8 +178,7 @@ def _text(field: str, text: str | None, most: int) -> Iterator[Violation]:
 
 
 def _place(facts: ModelFacts) -> Iterator[Violation]:
-    if facts.component_id and not COMPONENT_ID.fullmatch(facts.component_id):
-        yield violation("component_id", f"must match ^{COMPONENT_ID.pattern}$", "pattern")
+    yield from broken_component("component_id", facts.component_id or "")
     if facts.path and not (facts.path.startswith("/") and facts.path.isprintable() and " " not in facts.path):
         yield violation("path", "must begin with a slash and hold no spaces", "format")
     yield from _text("path", facts.path, limits.ENDPOINT_CHARS)

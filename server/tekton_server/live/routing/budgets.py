@@ -174,6 +174,9 @@ class BudgetDesk:
             for budget in asked[want.lease_id]:
                 held[budget.key] = held[budget.key].plus(want)
         until = await ledger.take(list(fresh.values()))
+        # The same lease was taken on another server at once, of other budgets or of none.
+        clashed = fresh.keys() - until.keys()
+        known = {**known, **(await ledger.known(clashed))} if clashed else known
         return [
             refused.get(want.lease_id) or until.get(want.lease_id) or _again(want, known[want.lease_id])
             for want in wants

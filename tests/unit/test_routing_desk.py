@@ -11,12 +11,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tekton.core.errors import NoRouteError
 from tekton.core.model_records import ModelFacts
 from tekton.core.view import View
+from tekton.v1 import routing_service_pb2 as pb
+from tekton_server.domain.routing.model import completed
 from tekton_server.domain.routing.outcomes import Outcome
 from tekton_server.domain.routing.task import Task
 from tekton_server.live.routing import decisions
 from tekton_server.live.routing.decisions import Decided, Shelf
 from tekton_server.live.routing.desk import RoutingDesk
 from tekton_server.live.routing.terms import RoutingTerms
+from tekton_server.services import models
 from tekton_server.storage.errors import StorageUnavailableError
 
 TASK = Task(task_type="code")
@@ -126,3 +129,15 @@ async def test_what_is_told_to_other_servers_of_a_second_is_bounded() -> None:
     huge, _ = began(Shelf.MOST)
     shelf.put(await huge.route(TASK))
     assert len(await shelf.take()) == 1
+
+
+def test_a_list_goes_on_at_another_server_whose_places_are_others() -> None:
+    """One that started later knows nothing of what was removed before."""
+    registered = [ModelFacts(provider="us", tier=1, context_window=9)] * 6
+    here = [completed(f"m{at}", facts, (), 10 * at, 1) for at, facts in enumerate(registered)]
+    there = [completed(f"m{at}", facts, (), at, 1) for at, facts in enumerate(registered)]
+    for asked, next_one in ((here, there), (there, here)):
+        request = pb.ListModelsRequest(page_token=models.token(asked[2]))
+        assert [one.model_id for one in models.selected(next_one, request)] == ["m3", "m4", "m5"]
+    gone = pb.ListModelsRequest(page_token=models.token(here[2]))
+    assert [one.model_id for one in models.selected(here[:2] + here[3:], gone)] == ["m3", "m4", "m5"]

@@ -178,7 +178,7 @@ def selected(models: Sequence[CatalogueModel], request: pb.ListModelsRequest) ->
     if not 0 <= request.tier <= limits.TIERS:
         sentence = f"must be between 1 and {limits.TIERS}, or 0 for any"
         raise ValidationError.of("tier", sentence, "range", limit=limits.TIERS)
-    after = _place(request.page_token)
+    after = _place(request.page_token, models)
     return (
         one
         for one in models
@@ -190,14 +190,18 @@ def selected(models: Sequence[CatalogueModel], request: pb.ListModelsRequest) ->
 
 
 def token(last: CatalogueModel) -> str:
-    """Give the token of the page that follows a model."""
-    return base64.urlsafe_b64encode(str(last.place).encode()).decode().rstrip("=")
+    """Give the token of the page that follows a model: any server finds its place in its own catalogue by its id."""
+    return base64.urlsafe_b64encode(f"{last.place} {last.model_id}".encode()).decode().rstrip("=")
 
 
-def _place(text: str) -> int:
+def _place(text: str, models: Sequence[CatalogueModel]) -> int:
+    if not text:
+        return -1
     try:
-        place = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-        return int(place[:18]) if text else -1
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+        place, model_id = decoded.split(" ")
+        # Of a model that is gone meanwhile, the place where it was is the best that is known.
+        return next((one.place for one in models if one.model_id == model_id), int(place[:18]))
     except ValueError:
         raise ValidationError.of("page_token", "must be next_page_token of the page before", "format") from None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tekton.core.errors import ModelUnavailableError, NoRouteError
@@ -18,6 +19,7 @@ from tekton_server.domain.routing.score import parts, total, worth
 from tekton_server.domain.routing.serving import Observed, Out, Serving, Standing
 from tekton_server.domain.routing.task import TIERS, Complexity, Task
 
+T = TypeVar("T")
 READY = Serving(Standing.AVAILABLE, "http://localhost:8003", "rhetor")
 CAPABILITIES = ("text_generation", "code_generation", "vision")
 PROVIDERS = ("anthropic", "openai", "ollama")
@@ -47,19 +49,25 @@ def text_task(**fields: object) -> Task:
     return Task(**({"task_type": "text_generation"} | fields))  # type: ignore[arg-type]
 
 
-prices = st.none() | st.floats(0, 100, allow_nan=False)
+def seldom(found: st.SearchStrategy[T], otherwise: T) -> st.SearchStrategy[T]:
+    """Demands that all come together leave nothing to answer: most of the time there is none of a kind."""
+    return st.integers(0, 3).flatmap(lambda drawn: found if drawn == 3 else st.just(otherwise))
+
+
+prices = st.none() | st.sampled_from((0.0, 1.0, 100.0)) | st.floats(0, 100, allow_nan=False)
 models = st.lists(
     st.builds(
         ModelFacts,
         provider=st.sampled_from(PROVIDERS),
-        capabilities=st.sets(st.sampled_from(CAPABILITIES)).map(lambda some: tuple(sorted(some))),
+        capabilities=seldom(st.sets(st.sampled_from(CAPABILITIES)).map(lambda some: tuple(sorted(some))), CAPABILITIES),
         tier=st.integers(1, 5),
-        context_window=st.sampled_from((0, 1000, 8000, 200_000)),
-        max_output_tokens=st.none() | st.sampled_from((100, 4000)),
+        context_window=seldom(st.sampled_from((0, 1000, 8000)), 200_000),
+        max_output_tokens=seldom(st.sampled_from((100, 4000)), None),
         input_price=prices,
         output_price=prices,
-        enabled=st.sampled_from((None, True, True, False)),
+        enabled=seldom(st.just(False), None),
     ),
+    min_size=1,
     max_size=12,
 ).map(lambda some: [completed(f"m{at}", facts, (), at, 0) for at, facts in enumerate(some)])
 names = st.lists(st.sampled_from(PROVIDERS), max_size=2, unique=True).map(tuple)
@@ -68,18 +76,25 @@ tasks = st.builds(
     Task,
     task_type=st.sampled_from((*CAPABILITIES, "poetry")),
     complexity=st.sampled_from(Complexity),
-    context_length=st.sampled_from((0, 500, 7000, 100_000)),
-    output_tokens=st.sampled_from((0, 100, 2000)),
-    capabilities=able,
-    min_tier=st.integers(0, 4),
-    max_cost=st.none() | st.floats(0, 2),
-    providers=names,
-    exclude_providers=names,
-    exclude_models=st.lists(st.sampled_from(("m0", "m1", "m5")), max_size=2).map(tuple),
-    preferred_capabilities=able,
-    preferred_providers=names,
-    max_latency_ms=st.none() | st.floats(0, 5000),
+    context_length=st.sampled_from((0, 1000, 7000)),
+    output_tokens=st.sampled_from((0, 101, 2000)),
+    capabilities=seldom(able, ()),
+    min_tier=seldom(st.integers(0, 4), 0),
+    max_cost=seldom(st.sampled_from((0.0, 0.01, 0.1)) | st.floats(0, 2), None),
+    providers=seldom(names, ()),
+    exclude_providers=seldom(names, ()),
+    exclude_models=seldom(st.lists(st.sampled_from(("m0", "m1", "m5")), max_size=2).map(tuple), ()),
+    preferred_capabilities=seldom(able, ()),
+    preferred_providers=seldom(names, ()),
+    max_latency_ms=seldom(st.floats(0, 5000), None),
     fallback=st.booleans(),
+)
+# Few, so that the tier that is called for is often missing.
+few = st.lists(st.tuples(st.integers(1, 5), st.booleans()), min_size=1, max_size=4).map(
+    lambda some: [
+        model(f"m{at}", at, tier=tier, capabilities=CAPABILITIES if offers else ())
+        for at, (tier, offers) in enumerate(some)
+    ]
 )
 servings = st.dictionaries(
     st.sampled_from([f"m{at}" for at in range(12)]),
@@ -121,6 +136,7 @@ def violates(task: Task, found: CatalogueModel) -> bool:
     )
 
 
+@settings(max_examples=150)
 @given(tasks, models, servings, outs, seen)
 def test_no_answer_ever_misses_what_is_hard(
     task: Task,
@@ -138,7 +154,7 @@ def test_no_answer_ever_misses_what_is_hard(
     assert not decision.flagged or (task.fallback and len(decision.best) == 1)
 
 
-@given(tasks, models, servings, outs, seen)
+@given(tasks, models | few, servings, outs, seen)
 def test_a_harder_task_never_gets_a_lower_tier_while_a_fitting_one_is_there(
     task: Task,
     found: list[CatalogueModel],
@@ -237,6 +253,13 @@ def test_going_down_is_marked_and_is_not_done_without_fallback() -> None:
     strict = decided(text_task(complexity=Complexity.HIGH, fallback=False), found)
     assert strict.chosen is None
     assert {one.rule for one in explain(strict)} == {Rule.COMPLEXITY}
+
+
+def test_of_the_tiers_below_the_nearest_comes_first_whatever_it_misses() -> None:
+    """Otherwise a harder task would get less than an easier one."""
+    found = [model("low", tier=1), model("middle", 1, tier=2, capabilities=())]
+    for complexity, expected in ((Complexity.MEDIUM, "middle"), (Complexity.HIGH, "middle"), (Complexity.LOW, "low")):
+        assert order(decided(text_task(complexity=complexity), found))[0] == expected
 
 
 def test_what_misses_a_wish_comes_after_what_misses_none() -> None:

@@ -14,6 +14,7 @@ from tekton.core.view import View
 from tekton.v1 import routing_service_pb2 as pb
 from tekton_server.domain.routing.model import completed
 from tekton_server.domain.routing.outcomes import Outcome
+from tekton_server.domain.routing.serving import Standing
 from tekton_server.domain.routing.task import Task
 from tekton_server.live.routing import decisions
 from tekton_server.live.routing.decisions import Decided, Shelf
@@ -91,6 +92,21 @@ async def test_a_trial_counts_though_so_much_was_decided_meanwhile_that_it_canno
         assert desk.report(one.decision_id, told(ok=True))
         assert not desk.report(one.decision_id, told(ok=True))
     assert not desk.cooldowns.trying("m0") and not desk.cooldowns.out()
+
+
+async def test_a_trial_of_which_nothing_is_heard_for_a_minute_is_nobodys() -> None:
+    """Until then its model is shown as degraded, and others are not tried on it."""
+    desk, time = began(1, probes=1, cooldown=1.0)
+    for _ in range(2):
+        desk.report("", told("m0"))
+    time.now += 1
+    assert not (await desk.route(TASK)).decision.flagged
+    (model,) = desk.catalogue.models
+    assert desk.standing()(model).standing is Standing.DEGRADED
+    time.now += decisions.PROBE_TIMEOUT - 1
+    assert (await desk.route(TASK)).decision.flagged
+    time.now += 1
+    assert not (await desk.route(TASK)).decision.flagged
 
 
 async def test_a_refused_task_is_explained_too() -> None:

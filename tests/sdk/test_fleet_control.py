@@ -16,8 +16,8 @@ from tests.support.launched import kill_all, launch, small, write_fleet
 from tests.support.postgres import Cluster
 
 FLEET = {
-    "low": small("low", number=5001),
-    "top": small("top", "low", number=5002),
+    "low": small("low", number=1),
+    "top": small("top", "low", number=2),
     "ill": launch("sh", "-c", "exit 3"),
     "ward": {"dependencies": ["ill"], **launch()},
     "day": {"dependencies": ["night"], **launch()},

@@ -22,6 +22,7 @@ from tekton_server.host.running import kill_left_behind
 from tekton_server.host.secrets import Secrets
 from tekton_server.host.shim import proc
 from tekton_server.live.lifecycle.site import Means
+from tests.support.ports import LAUNCHED
 
 # Root does not launch without a user.
 OURSELVES = {"user": pwd.getpwuid(os.geteuid()).pw_name} if os.geteuid() == 0 else {}
@@ -37,7 +38,7 @@ def launch(*command: str, **more: Any) -> dict[str, Any]:
 
 def small(name: str, *needs: str, number: int = 0, beat: float = 0.4, **more: Any) -> dict[str, Any]:
     """Make the entry of a component that registers, is ready and beats; `number` tells its port from others'."""
-    port = 20_000 + (number or sum(name.encode()))
+    port = LAUNCHED[number or sum(name.encode())]
     command = launch(sys.executable, "-I", "-S", str(SMALL), name, str(port), str(beat), *needs, **more)
     return {"dependencies": list(needs), **command}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.cli.test_client_commands import Streaming, on_a_terminal, run
+from tests.cli.running import Streaming, on_a_terminal, run
 from tests.host.fleet import until
 from tests.support.control_plane import ControlPlane
 from tests.support.launched import files_of, launch, launching, small

@@ -34,7 +34,7 @@ from tekton.core.records import (
     RoutingChange,
     address_of,
 )
-from tekton.core.routing import RoutingRecords
+from tekton.core.routing import RoutingRecords, put
 
 __all__ = [
     "Address",
@@ -218,9 +218,9 @@ class View:
         elif isinstance(change, CommandChange):
             self.commands.apply(change)
         elif isinstance(change, LaunchChange):
-            _put(self.launches, change.key, change.new)
+            put(self.launches, lookup_key(change.key), change.new)
         else:
-            _put(self.constraints, change.key, change.new)
+            put(self.constraints, lookup_key(change.key), change.new)
 
     def get(self, component_id: str) -> Component | None:
         """Find a component by id; "-" and "_" are equal."""
@@ -343,14 +343,6 @@ class View:
 
 
 _K = TypeVar("_K")
-_R = TypeVar("_R")
-
-
-def _put(records: dict[str, _R], component_id: str, record: _R | None) -> None:
-    if record is None:
-        records.pop(lookup_key(component_id), None)
-    else:
-        records[lookup_key(component_id)] = record
 
 
 def _discard(index: dict[_K, dict[str, None]], value: _K, key: str) -> None:

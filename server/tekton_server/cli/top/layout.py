@@ -69,7 +69,7 @@ def row_cells(row: Row, sizes: Sequence[int], now: datetime) -> list[tuple[str, 
             continue
         if found:
             found.append(("  ", ""))
-        # An age by its larger unit alone: nobody wants to see seconds run in every line.
+        # The larger unit of an age is enough in a picture that is always of now.
         text = cell.partition(" ")[0] if column is _SINCE else clean(cell)
         style = STYLES.get(row.status, "cyan") if column.order is Order.STATE else ""
         found.append((_aligned(column, text, size), style))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +19,8 @@ from tekton_server.domain import limits
 from tekton_server.domain.commands import RegisterComponent
 
 Violation = dict[str, Any]
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 # Underscores, since container networks have them in names. Letters of any script, as in internationalised names.
 _HOST_NAME = re.compile(r"\w(?:(?:[\w-]|\.(?!\.))*\w)?")
@@ -88,6 +91,18 @@ def check_text(field: str, text: str, chars: int) -> None:
         ValidationError: naming the field.
     """
     refuse(ValidationError, list(wrong_text(field, text, chars)))
+
+
+def chosen(field: str, text: str, choices: type[_Choice]) -> _Choice | None:
+    """Read one of some words; None where there is none.
+
+    Raises:
+        ValidationError: it is unknown; the sentence names those that there are.
+    """
+    allowed = [one.value for one in choices]
+    if text and text not in allowed:
+        raise ValidationError.of(field, f"must be one of {', '.join(allowed)}", "one_of", allowed=allowed)
+    return choices(text) if text else None
 
 
 def check_metadata(field: str, metadata: Mapping[str, Any], most: int = limits.METADATA_BYTES) -> None:

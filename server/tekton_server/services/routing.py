@@ -10,6 +10,8 @@ from tekton.v1 import routing_service_pb2 as pb
 from tekton.v1 import routing_service_pb2_grpc as routing_grpc
 from tekton_server.domain import limits
 from tekton_server.domain.routing.model import CatalogueModel, unknown
+from tekton_server.domain.routing.serving import Standing
+from tekton_server.domain.validation import chosen
 from tekton_server.live.pulses import Claim
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.routing.shipped import shipped
@@ -53,7 +55,7 @@ class RoutingServicer(Servicer, routing_grpc.RoutingServiceServicer):
         return page
 
     def _page(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
-        wanted, most = models.wanted_status(request.status), read.page_size(request.page_size) or limits.PAGE_SIZE
+        wanted, most = chosen("status", request.status, Standing), read.page_size(request.page_size) or limits.PAGE_SIZE
         stands, now, page = self._desk.standing(), self.live.leases.now(), pb.ListModelsResponse()
         size, last = 0, None
         for model in models.selected(self._desk.catalogue.models, request):

@@ -55,18 +55,6 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return TIERS[self.complexity]
 
 
-def parse_complexity(text: str) -> Complexity:
-    """Read a complexity; medium where there is none.
-
-    Raises:
-        ValidationError: it is unknown; the sentence names those that there are.
-    """
-    allowed = [one.value for one in Complexity]
-    if text and text not in allowed:
-        raise ValidationError.of("complexity", f"must be one of {', '.join(allowed)}", "one_of", allowed=allowed)
-    return Complexity(text) if text else Complexity.MEDIUM
-
-
 def check_task(task: Task) -> None:
     """Refuse a task that is malformed, naming every field that is wrong.
 

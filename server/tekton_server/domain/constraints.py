@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator
 from datetime import datetime
 
-from tekton.core.errors import ConflictError, ValidationError
+from tekton.core.errors import ValidationError
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Constraints, ConstraintsChange
 from tekton_server.domain import instances, limits
 from tekton_server.domain.commands import Decision, JudgeUse, SetConstraints
 from tekton_server.domain.overlay import Overlay
+from tekton_server.domain.revisions import check_revision
 from tekton_server.domain.validation import Violation, refuse, violation
 
 LIMITS = ("cpu_limit", "memory_limit", "gpu_limit")
@@ -33,7 +34,7 @@ def set_constraints(view: Overlay, command: SetConstraints, now: datetime) -> De
     if definition is None:
         raise instances.absent(command.component_id)
     old = view.constraints(command.component_id)
-    _check_revision(old, command.expected_revision)
+    check_revision(old, command.expected_revision, "the constraints are at", "them")
     new = Constraints(
         component_id=definition.component_id,
         cpu_limit=command.cpu_limit,
@@ -58,15 +59,6 @@ def _wrong(command: SetConstraints) -> Iterator[Violation]:
             yield violation(name, f"must be a number {least} to {most}", "range", limit=most)
     if command.expected_revision is not None and command.expected_revision < 0:
         yield violation("expected_revision", "must not be negative", "range", limit=0)
-
-
-def _check_revision(old: Constraints | None, expected: int | None) -> None:
-    revision = old.revision if old else 0
-    if expected is not None and expected != revision:
-        raise ConflictError(
-            f"the constraints are at revision {revision}, not {expected}; read them again and decide anew",
-            details={"expected_revision": expected, "revision": revision},
-        )
 
 
 def removed(view: Overlay, component_id: str, cause: Cause) -> list[ConstraintsChange]:

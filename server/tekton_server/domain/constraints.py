@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from tekton.core.errors import ValidationError
-from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Cause, Constraints, ConstraintsChange
+from tekton.core.view import Cause, Constraints, ConstraintsChange, Instance
 from tekton_server.domain import instances, limits
 from tekton_server.domain.commands import Decision, JudgeUse, SetConstraints
 from tekton_server.domain.overlay import Overlay
@@ -67,17 +66,13 @@ def removed(view: Overlay, component_id: str, cause: Cause) -> list[ConstraintsC
     return [] if old is None else [ConstraintsChange(old, None, cause)]
 
 
+def uses_too_much(instance: Instance) -> bool:
+    """Whether an instance is degraded for what it uses, and for nothing that it says of itself."""
+    return instances.degraded_for(instance, OVER_LIMIT)
+
+
 def judge(view: Overlay, command: JudgeUse, now: datetime) -> Decision:
     """Degrade a ready instance that uses too much, or bring one back that was degraded so and uses less."""
-    instance = view.instance(command.instance_uuid)
-    if instance is None or not instance.leased or instance.granted != command.granted:
-        return Decision((), None)
-    degraded = instance.state is ComponentState.DEGRADED and instance.reason == OVER_LIMIT
-    if command.over and instance.state is ComponentState.READY:
-        state, reason = ComponentState.DEGRADED, OVER_LIMIT
-    elif not command.over and degraded:
-        state, reason = ComponentState.READY, WITHIN
-    else:
-        return Decision((), None)
-    cause = Cause(reason, evidence=command.evidence)
-    return Decision(instances.walk(instance, (state,), cause, now=now, revision=view.revision), None)
+    worse, better = (Cause(reason, evidence=command.evidence) for reason in (OVER_LIMIT, WITHIN))
+    found = instances.Judgement(command.instance_uuid, command.granted, command.over, worse, better)
+    return Decision(instances.judge(view, found, now), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import unquote
 
@@ -24,7 +23,7 @@ from tekton_server.domain.validation import check_text, chosen
 from tekton_server.live.routing.decisions import Decided
 from tekton_server.live.routing.desk import Stands
 from tekton_server.live.routing.servers import endpoint
-from tekton_server.services import convert
+from tekton_server.services import convert, paging
 
 STATUSES = {standing: pb.ModelStatus.Value.Value(standing.value) for standing in Standing}
 _NOTHING = 0.01
@@ -179,15 +178,14 @@ def selected(models: Sequence[CatalogueModel], request: pb.ListModelsRequest) ->
 
 def token(last: CatalogueModel) -> str:
     """Give the token of the page that follows a model."""
-    return base64.urlsafe_b64encode(str(last.place).encode()).decode().rstrip("=")
+    return paging.token(str(last.place))
 
 
 def _place(text: str) -> int:
     try:
-        place = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-        return int(place[:18]) if text else -1
+        return int(paging.place(text)[:18]) if text else -1
     except ValueError:
-        raise ValidationError.of("page_token", "must be next_page_token of the page before", "format") from None
+        raise paging.no_token() from None
 
 
 def task(request: pb.RouteTaskRequest) -> Task:

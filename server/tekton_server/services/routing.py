@@ -15,7 +15,7 @@ from tekton_server.domain.validation import chosen
 from tekton_server.live.pulses import Claim
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.routing.shipped import shipped
-from tekton_server.services import budgets, convert, models, read, reply
+from tekton_server.services import budgets, convert, models, paging, reply
 from tekton_server.services.base import Context, Servicer
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class RoutingServicer(Servicer, routing_grpc.RoutingServiceServicer):
         return page
 
     def _page(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
-        wanted, most = chosen("status", request.status, Standing), read.page_size(request.page_size) or limits.PAGE_SIZE
+        wanted, most = chosen("status", request.status, Standing), paging.size(request.page_size) or limits.PAGE_SIZE
         stands, now, page = self._desk.standing(), self.live.leases.now(), pb.ListModelsResponse()
         size, last = 0, None
         for model in models.selected(self._desk.catalogue.models, request):

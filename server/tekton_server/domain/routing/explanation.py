@@ -231,8 +231,8 @@ def refusal(decision: Decision) -> TektonError:
         f"{len(fits)} of {len(decision.models)} models fit the task and none can be had now: {sentence}{more}",
         details={"task_type": decision.task.task_type, "models": named, "rejected": dict(counts)},
     )
-    waits = [one.seconds for one in decision.out.values()]
-    if decision.resting and waits:
+    waits = [decision.out[model.model_id].seconds for model, _, _ in decision.resting]
+    if waits:
         error.retry_after = max(1.0, float(math.ceil(min(waits))))
         error.details["retry_after"] = error.retry_after
     return error

@@ -12,6 +12,7 @@ from tekton_server.domain import limits
 from tekton_server.domain.routing.model import CatalogueModel, unknown
 from tekton_server.domain.routing.serving import Standing
 from tekton_server.domain.validation import chosen
+from tekton_server.live.freshness import surely
 from tekton_server.live.pulses import Claim
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.routing.shipped import shipped
@@ -30,11 +31,7 @@ class RoutingServicer(Servicer, routing_grpc.RoutingServiceServicer):
 
     async def _surely(self, answer: Callable[[], T]) -> T:
         """Answer; that there is nothing is only said after asking the database."""
-        try:
-            return answer()
-        except NoRouteError:
-            await self.live.confirm()
-        return answer()
+        return await surely(answer, self.live.confirm, NoRouteError)
 
     def _model(self, model_id: str) -> CatalogueModel:
         found = self._desk.catalogue.get(model_id)

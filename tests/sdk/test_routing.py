@@ -314,5 +314,8 @@ async def test_a_budget_lease_may_be_taken_again(client: TektonClient) -> None:
     for _ in range(2):
         async with lease:
             lease.used(input_tokens=10)
+            for wrong in ({"input_tokens": 1, "cost": -1}, {"input_tokens": 2**31 - 1}):
+                with pytest.raises(ValidationError):
+                    lease.used(**wrong)
     (shown,) = [one for one in await client.list_budgets() if one["model_id"] == model_id]
     assert shown["taken"]["tokens"] == 20

@@ -43,9 +43,14 @@ class BudgetLease:
         Raises:
             ValidationError: naming the field.
         """
-        self._used.input_tokens += requests.whole("input_tokens", input_tokens)
-        self._used.output_tokens += requests.whole("output_tokens", output_tokens)
-        self._used.cost += requests.number("cost", cost)
+        known = self._used
+        found = (
+            requests.whole("input_tokens", known.input_tokens + requests.whole("input_tokens", input_tokens)),
+            requests.whole("output_tokens", known.output_tokens + requests.whole("output_tokens", output_tokens)),
+            requests.number("cost", known.cost + requests.number("cost", cost)),
+        )
+        # All of it or nothing.
+        known.input_tokens, known.output_tokens, known.cost = found
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()

@@ -132,3 +132,17 @@ async def test_a_reader_that_leaves_is_no_failure(tekton: ControlPlane, tmp_path
     )
     _, err = await asyncio.wait_for(process.communicate(), DEADLINE)
     assert process.returncode == 0 and err == b""
+
+
+async def test_an_output_that_cannot_be_written_is_told_in_one_sentence(tekton: ControlPlane, tmp_path: Path) -> None:
+    """As where the disk is full."""
+    process = await asyncio.create_subprocess_shell(
+        f"{TEKTON} components list -o json > /dev/full",
+        env=environment(tmp_path, TEKTON_PORT=str(tekton.port)),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await asyncio.wait_for(process.communicate(), DEADLINE)
+    assert process.returncode == 1 and err.decode().endswith(
+        "the output could not be written: No space left on device\n"
+    )
+    assert len(err.splitlines()) == 1

@@ -74,7 +74,6 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {
     "components": (),
     "security": ("enable_auth", "jwt_secret", "token_expiry"),
-    "monitoring": ("enable_metrics", "metrics_port"),
 }
 _WANTED: Mapping[str, str] = {
     "host": "an IP address or a host name",
@@ -97,7 +96,7 @@ _WANTED: Mapping[str, str] = {
 _SECRET = frozenset({"database_url"})
 # Lists of objects: what is wrong in one is told with its place.
 _JUDGED = frozenset({"models", "budgets"})
-_ANY_CASE = frozenset({"log_level", "log_format", "insecure"})
+_ANY_CASE = frozenset({"log_level", "log_format", "insecure", "monitoring.enable_metrics"})
 # In the environment their items are told apart by commas; as a flag each item is one.
 _LISTS: Mapping[str, str] = {"allowed_hosts": "--allowed-host", "trusted_proxies": "--trusted-proxy"}
 
@@ -153,6 +152,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return None
         url = urlsplit(self.otlp_endpoint)
         return url.hostname or "", url.port or 0, url.scheme == "https"
+
+    @property
+    def metrics_port(self) -> int | None:
+        """Where the server process itself answers `/metrics` beside the gateway, which does so on `port`."""
+        told = self.monitoring
+        return told.metrics_port if told.enable_metrics and told.metrics_port != self.port else None
 
     @property
     def timing(self) -> Timing:
@@ -482,6 +487,10 @@ def _refuse(name: str, given: _Given, kind: Any = None) -> NoReturn:
 def _check(settings: Settings, given: Mapping[str, _Given]) -> None:
     if settings.grpc_port == settings.port:
         raise ConfigError("grpc_port must differ from port; leave it out: the one port serves gRPC too")
+    if settings.grpc_port is not None and settings.grpc_port == settings.monitoring.metrics_port:
+        raise ConfigError(
+            "monitoring.metrics_port must differ from grpc_port; leave it out: the gateway's port has /metrics too"
+        )
     if os.path.expanduser(settings.data_dir).startswith("~"):
         raise ConfigError(f"there is no home directory for {settings.data_dir}; name a directory with --data-dir")
     try:

@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -37,17 +37,18 @@ _FAULT = "a fault of ours; the server's log has the cause\n"
 class MetricsPort:
     """The listener. `start` opens it, `stop` closes it and cuts what is under way.
 
-    text: gives the metrics; called on the event loop's thread.
+    text: gives the metrics.
     media: their content type.
     names: by which names it may be called, beside IP addresses: a page elsewhere can give this machine a name of its
         own, and so read here what its visitor may read.
     """
 
-    def __init__(self, text: Callable[[], bytes], media: str, names: Collection[str]) -> None:
+    def __init__(self, text: Callable[[], Awaitable[bytes]], media: str, names: Collection[str]) -> None:
         self.text = text
         self.media = media
         self.names = frozenset(name.lower() for name in names)
         self.open: dict[Connection, None] = {}
+        self.answering: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
         self._host, self._port = "", 0
 
@@ -90,6 +91,8 @@ class MetricsPort:
         self._listener.close()
         for one in tuple(self.open):
             one.cut()
+        if self.answering:
+            await asyncio.wait(self.answering)
         await self._listener.wait_closed()
         self._listener = None
 
@@ -115,7 +118,9 @@ class Connection(asyncio.Protocol):
         self._port = port
         self._http = h11.Connection(h11.SERVER)
         self._method = ""
-        self._answered = False
+        self._read = False
+        self._client_done = False
+        self._answering: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there, and has so much time for everything."""
@@ -126,25 +131,36 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, up to the end of the headers; what comes after them is nobody's."""
-        if self._answered:
+        if self._read:
             return
         try:
             self._http.receive_data(data)
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
+            self._read = True
             self._say(error.error_status_hint, f"this is no request of HTTP/1.1: {error}\n")
         else:
             if isinstance(event, h11.Request):
+                self._read = True
                 self._asked(event)
+
+    def eof_received(self) -> bool:
+        """The client sends no more; true where it is still to get its answer."""
+        self._client_done = True
+        return self._answering is not None and not self._answering.done()
 
     def connection_lost(self, error: Exception | None) -> None:
         """It is over, whoever ended it."""
         self._deadline.cancel()
+        if self._answering is not None:
+            self._answering.cancel()
         self._port.open.pop(self, None)
 
     def cut(self) -> None:
         """End it now, whatever has not been sent."""
         self._port.open.pop(self, None)
+        if self._answering is not None:
+            self._answering.cancel()
         self._transport.abort()
 
     def _asked(self, request: h11.Request) -> None:
@@ -160,11 +176,13 @@ class Connection(asyncio.Protocol):
             sentence = f"{PATH} takes {' and '.join(ALLOWED)} only\n"
             self._say(HTTPStatus.METHOD_NOT_ALLOWED, sentence, ("allow", ", ".join(ALLOWED)))
         else:
-            self._scraped()
+            self._answering = asyncio.create_task(self._scraped(), name="answer a scraper")
+            self._port.answering.add(self._answering)
+            self._answering.add_done_callback(self._port.answering.discard)
 
-    def _scraped(self) -> None:
+    async def _scraped(self) -> None:
         try:
-            text = self._port.text()
+            text = await self._port.text()
         except Exception as error:
             log.error("the metrics could not be gathered", exc_info=error)
             self._say(HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT)
@@ -175,14 +193,16 @@ class Connection(asyncio.Protocol):
         self._answer(status, sentence.encode(), ("content-type", _TEXT), *more)
 
     def _answer(self, status: int, body: bytes, *more: tuple[str, str]) -> None:
-        self._answered = True
         frame = (("date", formatdate(usegmt=True)), ("content-length", str(len(body))), ("connection", "close"))
         phrase = HTTPStatus(status).phrase.encode()
         self._send(h11.Response(status_code=status, reason=phrase, headers=[*frame, *more]))
         if self._method != "HEAD":
             self._send(h11.Data(data=body))
-        # Not closed: what the client still sends would be answered by a reset, and take the answer away from it.
-        self._transport.write_eof()
+        if self._client_done:
+            self._transport.close()
+        else:
+            # Closed, what the client still sends would be answered by a reset, and take the answer away from it.
+            self._transport.write_eof()
 
     def _send(self, event: h11.Event) -> None:
         self._transport.write(self._http.send(event) or b"")

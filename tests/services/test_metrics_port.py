@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -54,15 +54,21 @@ async def ended(reader: asyncio.StreamReader) -> bytes:
             return b""
 
 
+async def told(text: bytes) -> bytes:
+    """Give a text, a moment later."""
+    await asyncio.sleep(0)
+    return text
+
+
 @asynccontextmanager
 async def listener(text: str = "figures\n") -> AsyncIterator[int]:
     """Run the listener alone; give its port."""
     number = free_port()
-    port = MetricsPort(text.encode, MEDIA, ("Tekton.example",))
+    port = MetricsPort(partial(told, text.encode()), MEDIA, ("Tekton.example",))
     await port.start("127.0.0.1", number)
     yield number
     await port.stop()
-    assert not port.open
+    assert not port.open and not port.answering
 
 
 @asynccontextmanager
@@ -174,6 +180,52 @@ async def test_a_request_may_come_in_pieces() -> None:
         writer.close()
 
 
+async def test_who_has_sent_all_he_has_to_say_gets_his_answer() -> None:
+    """A client may close its half right after the request, as netcat does; and one that said nothing gets nothing."""
+    async with listener() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(asked())
+        writer.write_eof()
+        assert (await ended(reader)).endswith(b"figures\n")
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write_eof()
+        assert await ended(reader) == b""
+        writer.close()
+
+
+async def test_an_answer_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is one that a stop finds under way; nothing goes on behind them."""
+    begun, given_up = asyncio.Semaphore(0), asyncio.Semaphore(0)
+
+    async def never() -> bytes:
+        begun.release()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.release()
+        raise AssertionError
+
+    monkeypatch.setattr(metrics_port, "WITHIN", 0.3)
+    number, port = free_port(), MetricsPort(never, MEDIA, ())
+    await port.start("127.0.0.1", number)
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", number)
+        writer.write(asked())
+        assert await ended(reader) == b""
+        await begun.acquire()
+        await given_up.acquire()
+        writer.close()
+        monkeypatch.setattr(metrics_port, "WITHIN", 60)
+        _, writer = await asyncio.open_connection("127.0.0.1", number)
+        writer.write(asked())
+        await begun.acquire()
+        await port.stop()
+        await given_up.acquire()
+        writer.close()
+    assert not port.answering
+
+
 async def test_who_says_nothing_reads_nothing_or_stays_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each connection has so much time for everything."""
     monkeypatch.setattr(metrics_port, "WITHIN", 0.3)
@@ -205,7 +257,7 @@ async def test_clients_that_only_hold_connections_keep_no_scraper_out(monkeypatc
 async def test_a_fault_of_ours_is_told_as_one(caplog: pytest.LogCaptureFixture) -> None:
     """500 in plain words; the cause is in the log, and the next one is answered."""
 
-    def broken() -> bytes:
+    async def broken() -> bytes:
         raise ZeroDivisionError("secret")
 
     number, port = free_port(), MetricsPort(broken, MEDIA, ())
@@ -223,12 +275,12 @@ async def test_a_port_that_is_taken_is_refused_with_the_remedy() -> None:
     """As at the start, where it is looked for before anything is started."""
     async with listener() as port:
         with pytest.raises(ListenError, match=r"127\.0\.0\.1:\d+ cannot be listened on .*monitoring\.metrics_port"):
-            await MetricsPort(bytes, MEDIA, ()).start("127.0.0.1", port)
+            await MetricsPort(partial(told, b""), MEDIA, ()).start("127.0.0.1", port)
 
 
 async def test_a_stop_gives_the_port_back_at_once_and_cuts_who_is_there() -> None:
     """Even right after a scrape, when the system remembers the connection."""
-    number, port = free_port(), MetricsPort(lambda: b"figures\n", MEDIA, ())
+    number, port = free_port(), MetricsPort(partial(told, b"figures\n"), MEDIA, ())
     for _ in range(3):
         await port.start("127.0.0.1", number)
         assert (await answer(number, asked()))[0] == 200
@@ -245,27 +297,28 @@ async def test_a_listener_that_is_gone_is_opened_again_and_tekton_is_ready_meanw
     """The health tells it, and so does the figure of restarts."""
     monkeypatch.setattr(listening, "PROBE_EVERY", 0.05)
     made: list[MetricsPort] = []
-    start = MetricsPort.start
+    taken, start = asyncio.Event(), MetricsPort.start
 
-    async def remembered(self: MetricsPort, host: str, port: int) -> None:
+    async def unless_taken(self: MetricsPort, host: str, port: int) -> None:
         made.append(self)
+        if taken.is_set():
+            raise ListenError("somebody else has it")
         await start(self, host, port)
 
-    monkeypatch.setattr(MetricsPort, "start", remembered)
+    monkeypatch.setattr(MetricsPort, "start", unless_taken)
     async with plane(cluster, tmp_path, metrics_port=free_port()) as running, httpx.AsyncClient() as http:
         assert (await http.get(f"{running.http}/api/health")).json()["checks"]["metrics"] == "passing"
         port = running.settings.metrics_port or 0
-        with socket.socket() as other:
-            await made[0].stop()
-            # Bound, it is taken; nobody listens on it.
-            other.bind(("127.0.0.1", port))
-            async with asyncio.timeout(10):
-                while (found := (await http.get(f"{running.http}/api/health")).json())["checks"][
-                    "metrics"
-                ] == "passing":
-                    await asyncio.sleep(0.02)
-            assert found["details"]["metrics"].startswith("the port of the metrics ")
-            assert (await http.get(f"{running.http}/api/ready")).status_code == 200
+        taken.set()
+        await made[0].stop()
+        async with asyncio.timeout(10):
+            while len(made) < 3:
+                await asyncio.sleep(0.02)
+        found = (await http.get(f"{running.http}/api/health")).json()
+        assert found["checks"]["metrics"] == "failing"
+        assert found["details"]["metrics"].startswith("the port of the metrics does not start (somebody else has it)")
+        assert (await http.get(f"{running.http}/api/ready")).status_code == 200
+        taken.clear()
         async with asyncio.timeout(10):
             while (await http.get(f"{running.http}/api/health")).json()["checks"]["metrics"] != "passing":
                 await asyncio.sleep(0.02)

@@ -117,7 +117,7 @@ class SystemServicer(system_grpc.SystemServiceServicer):
         """Give every figure as OpenMetrics text."""
         if self._exposition is None:
             raise UnknownPathError(METRICS_OFF, details={"setting": "monitoring.enable_metrics"})
-        return HttpBody(content_type=openapi.OPENMETRICS, data=self._exposition.text())
+        return HttpBody(content_type=openapi.OPENMETRICS, data=await self._exposition.text())
 
     async def GetSelfPreservation(
         self, request: pb.GetSelfPreservationRequest, context: Context

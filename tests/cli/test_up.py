@@ -303,6 +303,18 @@ def test_a_taken_port_is_told_before_anything_is_started(tmp_path: Path, port: i
     assert not (tmp_path / "data" / "postgres").exists()
 
 
+def test_a_taken_port_of_the_metrics_is_told_with_its_setting(tmp_path: Path, port: int) -> None:
+    """Before anything is started too."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as holder:
+        taken = holder.getsockname()[1]
+        env = environment(tmp_path, TEKTON_MONITORING_METRICS_PORT=str(taken))
+        with Up(tmp_path / "data", port, env=env) as up:
+            sentence = failed(up)
+    assert sentence.startswith(f"127.0.0.1:{taken} is taken by another process")
+    assert "(monitoring.metrics_port in tekton.json, or TEKTON_MONITORING_METRICS_PORT)" in sentence
+    assert "dependencies" not in up.text and not (tmp_path / "data" / "postgres").exists()
+
+
 def test_a_locked_data_directory_names_its_owner(data_dir: Path, port: int) -> None:
     """And the one that has it goes on undisturbed."""
     with Up(data_dir, port) as first:

@@ -118,3 +118,25 @@ def test_one_busy_moment_does_not_forbid_a_start() -> None:
         machines.take(a_machine(1.0, at=10 * second), {})
     with pytest.raises(ResourceConstraintError, match="cpu_percent_max is 80"):
         admission.admit("notes")
+
+
+def test_old_figures_forbid_no_start() -> None:
+    """A machine that cannot be read any more is asked nothing, whatever was read of it last."""
+    view, clock = View(), Clock()
+    machines = Machines(10, 3600, clock)
+    admission = Admission(view, machines, {"memory_percent_max": 50.0}, clock)
+    machines.take(a_machine(memory=0.9), {})
+    with pytest.raises(ResourceConstraintError, match="memory_percent_max is 50"):
+        admission.admit("notes")
+    clock.now += 31
+    admission.admit("notes")
+
+
+@pytest.mark.parametrize(("interval", "history"), [(10, 3600), (10, 86400), (0.1, 60), (0.1, 86400), (3600, 60)])
+def test_the_past_goes_back_as_far_as_is_configured(interval: float, history: float) -> None:
+    """In so many points at most, which are further apart where it goes back far."""
+    machines = Machines(interval, history)
+    for reading in range(round(1.2 * history / interval) + 2):
+        machines.take(a_machine(at=reading * interval), {})  # type: ignore[arg-type]
+    span = (machines.points[-1].at - machines.points[0].at).total_seconds()
+    assert len(machines.points) <= 3600 and span == pytest.approx(history, rel=0.02, abs=2 * interval)

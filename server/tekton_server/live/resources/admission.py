@@ -36,7 +36,7 @@ class Admission:
             ResourceConstraintError: this machine cannot satisfy it.
         """
         key, now = lookup_key(component_id), self._clock()
-        constraints, machine = self._view.constraints.get(key), self._machines.own
+        constraints, machine = self._view.constraints.get(key), self._machines.current
         if machine is None:
             return
         self._promises = {name: one for name, one in self._promises.items() if one[0] > now and name != key}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tekton.core.errors import CORE_COMPONENT
 from tekton.core.ids import lookup_key
@@ -42,6 +43,10 @@ log = logging.getLogger(__name__)
 
 # At first there is nothing to compare with, so the second reading comes soon.
 SECOND_AFTER = 1.0
+# How long who reads figures waits for the database, in seconds.
+ASKED_WITHIN = 5.0
+
+T = TypeVar("T")
 
 
 class Terms(NamedTuple):
@@ -233,7 +238,7 @@ class Resources:
         stored = [one for one in instance_uuids if one not in built_in.UUIDS]
         if stored and (self._leases.ownership.others or len(found) < len(stored)):
             try:
-                for told in await self._store.newest(stored):
+                for told in await _asked(self._store.newest(stored)):
                     if told.instance_uuid not in found or found[told.instance_uuid].at < told.at:
                         found[told.instance_uuid] = told
             except StorageUnavailableError:
@@ -248,7 +253,7 @@ class Resources:
             StorageUnavailableError: the database cannot be asked.
         """
         stored = [one for one in instance_uuids if one not in built_in.UUIDS]
-        return await self._store.history(stored, seconds) if stored else []
+        return await _asked(self._store.history(stored, seconds)) if stored else []
 
     @property
     def _built_in(self) -> Mapping[str, Instance]:
@@ -271,6 +276,14 @@ class Resources:
         for one in happened:
             log.log(logging.WARNING if one.raised else logging.INFO, "%s", _said(one))
         self.feed.happened(happened, self._definition)
+
+
+async def _asked(reading: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(ASKED_WITHIN):
+            return await reading
+    except TimeoutError:
+        raise StorageUnavailableError("the database does not answer; try again") from None
 
 
 def _said(happened: Happened) -> str:

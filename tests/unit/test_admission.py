@@ -13,6 +13,7 @@ from tekton.core.machine import GB, Gpu
 from tekton.core.records import ConstraintsChange
 from tekton.core.view import Cause, Constraints, View
 from tekton_server.domain.admission import Promised, check_start
+from tekton_server.domain.usage import Usage
 from tekton_server.live.resources.admission import PROMISED_FOR, Admission
 from tekton_server.live.resources.machines import Machines
 from tests.unit.test_alarms import NOON, a_machine
@@ -105,6 +106,32 @@ def test_starts_that_follow_each_other_do_not_count_on_the_same_memory() -> None
     admission.admit("other")
     clock.now += PROMISED_FOR + 1
     admission.admit("two")
+
+
+def test_what_was_promised_and_is_taken_by_now_counts_once() -> None:
+    """The free memory has it already, long before the promise ends."""
+    view, used = View(), {}
+    for name in ("one", "two"):
+        view.apply(ConstraintsChange(None, limits(name, memory_limit=6 * 1024, gpu_limit=20 * 1024), Cause("set")))
+    machines = Machines(10, 3600)
+    admission = Admission(view, machines, {}, used=used.get)
+    card = Gpu(0, total_bytes=44 * GB, used_bytes=0)
+    machines.take(a_machine(0.1, 0.9, 0.1, "one", 0, card), {})
+    admission.admit("one")
+    with pytest.raises(ResourceConstraintError, match="free are 4096"):
+        admission.admit("two")
+    used["one"] = Usage(rss_bytes=6.0 * GB, gpu_bytes=20.0 * GB)
+    machines.take(a_machine(0.1, 0.935, 0.1, "one", 10, card._replace(used_bytes=20 * GB)), {})
+    admission.admit("two")
+
+
+def test_what_was_promised_on_one_gpu_is_free_on_another() -> None:
+    """As long as there is another that has it."""
+    cards = [Gpu(number, total_bytes=24 * GB, used_bytes=0) for number in range(2)]
+    machine = a_machine(0.1, 0.1, 0.1, "one", 0, *cards)
+    check_start("notes", limits(gpu_limit=20 * 1024), {}, machine, Promised(0.0, (20 * 1024.0,)))
+    (one,) = refused(limits(gpu_limit=20 * 1024), {}, machine, Promised(0.0, (20 * 1024.0, 20 * 1024.0)))
+    assert (one["figure"], one["available"]) == ("gpu_limit", 4 * 1024)
 
 
 def test_one_busy_moment_does_not_forbid_a_start() -> None:

@@ -17,7 +17,8 @@ class Promised(NamedTuple):
     """What other starts under way were promised and have not taken yet, in MB."""
 
     memory: float = 0.0
-    gpu: float = 0.0
+    gpus: tuple[float, ...] = ()
+    """Of the memory of GPUs, each of which has to fit on one."""
 
 
 _NOTHING = Promised()
@@ -63,7 +64,7 @@ def _of_component(constraints: Constraints | None, machine: Machine, promised: P
     if constraints is None:
         return
     cores, free = len(machine.cpu.per_core), machine.memory.free_bytes / MB - promised.memory
-    free_gpu = (machine.gpu_free_bytes or 0) / MB - promised.gpu
+    free_gpu = _free_on_a_gpu(machine, promised)
     for name, wanted, available, unit, what in (
         ("cpu_limit", constraints.cpu_limit, cores, "cores", "there are"),
         ("memory_limit", constraints.memory_limit, free, "MB", "free are"),
@@ -72,6 +73,14 @@ def _of_component(constraints: Constraints | None, machine: Machine, promised: P
         if wanted is not None and wanted > max(0.0, available):
             said = f"{name} is {_told(wanted)} {unit}, and {what} {_told(max(0.0, available))}"
             yield _violation(name, wanted, max(0.0, available), unit, said)
+
+
+def _free_on_a_gpu(machine: Machine, promised: Promised) -> float:
+    """Give what is free on the GPU with most of it, in MB: what was promised takes from where most was before."""
+    free = [gpu.free_bytes / MB for gpu in machine.gpus if gpu.free_bytes is not None] or [0.0]
+    for one in sorted(promised.gpus, reverse=True):
+        free[free.index(max(free))] -= one
+    return max(free)
 
 
 def _told(number: float) -> str:

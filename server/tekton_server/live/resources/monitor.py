@@ -93,7 +93,7 @@ class Resources:
         self.overuse = Overuse(
             view, writer, leases, self.book, self._tell, action=terms.over_limit, after=terms.over_limit_after
         )
-        self.admission = Admission(view, self.machines, terms.constraints)
+        self.admission = Admission(view, self.machines, terms.constraints, used=self._launched)
         self.roots: Roots = dict
         self._samples = 0
 
@@ -240,7 +240,7 @@ class Resources:
             try:
                 for told in await _asked(self._store.newest(stored)):
                     if told.instance_uuid not in found or found[told.instance_uuid].at < told.at:
-                        found[told.instance_uuid] = told
+                        found[told.instance_uuid] = self.book.beside(told)
             except StorageUnavailableError:
                 if not found:
                     raise
@@ -259,6 +259,11 @@ class Resources:
     def _built_in(self) -> Mapping[str, Instance]:
         core = self._view.built_in.get(CORE_COMPONENT)
         return core.instances if core is not None else {}
+
+    def _launched(self, key: str) -> Usage | None:
+        launch = self._view.launches.get(key)
+        known = self.book.get(launch.instance_uuid) if launch is not None and launch.active else None
+        return known.usage if known is not None else None
 
     def _changed(self, instance: Instance) -> None:
         self.overuse.look(instance.instance_uuid)

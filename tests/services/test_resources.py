@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import pytest_asyncio
 from pynvml import NVML_ERROR_GPU_IS_LOST, NVML_ERROR_NOT_SUPPORTED
 
 from tekton import _gpus
-from tekton.core.machine import GB, Gpu
+from tekton.core.machine import GB, MB, Gpu
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import resource_service_pb2 as pb
 from tekton_server.domain.built_in import CORE_UUID
+from tekton_server.domain.usage import Usage
 from tekton_server.live.resources import exchange, monitor
 from tekton_server.sections import ResourceRules
+from tekton_server.storage.usage import Told
 from tests.support.client import Stubs, new_id, refused, stubs
 from tests.support.control_plane import QUIET, ControlPlane, control_plane, settings_for
 from tests.support.fake_nvml import FakeGpu, FakeNvml
@@ -415,6 +418,24 @@ async def test_servers_of_one_database_know_what_each_other_heard(
         (other,) = found["others"]
         assert other["host"] == "another-machine"
         assert_same_types({**other, "gpu": SYSTEM["gpu"]}, SYSTEM)
+
+
+async def test_a_word_that_another_server_stored_does_not_hide_what_was_measured_here(
+    tekton: ControlPlane, http: httpx.AsyncClient, direct: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it is newer."""
+    who = await ready(direct)
+    resources, now = tekton.app.live.resources, datetime.now(UTC)
+    newer = Told(who[1], now + timedelta(seconds=5), Usage(rss_bytes=1 * MB, sent_bytes=5))
+
+    async def stored(_: Any) -> list[Told]:
+        # Within one turn of the loop, or the next reading of the machine would know that nothing of it runs here.
+        resources.book.measure(who[1], Usage(rss_bytes=64 * MB), now, store=False)
+        return [newer]
+
+    monkeypatch.setattr(resources._store, "newest", stored)
+    usage = (await read(http, f"/components/{who[0]}/resources"))["resource_usage"]
+    assert (usage["memory"]["rss"], usage["network"]["bytes_sent"]) == (64, 5)
 
 
 def client(tekton: ControlPlane) -> httpx.AsyncClient:

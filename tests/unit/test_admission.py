@@ -62,6 +62,9 @@ def test_system_constraints_are_asked_of_every_start() -> None:
     ]  # fmt: skip
     (one,) = refused(limits(memory_limit=1024), system, a_machine(0.1, 0.495))
     assert (one["figure"], one["available"], one["unit"]) == ("memory_percent_max", 50.5, "percent")
+    assert one["message"] == "50.5 percent of the memory would be in use, and memory_percent_max is 50"
+    (now,) = refused(None, system, a_machine(0.1, 0.51))
+    assert now["message"] == "51 percent of the memory are in use, and memory_percent_max is 50"
     check_start("notes", limits(gpu_limit=0), system, a_machine())
     assert [one["figure"] for one in refused(limits(gpu_limit=1), system, a_machine())] == [
         "gpu_mem_free_min",

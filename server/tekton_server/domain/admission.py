@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tekton.core.errors import ResourceConstraintError
 from tekton.core.machine import MB, Machine
-from tekton.core.resources import GPU_MEM_FREE_MIN, unmet
+from tekton.core.resources import GPU_MEM_FREE_MIN, MEMORY_PERCENT_MAX, unmet
 from tekton.core.view import Constraints
 
 
@@ -56,8 +56,10 @@ def _of_machine(
     memory = promised.memory + ((constraints and constraints.memory_limit) or 0.0)
     taken = machine.memory._replace(free_bytes=max(0, machine.memory.free_bytes - round(memory * MB)))
     for one in unmet(asked, machine._replace(memory=taken)):
-        unit = "GB" if one.constraint == GPU_MEM_FREE_MIN else "percent"
-        yield _violation(one.constraint, one.wanted, one.found, unit, one.sentence)
+        unit, said = "GB" if one.constraint == GPU_MEM_FREE_MIN else "percent", one.sentence
+        if memory and one.constraint == MEMORY_PERCENT_MAX:
+            said = said.replace("are in use", "would be in use", 1)
+        yield _violation(one.constraint, one.wanted, one.found, unit, said)
 
 
 def _of_component(constraints: Constraints | None, machine: Machine, promised: Promised) -> Iterator[dict[str, Any]]:

@@ -152,6 +152,7 @@ class Resources:
             elif instance_uuid in launched:
                 # It has not registered yet, or never does.
                 self.book.measure(instance_uuid, usage, sample.machine.at, store=True)
+                self.overuse.look(instance_uuid)
                 self._component_changed(launched[instance_uuid])
             elif instance_uuid in self._built_in:
                 # Every server's own, so that nobody else is told.
@@ -203,6 +204,7 @@ class Resources:
                 launch = change.old or change.new
                 if launch is not None and self._view.instance(launch.instance_uuid) is None:
                     self.book.forget(launch.instance_uuid)
+                    self.overuse.forget(launch.instance_uuid)
             elif isinstance(change, DefinitionChange):
                 self.feed.component(lookup_key(change.key), change.new or change.old)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.cli.test_client_commands import run
+from tests.cli.running import run
 from tests.routing.fleet import DOCUMENTED, plane_with, serve
 from tests.support.client import stubs
 from tests.support.control_plane import ControlPlane

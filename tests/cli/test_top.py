@@ -28,7 +28,7 @@ from tekton_server.cli.top.model import Model, Point
 from tekton_server.cli.top.orders import Order
 from tekton_server.cli.top.screen import Chart, Top, show
 from tekton_server.cli.top.table import Table
-from tests.cli.test_client_commands import on_a_terminal, run
+from tests.cli.running import on_a_terminal, run
 from tests.sdk.fleet import component
 from tests.support.client import new_id, stubs
 from tests.support.control_plane import ControlPlane

@@ -32,7 +32,7 @@ NEED_MANY = {
 }
 
 
-# What only an answer brings about that somebody gives meanwhile; tests/services/test_starting.py has these.
+# What only an answer brings about that somebody gives meanwhile; tests/services/starting has these.
 NEED_AN_ANSWER = {
     "LifecycleService.StartComponents": {"conflict"},
     "LifecycleService.StopComponents": {"conflict"},

@@ -13,8 +13,8 @@ import pytest_asyncio
 
 from tekton.core.view import LaunchDesired, LaunchPhase
 from tekton_server.sections import ResourceRules
-from tests.support.control_plane import QUIET, ControlPlane, control_plane, settings_for
-from tests.support.launched import kill_all, launch, left, small, write_fleet
+from tests.support.control_plane import QUIET, ControlPlane, settings_for
+from tests.support.launched import launch, launching, left, small
 from tests.support.postgres import Cluster
 
 _HOLDS = "import os, time\nheld = bytearray(os.urandom(48 * 2**20))\npid = os.fork()\ntime.sleep(1000)"
@@ -35,12 +35,8 @@ async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
         monitoring=msgspec.structs.replace(QUIET, collection_interval=0.2),
         resources=ResourceRules(over_limit="stopped", over_limit_after=0),
     )
-    try:
-        fleet = write_fleet(home / "f", FLEET)
-        async with control_plane(url, home / "d", settings=settings, fleet=fleet) as running:
-            yield running
-    finally:
-        kill_all(home / "d")
+    async with launching(url, home, FLEET, settings=settings) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -82,7 +81,7 @@ def _timestamp(value: object) -> Timestamp | None:
     try:
         if isinstance(value, datetime):
             found.FromDatetime(value if value.tzinfo else value.replace(tzinfo=UTC))
-        elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        elif _given.finite(value):
             found.FromMicroseconds(round(value * 1e6))
         elif isinstance(value, str):
             found.FromJsonString(value)

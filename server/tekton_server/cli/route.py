@@ -24,7 +24,7 @@ EXAMPLES = examples(
 
 def route(
     task_type: Annotated[
-        str | None, typer.Argument(metavar="[TASK_TYPE]", help="Such as code_generation.", show_default=False)
+        str | None, typer.Argument(metavar="TASK_TYPE", help="Such as code_generation.", show_default=False)
     ] = None,
     complexity: Annotated[str, typer.Option("--complexity", metavar="WORD", help="low, medium or high.")] = "medium",
     context: Annotated[int, typer.Option("--context", metavar="TOKENS", help="How many are sent.")] = 0,

@@ -15,6 +15,7 @@ from tekton.core.view import Component, Constraints
 from tekton.v1 import resource_service_pb2 as pb
 from tekton.v1 import resource_service_pb2_grpc as resource_grpc
 from tekton_server.domain.commands import SetConstraints
+from tekton_server.domain.constraints import LIMITS
 from tekton_server.domain.usage import reported, total
 from tekton_server.live.pulses import Claim
 from tekton_server.live.registry import LiveRegistry
@@ -23,7 +24,6 @@ from tekton_server.services.base import Context, Servicer, now
 from tekton_server.services.resource_events import ResourceEvents, quiet
 from tekton_server.services.selector import Selector
 
-_LIMITS = ("cpu_limit", "memory_limit", "gpu_limit")
 _MOST_HISTORY = 86_400.0
 
 
@@ -125,7 +125,7 @@ class ResourceServicer(Servicer, resource_grpc.ResourceServiceServicer):
         command = SetConstraints(
             component_id=request.component_id,
             expected_revision=request.expected_revision if request.HasField("expected_revision") else None,
-            **{name: getattr(request, name) if request.HasField(name) else None for name in _LIMITS},  # type: ignore[arg-type]
+            **{name: getattr(request, name) if request.HasField(name) else None for name in LIMITS},  # type: ignore[arg-type]
         )
         return self._constraints(await self.submit(command, context, request))
 

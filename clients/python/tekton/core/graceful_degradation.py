@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from tekton import _given
 from tekton.core.breaker import Breaker, BreakerOpenError, BreakerState, Clock, Permit
 from tekton.core.errors import TektonError, ValidationError
 from tekton.core.ids import lookup_key
@@ -141,11 +141,9 @@ class GracefulDegradationManager:
         for name, number in (("failure_threshold", failure_threshold), ("half_open_requests", half_open_requests)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
                 raise ValidationError.of(name, f"must be a whole number from 1, not {number!r}", "range", limit=1)
-        real = isinstance(reset_timeout, int | float) and not isinstance(reset_timeout, bool)
-        if not real or not math.isfinite(reset_timeout) or reset_timeout <= 0:
-            raise ValidationError.of(
-                "reset_timeout", f"must be seconds over 0, not {reset_timeout!r}", "range", limit=0
-            )
+        if not _given.finite(reset_timeout) or reset_timeout <= 0:
+            message = f"must be seconds over 0, not {_given.shown(reset_timeout)}"
+            raise ValidationError.of("reset_timeout", message, "range", limit=0)
         self._breakers[lookup_key(component)] = Breaker(
             component, failure_threshold, float(reset_timeout), half_open_requests, self._clock
         )

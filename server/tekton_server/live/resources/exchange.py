@@ -82,8 +82,6 @@ class Exchange:
         # What comes meanwhile is the next flush's: who reports all the time must not have it stored all the time.
         for _ in range(0, self._resources.book.waiting, FLUSH_PART):
             told = self._resources.book.unstored(FLUSH_PART)
-            if not told:
-                continue
             try:
                 await self._store.flush(told)
             except BaseException:

@@ -19,7 +19,7 @@ from tekton.core.records import CommandKind
 from tekton.core.view import Instance, View
 from tekton_server.domain.alarms import Happened, LimitAlarms
 from tekton_server.domain.commands import JudgeUse, PostCommand
-from tekton_server.domain.constraints import OVER_LIMIT
+from tekton_server.domain.constraints import OVER_LIMIT, uses_too_much
 from tekton_server.live.lease import Clock
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.resources.book import UsageBook
@@ -149,7 +149,7 @@ class Overuse:
             instance
             for component in self._view.in_state(ComponentState.DEGRADED)
             for instance in component.instances.values()
-            if instance.reason == OVER_LIMIT and instance.state is ComponentState.DEGRADED
+            if uses_too_much(instance)
         ]
         for instance in degraded:
             limited = lookup_key(instance.component_id) in self._view.constraints

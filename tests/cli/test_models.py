@@ -79,6 +79,21 @@ async def test_a_decision_is_explained_at_once_and_later(plane: ControlPlane, tm
     assert "context_window: its context window of 8000 tokens is less than the 9000 needed" in later.out
 
 
+async def test_a_task_that_no_model_takes_is_explained_too(plane: ControlPlane, tmp_path: Path) -> None:
+    """As the sentence of the error promises; the error and its exit code stay."""
+    asked = ("route", "code_generation", "--min-tier", "9", "--explain")
+    told = await run(plane, tmp_path, *asked)
+    assert told.code == 3 and "no model fits the task" in told.err
+    assert told.out.count("min_tier: its tier") == 3
+    assert (await run(plane, tmp_path, *asked, "-o", "name")).out == ""
+
+
+async def test_the_usage_says_that_an_argument_may_be_left_out(plane: ControlPlane, tmp_path: Path) -> None:
+    """In one pair of brackets."""
+    assert "tekton route [OPTIONS] [TASK_TYPE] " in (await run(plane, tmp_path, "route", "--help")).out
+    assert "tekton start [OPTIONS] [ID]... " in (await run(plane, tmp_path, "start", "--help")).out
+
+
 async def test_budgets_are_set_listed_and_removed(plane: ControlPlane, tmp_path: Path) -> None:
     """With what is taken of them."""
     done = await run(plane, tmp_path, "budgets", "set", "--model", "gpt-4-turbo", "--tokens", "90000", "--cost", "2.5")

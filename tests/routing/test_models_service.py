@@ -170,6 +170,19 @@ async def test_nothing_that_fits_is_1009_and_nothing_that_is_there_1010(plane: P
     assert wrong.json()["error"]["details"]["rejected"]["context_window"] == 1
 
 
+async def test_a_refusal_is_explained_like_any_decision(plane: Plane) -> None:
+    """By the decision_id of the error's details: of every model the rule that dropped it."""
+    provider = new_id("p")
+    await register(plane, f"{provider}/m", provider=provider, component_id=new_id("c"))
+    asked = {"task_type": "code", "requirements": {"providers": [provider]}}
+    for more, rule in (({}, "not_served"), ({"context_length": 9000}, "context_window")):
+        error = (await plane.http.post(ROUTE, json=asked | more)).json()["error"]
+        told = await plane.http.get(f"/api/tekton/routes/{error['details']['decision_id']}")
+        assert told.status_code == 200 and told.json()["selected_model"] == ""
+        rules = {one["model_id"]: one["dropped_by"] for one in told.json()["candidates"]}
+        assert rules[f"{provider}/m"] == rule and all(rules.values())
+
+
 async def test_the_status_of_a_model_follows_the_component_that_serves_it(plane: Plane) -> None:
     """Not registered, registering, ready, degraded, suspect, failed: each is seen at once, with a reason."""
     component = new_id("c")

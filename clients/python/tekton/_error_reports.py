@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tekton import _given
 from tekton.core.errors import ValidationError
+from tekton.core.text import told
 from tekton.v1 import error_report_service_pb2 as pb
 
 _KNOWN = frozenset(pb.ReportErrorRequest.DESCRIPTOR.fields_by_name)
@@ -59,7 +60,7 @@ def _within(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _text(value: object, most: int) -> str:
     """Give any value as text that can be sent and stored."""
-    text = "" if value is None else str(value)
+    text = "" if value is None else told(value)
     return text[:most].encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 

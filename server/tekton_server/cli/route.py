@@ -55,6 +55,7 @@ def route(
     address: Address = None,
 ) -> None:
     """Choose the model for a task as Tekton does for components, and show it with its fallbacks."""
+    from tekton.core.errors import ModelUnavailableError, NoRouteError, TektonError
     from tekton_server.cli.model_views import explained_lines, route_lines
     from tekton_server.cli.output import width, write
     from tekton_server.cli.remote import talk
@@ -67,10 +68,11 @@ def route(
     }  # fmt: skip
 
     async def job(remote: Remote) -> ExitCode | None:
-        decision_id, answer = decision, dict[str, Any]()
+        answer: dict[str, Any] = {"decision_id": decision}
+        refused: TektonError | None = None
         if task_type:
-            answer = dict(
-                await remote.route_task(
+            try:
+                answer = await remote.route_task(
                     task_type,
                     complexity,
                     context,
@@ -78,13 +80,18 @@ def route(
                     requirements=requirements,
                     fallback=not no_fallback,
                 )
-            )
-            decision_id = answer["decision_id"]
+            except (NoRouteError, ModelUnavailableError) as error:
+                if not explain or "decision_id" not in error.details:
+                    raise
+                refused, answer = error, error.details
         if explain or decision:
-            told = await remote.explain_route(decision_id)
-            write(told, output, lambda: explained_lines(told, width()), lambda: [told["selected_model"]])
+            told = await remote.explain_route(answer["decision_id"])
+            chosen = filter(None, [told["selected_model"]])
+            write(told, output, lambda: explained_lines(told, width()), lambda: chosen)
         else:
             write(answer, output, lambda: route_lines(answer, width()), lambda: [answer["selected_model"]])
+        if refused is not None:
+            raise refused
         return None
 
     talk(address, job, timeout)

@@ -78,6 +78,8 @@ class Breaker:
         """How often it has opened."""
         self.opened_at = 0.0
         """When it did so last, by its clock."""
+        self.era = 0
+        """Which of its times this is, from one change to the next: what was admitted in another says nothing now."""
         self._clock = clock
         self._in_a_row = _InARow(self, opens) if isinstance(opens, int) else None
         self._breaker = CircuitBreaker(
@@ -110,7 +112,7 @@ class Breaker:
         Raises:
             BreakerOpenError: it admits none now.
         """
-        return Permit(self._breaker)
+        return Permit(self)
 
     def record(self, *, ok: bool) -> None:
         """Count a call that nobody admitted, while it is closed; otherwise it says nothing."""
@@ -122,27 +124,34 @@ class Breaker:
     def close(self) -> None:
         """Close it before its time, and forget what was counted."""
         self._breaker.reset()
+        self._forget()
 
     def _changed(self, new: State) -> None:
         if new is State.OPEN:
             self.openings += 1
             self.opened_at = self._clock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.era += 1
         if self._in_a_row is not None:
             self._in_a_row.reset()
 
 
 class Permit:
-    """One admitted call. Only the first word counts."""
+    """One admitted call. Only the first word counts, and only while the breaker has not changed since."""
 
-    __slots__ = ("_breaker", "_context", "settled")
+    __slots__ = ("_breaker", "_context", "_era", "_of", "settled")
 
-    def __init__(self, breaker: CircuitBreaker) -> None:
-        self._breaker = breaker
+    def __init__(self, of: Breaker) -> None:
+        self._of = of
+        self._breaker = breaker = of._breaker
         self._context = contextvars.copy_context()
         try:
             self._context.run(breaker.__enter__)
         except CircuitOpenError as error:
             raise BreakerOpenError(error.breaker_name, error.retry_after) from None
+        self._era = of.era
         self.settled = False
 
     def succeed(self) -> None:
@@ -160,6 +169,9 @@ class Permit:
     def _settle(self, error: BaseException | None) -> None:
         if not self.settled:
             self.settled = True
+            if self._era != self._of.era:
+                # The library drops it too, and yet asks before whether it is a failure: that would count it in a row.
+                error = _Abandoned()
             self._context.run(self._breaker.__exit__, type(error) if error else None, error, None)
 
 

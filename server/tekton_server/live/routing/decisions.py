@@ -22,7 +22,10 @@ _MOST_REPORTS = 16
 
 
 class Decided:
-    """A decision that was given to somebody. `permit`: it is to try its model; `reported` are the models told of."""
+    """A decision that was given to somebody, be it that there is no model.
+
+    `permit`: it is to try its model; `reported` are the models told of.
+    """
 
     __slots__ = ("at", "decided_at", "decision", "decision_id", "permit", "reported", "rows")
 

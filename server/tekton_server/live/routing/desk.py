@@ -85,7 +85,7 @@ class RoutingDesk:
 
         Raises:
             NoRouteError: no model fits the task.
-            ModelUnavailableError: none of those that fit can be had now.
+            ModelUnavailableError: none of those that fit can be had now. `details.decision_id` can be explained.
             StorageUnavailableError: neither can be known now.
         """
         decision, permit = self._decide(task)
@@ -94,12 +94,15 @@ class RoutingDesk:
             decision, permit = self._decide(task)
         if decision.chosen is None:
             self.figures.refused += 1
-            raise refusal(decision)
+            # Who was refused wants to know why more than anybody.
+            error = refusal(decision)
+            error.details["decision_id"] = self._keep(decision, None).decision_id
+            raise error
+        self.figures.chosen += 1
+        self.figures.flagged += decision.flagged
         return self._keep(decision, permit)
 
     def _keep(self, decision: Decision, permit: Permit | None) -> Decided:
-        self.figures.chosen += 1
-        self.figures.flagged += decision.flagged
         decided = Decided(new_uuid(), decision, permit, self._clock(), datetime.now(UTC))
         self.decisions.add(decided)
         self.learning.decided(decided)

@@ -82,7 +82,7 @@ async def test_the_reporter_of_the_api_reference(client: TektonClient) -> None:
     running = asyncio.create_task(names["monitor_resources"]())
 
     async def reported() -> bool:
-        return (await client.get_component_resources(name))["resource_usage"] is not None
+        return (await client.get_component_resources(name))["instances"] != []
 
     await eventually(reported)
     shutdown.set()

@@ -54,7 +54,7 @@ async def test_the_machine_is_read_as_documented(client: TektonClient) -> None:
 async def test_a_report_as_the_guide_prints_it_is_read_back(as_default: TektonClient) -> None:
     """It gives a boolean; the client itself raises."""
     name, instance_uuid = await registered(as_default)
-    assert (await as_default.get_component_resources(name))["resource_usage"] is None
+    assert (await as_default.get_component_resources(name))["instances"] == []
     assert await report_resource_usage(component_id=name, instance_uuid=instance_uuid, usage=USAGE) is True
     found = await as_default.get_component_resources(name)
     assert found["component_id"] == name

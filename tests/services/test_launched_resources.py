@@ -76,6 +76,27 @@ async def test_all_processes_of_a_launch_are_measured_though_it_never_registers(
     assert after["instances"] == []
 
 
+async def test_a_launch_that_uses_too_much_is_told_before_it_registers(
+    tekton: ControlPlane, http: httpx.AsyncClient
+) -> None:
+    """Memory is often taken at the start; when the launch has ended it is over, and so it is without a limit."""
+
+    async def until_told(wanted: list[tuple[str, str]]) -> None:
+        async with asyncio.timeout(15):
+            while [(one.figure, one.instance_uuid) for one in tekton.app.live.resources.alarms] != wanted:
+                await asyncio.sleep(0.05)
+
+    started = await done(http, "POST", "/holder/start")
+    await used(http, "holder", "measured", 40)
+    told = [("memory_limit", started["instance_uuid"])]
+    for limit, wanted in (({"memory_limit": 1}, told), ({}, []), ({"memory_limit": 1}, told)):
+        await done(http, "PUT", "/holder/constraints", **limit)
+        await until_told(wanted)
+    await done(http, "POST", "/holder/stop", force=True, timeout=0)
+    await until_told([])
+    await done(http, "PUT", "/holder/constraints")
+
+
 async def test_what_was_measured_and_what_was_reported_are_told_together(http: httpx.AsyncClient) -> None:
     """The memory as measured, the network as it says itself."""
     started = await done(http, "POST", "/quiet/start", wait=True)

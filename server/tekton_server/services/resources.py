@@ -20,7 +20,7 @@ from tekton_server.domain.usage import reported, total
 from tekton_server.live.pulses import Claim
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import convert, figures, read, reply, sse
-from tekton_server.services.base import Context, Servicer
+from tekton_server.services.base import Context, Servicer, now
 from tekton_server.services.resource_events import ResourceEvents, quiet
 from tekton_server.services.selector import Selector
 
@@ -95,9 +95,8 @@ class ResourceServicer(Servicer, resource_grpc.ResourceServiceServicer):
                 source=here.source if here is not None else "reported",
             )
         counted = [known[one] for one in summed if one in known]
-        if counted:
-            message.resource_usage.CopyFrom(figures.usage(total(one.usage for one in counted)))
-            convert.set_time(message.timestamp, max(one.at for one in counted))
+        message.resource_usage.CopyFrom(figures.usage(total(one.usage for one in counted)))
+        convert.set_time(message.timestamp, max((one.at for one in counted), default=now()))
         return message
 
     async def ReportComponentResources(

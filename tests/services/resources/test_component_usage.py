@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from tekton.core.machine import MB
 from tekton.v1 import resource_service_pb2 as pb
 from tekton_server.domain.built_in import CORE_UUID
-from tekton_server.live.resources import exchange
+from tekton_server.domain.usage import Usage
+from tekton_server.live.resources import exchange, monitor
+from tekton_server.storage.usage import Told
 from tests.services.resources.usage import (
     COMPONENT,
     SYSTEM,
@@ -67,17 +71,26 @@ async def test_a_component_uses_what_its_leased_instances_use(http: httpx.AsyncC
     for who in (one, two):
         await http.delete(f"/components/{name}", params={"instance_uuid": who[1]})
     # The last figures are stored when an instance ends, and read from there.
-    stored = await until(
-        lambda: read(http, f"/components/{name}/resources"), lambda one: one.get("resource_usage") is not None
-    )
+    stored = await until(lambda: read(http, f"/components/{name}/resources"), lambda one: one["instances"])
     assert stored["resource_usage"]["cpu_percent"] == 25
 
 
-async def test_a_component_of_which_nothing_is_known_has_no_usage(http: httpx.AsyncClient, direct: Stubs) -> None:
-    """Zeros would be a claim."""
+async def test_a_component_of_which_nothing_is_known_has_zeros(http: httpx.AsyncClient, direct: Stubs) -> None:
+    """Who reads the documented figures finds them; that there is no instance says that they are nobody's."""
     who = await ready(direct)
     found = await read(http, f"/components/{who[0]}/resources")
-    assert found == {"component_id": who[0], "instances": [], "history": []}
+    assert found.pop("timestamp").endswith("Z")
+    assert found == {
+        "component_id": who[0],
+        "resource_usage": {
+            "cpu_percent": 0,
+            "memory": {"rss": 0, "vms": 0, "percent": 0},
+            "network": {"bytes_sent": 0, "bytes_recv": 0},
+            "disk_io": {"read_bytes": 0, "write_bytes": 0},
+        },
+        "instances": [],
+        "history": [],
+    }
 
 
 async def test_tekton_itself_is_measured_with_its_database_and_gateway(http: httpx.AsyncClient) -> None:
@@ -163,6 +176,46 @@ async def test_reports_outlast_the_server(cluster: Cluster, tmp_path_factory: py
     async with limited(url, folder) as second, client(second) as http:
         found = await read(http, f"/components/{who[0]}/resources")
         assert found["resource_usage"]["cpu_percent"] == 42 and found["instances"][0]["source"] == "reported"
+
+
+async def test_a_database_that_hangs_holds_up_no_figures_for_long(
+    tekton: ControlPlane, http: httpx.AsyncClient, direct: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known here is told; what is not is unavailable, long before the call's own deadline."""
+    one, two = await ready(direct), await ready(direct)
+    await report(http, one, memory_mb=7)
+    resources, waiting = tekton.app.live.resources, asyncio.Event()
+
+    async def hang(*_: Any) -> Any:
+        await waiting.wait()
+
+    monkeypatch.setattr(monitor, "ASKED_WITHIN", 0.1)
+    monkeypatch.setattr(resources._store, "newest", hang)
+    monkeypatch.setattr(resources._store, "history", hang)
+    with monkeypatch.context() as several:
+        several.setattr(resources._leases.ownership, "others", frozenset({new_id()}))
+        assert (await read(http, f"/components/{one[0]}/resources"))["resource_usage"]["memory"]["rss"] == 7
+    for path in (f"/components/{two[0]}/resources", f"/components/{one[0]}/resources?history_seconds=60"):
+        reply = await http.get(path)
+        assert (reply.status_code, reply.json()["error"]["reason"]) == (503, "unavailable")
+
+
+async def test_a_word_that_another_server_stored_does_not_hide_what_was_measured_here(
+    tekton: ControlPlane, http: httpx.AsyncClient, direct: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it is newer."""
+    who = await ready(direct)
+    resources, now = tekton.app.live.resources, datetime.now(UTC)
+    newer = Told(who[1], now + timedelta(seconds=5), Usage(rss_bytes=1 * MB, sent_bytes=5))
+
+    async def stored(_: Any) -> list[Told]:
+        # Within one turn of the loop, or the next reading of the machine would know that nothing of it runs here.
+        resources.book.measure(who[1], Usage(rss_bytes=64 * MB), now, store=False)
+        return [newer]
+
+    monkeypatch.setattr(resources._store, "newest", stored)
+    usage = (await read(http, f"/components/{who[0]}/resources"))["resource_usage"]
+    assert (usage["memory"]["rss"], usage["network"]["bytes_sent"]) == (64, 5)
 
 
 async def test_servers_of_one_database_know_what_each_other_heard(

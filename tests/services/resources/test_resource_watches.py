@@ -85,6 +85,19 @@ async def test_with_figures_a_watcher_sees_everything_that_changes(
         assert row["removed"] is True
 
 
+async def test_a_watcher_is_not_told_old_figures_of_the_machine(
+    tekton: ControlPlane, direct: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it cannot be read there are none; those of components come all the same."""
+    await ready(direct)
+    monkeypatch.setattr(tekton.app.live.resources.machines, "_stale_after", -1.0)
+    async with events(f"{tekton.http}/events/tekton/resources?figures=true") as stream:
+        names = []
+        while not names or names[-1] != "complete":
+            names.append((await stream.next()).name)
+    assert names[0] == "present" and "components" in names and "system" not in names
+
+
 async def test_a_slow_watcher_gets_the_newest_and_holds_up_nobody(tekton: ControlPlane, direct: Stubs) -> None:
     """What is pending is bounded by how many components there are."""
     feed = tekton.app.live.resources.feed

@@ -97,7 +97,7 @@ class Exchange:
         if not self._ownership.others:
             self._resources.others(())
             return
-        own = self._resources.machines.own
+        own = self._resources.machines.current
         if own is not None:
             await self._store.put_machine(own)
         self._resources.others(await self._store.machines(max(_SILENT_SECONDS, _SILENT * self._interval)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.postgres import Cluster, running_cluster
+
+# A run in the background may ignore them, and so would every command that a test starts and ends by one.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 # What loads the whole machine.
 FAULTS = "tests/faults/"

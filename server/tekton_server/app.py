@@ -22,11 +22,13 @@ from tekton_server.domain import built_in
 from tekton_server.fleet_files import Fleet
 from tekton_server.host.machine import ThisMachine
 from tekton_server.host.process import ThisProcess
+from tekton_server.listening import unreachable
 from tekton_server.live.metrics import Calls, Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.resources.sampling import Root
 from tekton_server.live.system import PHASES, SystemState
 from tekton_server.means import launcher_of, means_of
+from tekton_server.metrics_port import MetricsPort
 from tekton_server.observed import Observed, observed
 from tekton_server.premises import (
     NoAnswerError,
@@ -39,6 +41,8 @@ from tekton_server.premises import (
 )
 from tekton_server.rotation import keep_short
 from tekton_server.server import Server
+from tekton_server.services.exposition import Exposition
+from tekton_server.services.openapi import OPENMETRICS
 from tekton_server.storage.data_directory import DataDirectoryLock
 from tekton_server.storage.database import Database
 from tekton_server.storage.embedded import EmbeddedPostgres
@@ -96,6 +100,7 @@ class Tekton:
         self._host = resolve(settings.host)
         # An address that only stands for all of this machine's is none that others can call.
         self._shown = gethostname() if self._host in ("0.0.0.0", "::") else settings.host
+        self._names = (self._shown, *settings.allowed_hosts)
         self.database = "embedded"
         self.live: LiveRegistry
         self.server: Server
@@ -144,6 +149,7 @@ class Tekton:
             self.state.add_notice("healing", lambda: healer.notice)
         self.state.watch(judge.part)
         self.live.fleet.usual_timeout = self.settings.components.startup_timeout
+        await self._open_metrics_port()
         await self._serve()
         if self._failed.done():
             await self._failed
@@ -182,14 +188,15 @@ class Tekton:
             self._step("environment", "the server alone, with a database elsewhere")
             if self.settings.database_url is None:
                 raise ConfigError("a server alone needs a database: set --database-url or TEKTON_DATABASE_URL.")
-            await ports_are_free(self._host, None, self._direct_port)
+            await ports_are_free(self._host, None, self._direct_port, self.settings.metrics_port)
         else:
             self._step("environment", f"data directory {self.settings.data_path}")
             lock = DataDirectoryLock(self.settings.data_path)
             lock.acquire()
             self._stack.callback(lock.release)
             if not self._embedded:
-                await ports_are_free(self._host, self.settings.port, self.settings.grpc_port)
+                wanted = self.settings
+                await ports_are_free(self._host, wanted.port, wanted.grpc_port, wanted.metrics_port)
         return lock
 
     def _sampler(self) -> ThisMachine:
@@ -245,6 +252,20 @@ class Tekton:
             await self._open_gateway(socket)
             self.state.add_check("gateway")
 
+    async def _open_metrics_port(self) -> None:
+        """Let scrapers ask this process itself, where that is configured: as long as there is something to tell."""
+        number = self.settings.metrics_port
+        if number is None or self._embedded:
+            return
+        exposition = Exposition(self.live, self.state, self._telemetry)
+        port = MetricsPort(exposition.text, OPENMETRICS, (self.settings.host, *self._names))
+        await port.start(self._host, number)
+        self._on_stop("the port of the metrics", port.stop)
+        # Told with the health; who can do without metrics can go on, so it is tried for as long as it takes.
+        self.state.add_notice("metrics")
+        gone = partial(unreachable, (port.address,))
+        self._supervise(Part("metrics", "the port of the metrics", gone, port.restart, patient=lambda error: True))
+
     async def _verify(self) -> None:
         if self.gateway is None:
             self._step("verification", "a call to the server")
@@ -257,7 +278,8 @@ class Tekton:
 
     async def _new_server(self, socket: Path | None) -> Server:
         trusted = self.settings.networks
-        server = Server(self.live, self.state, self._telemetry, self._observed.interceptor, trusted)
+        metrics = self.settings.monitoring.enable_metrics
+        server = Server(self.live, self.state, self._telemetry, self._observed.interceptor, trusted, metrics=metrics)
         await server.start(socket=socket, host=self._host, port=self._direct_port)
         return server
 
@@ -277,7 +299,7 @@ class Tekton:
             host=self._host,
             port=self.settings.port,
             admin=socket.with_name("admin.sock"),
-            allowed_hosts=(self._shown, *self.settings.allowed_hosts),
+            allowed_hosts=self._names,
             collector=Collector(*collector) if collector else None,
             access_log=logs / "access.log" if collector else None,
         )

@@ -9,9 +9,9 @@ from pathlib import Path
 from tekton.core.errors import StartupError
 from tekton_server import app
 from tekton_server.config import ConfigError, Settings
+from tekton_server.listening import ListenError
 from tekton_server.live.lease import Timing
 from tekton_server.sections import Components
-from tekton_server.server import ListenError
 from tekton_server.storage.data_directory import DataDirectoryLocked, EmbeddedPostgresError
 from tekton_server.storage.errors import StorageUnavailableError
 from tekton_server.storage.migrate import SchemaTooNewError

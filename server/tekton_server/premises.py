@@ -15,12 +15,13 @@ from tekton_gateway import GatewaySettings, PortInUseError
 from tekton_gateway.envoy import check_port_is_free
 from tekton_server import failpoints
 from tekton_server.config import ConfigError
-from tekton_server.server import ListenError
+from tekton_server.listening import ListenError
 from tekton_server.storage.data_directory import unusable
 
 # Children of a Tekton that was killed get their signal after it is gone, and may hold its ports a moment longer.
 _PORT_PATIENCE = 1.0
 _MAX_SOCKET_PATH = 107
+_METRICS_PORT = "monitoring.metrics_port in tekton.json, or TEKTON_MONITORING_METRICS_PORT"
 
 log = logging.getLogger(__name__)
 
@@ -29,22 +30,23 @@ class NoAnswerError(Exception):
     """Tekton does not answer at its own address; the text is one sentence."""
 
 
-async def ports_are_free(host: str, port: int | None, grpc_port: int | None) -> None:
+async def ports_are_free(host: str, port: int | None, grpc_port: int | None, metrics_port: int | None = None) -> None:
     """Look before anything is started; Envoy and gRPC still refuse what is taken in the meantime. None is no port.
 
     Raises:
         GatewayError: the gateway's port is taken, or its address is none of this machine.
-        ListenError: the direct port is taken.
+        ListenError: the direct port, or that of the metrics, is taken.
     """
     if port is not None:
         await _until_free(host, port)
-    if grpc_port is not None:
+    for own, remedy in ((grpc_port, "--grpc-port or TEKTON_GRPC_PORT"), (metrics_port, _METRICS_PORT)):
+        if own is None:
+            continue
         try:
-            await _until_free(host, grpc_port)
+            await _until_free(host, own)
         except PortInUseError as error:
             raise ListenError(
-                f"{host}:{error.port} is taken by another process: stop it, "
-                "or choose another port (--grpc-port or TEKTON_GRPC_PORT)."
+                f"{host}:{error.port} is taken by another process: stop it, or choose another port ({remedy})."
             ) from error
 
 

@@ -20,6 +20,7 @@ Interval = Annotated[float, msgspec.Meta(ge=0.1, le=3600)]
 History = Annotated[float, msgspec.Meta(ge=60, le=86400)]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Celsius = Annotated[float, msgspec.Meta(ge=0, le=1000)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Gigabytes = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 
 
@@ -81,11 +82,14 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Monitoring(msgspec.Struct, frozen=True, kw_only=True):
-    """The `monitoring` section: how often figures are read, how long they are kept, and which are too much.
+    """The `monitoring` section: how often figures are read, how long they are kept, which are too much, and who tells.
 
-    Times in seconds, thresholds in percent, and in degrees Celsius; None is no threshold.
+    Times in seconds, thresholds in percent, and in degrees Celsius; None is no threshold. `enable_metrics` is whether
+    `/metrics` is answered, `metrics_port` where this server process answers it beside the gateway; None is nowhere.
     """
 
+    enable_metrics: bool = True
+    metrics_port: Port | None = None
     collection_interval: Interval = 10.0
     history: History = 3600.0
     cpu_threshold: Percent | None = 90.0
@@ -119,6 +123,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
 _SECONDS = "a number of seconds over 0, at most a day"
 _KEEP = "a number of seconds from a minute to a year"
 _COUNT = "a whole number from 1 to 1000"
+_PORT = "a whole number from 1 to 65535"
 _PERCENT = "a number of percent from 0 to 100, or null for none"
 WANTED: Mapping[str, str] = {
     "components.heartbeat_interval": _SECONDS,
@@ -153,6 +158,8 @@ WANTED: Mapping[str, str] = {
     "routing.probes": _COUNT,
     "routing.explain_retention": _SECONDS,
     "routing.shipped_catalogue": "true or false",
+    "monitoring.enable_metrics": "true or false",
+    "monitoring.metrics_port": _PORT,
     "monitoring.collection_interval": "a number of seconds from 0.1 to 3600",
     "monitoring.history": "a number of seconds from a minute to a day",
     **{f"monitoring.{name}": _PERCENT for name in Monitoring.__struct_fields__ if name.endswith("_threshold")},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from pathlib import Path
 from urllib.parse import quote
@@ -12,8 +11,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from tekton.core.ids import Token
-from tekton_server import services
+from tekton_server import listening, services
 from tekton_server.interceptors import CallInterceptor, Interceptor, chain
+from tekton_server.listening import Address, ListenError, bracketed, callable_host
 from tekton_server.live.metrics import Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState
@@ -27,9 +27,6 @@ MAX_METADATA = 64 * 1024
 GRACE = 1.0
 RECONNECT_AFTER = 1.0
 
-# How often the listeners are connected to from inside, and how long that may take, in seconds.
-PROBE_EVERY = 5.0
-PROBE_WITHIN = 2.0
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -47,10 +44,6 @@ _OPTIONS = (
 )
 
 
-class ListenError(Exception):
-    """An address cannot be listened on; the text is one sentence with the remedy."""
-
-
 class Server:
     """One grpc.aio server. `start` opens the listeners, `stop` ends every stream in good order."""
 
@@ -61,16 +54,19 @@ class Server:
         telemetry: Telemetry,
         interceptor: Interceptor = CallInterceptor,
         trusted: Networks = (),
+        *,
+        metrics: bool = True,
     ) -> None:
         self._live = live
         self._state = state
         self._telemetry = telemetry
         self._trusted = trusted
+        self._metrics = metrics
         self._token = Token(live.view.history_id, live.view.revision)
         around = chain(self._revision, live.reach, telemetry.calls, interceptor)
         self._server = aio.server(interceptors=around, options=_OPTIONS)
         self._health = HealthServicer()
-        self._addresses: list[Path | tuple[str, int]] = []
+        self._addresses: list[Address] = []
         self.grpc_port: int | None = None
 
     async def start(self, *, socket: Path | None = None, host: str = "127.0.0.1", port: int | None = None) -> None:
@@ -79,7 +75,7 @@ class Server:
         Raises:
             ListenError: an address is taken or may not be used.
         """
-        services.register(self._server, self._live, self._state, self._telemetry, self._trusted)
+        services.register(self._server, self._live, self._state, self._telemetry, self._trusted, metrics=self._metrics)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.register(self._server, (*services.SERVICES, _HEALTH))
         # The health servicer starts out serving; nobody shall see that before the last start-up phase.
@@ -91,8 +87,8 @@ class Server:
             self._listen(f"unix:{quote(str(socket))}", str(socket))
             self._addresses.append(socket)
         if port is not None:
-            self.grpc_port = self._listen(f"{_bracketed(host)}:{port}", f"{host}:{port}")
-            self._addresses.append((_callable(host), self.grpc_port))
+            self.grpc_port = self._listen(f"{bracketed(host)}:{port}", f"{host}:{port}")
+            self._addresses.append((callable_host(host), self.grpc_port))
         await self._server.start()
 
     async def set_serving(self, serving: bool) -> None:
@@ -114,29 +110,16 @@ class Server:
         await self._server.stop(None)
 
     async def reachable(self) -> None:
-        """Connect to each listener. A connection is all that is asked for: an answer late under load is no outage.
+        """Connect to each listener.
 
         Raises:
             ListenError: one is gone.
         """
-        for address in self._addresses:
-            try:
-                async with asyncio.timeout(PROBE_WITHIN):
-                    _, writer = await _connect(address)
-            except TimeoutError:
-                continue
-            except OSError as error:
-                raise ListenError(f"nothing listens on {_shown(address)} any more") from error
-            writer.close()
+        await listening.reachable(self._addresses)
 
     async def unreachable(self) -> str:
-        """Probe the listeners now and then, and return once one is gone, saying which."""
-        while True:
-            await asyncio.sleep(PROBE_EVERY)
-            try:
-                await self.reachable()
-            except ListenError as error:
-                return str(error)
+        """Return once a listener is gone, saying which."""
+        return await listening.unreachable(self._addresses)
 
     def _listen(self, address: str, shown: str) -> int:
         try:
@@ -156,22 +139,3 @@ class Server:
 
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-async def _connect(address: Path | tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    if isinstance(address, Path):
-        return await asyncio.open_unix_connection(address)
-    return await asyncio.open_connection(*address)
-
-
-def _shown(address: Path | tuple[str, int]) -> str:
-    return str(address) if isinstance(address, Path) else f"{_bracketed(address[0])}:{address[1]}"
-
-
-def _callable(host: str) -> str:
-    """Give an address to call: every-address is one to listen on only."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

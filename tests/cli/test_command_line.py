@@ -58,6 +58,8 @@ def test_a_command_may_be_shortened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "usage"),
     [
+        (("start",), "tekton start [OPTIONS] [ID]..."),
+        (("route",), "tekton route [OPTIONS] [TASK_TYPE]"),
         (("graph",), "tekton graph [OPTIONS] [COMPONENT_ID]"),
         (("components", "command"), "tekton components command [OPTIONS] COMPONENT_ID KIND"),
         (("components", "watch"), "tekton components watch [OPTIONS] [COMPONENT_ID]..."),

@@ -74,7 +74,7 @@ def test_help_names_every_variable_and_default(tmp_path: Path) -> None:
     assert done.returncode == 0 and "\x1b" not in done.stdout
     # What is in a section of the file has no option.
     for name, (variable, *_) in ((name, found) for name, found in ENVIRONMENT.items() if "." not in name):
-        assert config._flag(name) in done.stdout and f"env {variable}" in done.stdout
+        assert config.flag_of(name) in done.stdout and f"env {variable}" in done.stdout
         default = getattr(Settings(), name)
         if default not in (None, False, ()):
             assert f"default {default}" in done.stdout

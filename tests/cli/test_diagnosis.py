@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,16 @@ def test_swapped_engram_and_hermes_are_told(tmp_path: Path) -> None:
     more = {"HERMES_URL": "http://localhost:8000/api", "ENGRAM_URL": "http://localhost:8001/api"}
     code, checks = doctor(tmp_path, TEKTON_PORT=str(free_port()), **more)
     assert code == 1 and "Engram is 8000 and Hermes is 8001" in checks["engram, hermes"]["remedy"]
+
+
+def test_a_port_of_the_metrics_that_somebody_else_has_is_told(tmp_path: Path) -> None:
+    """By its setting: it has no option."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as holder:
+        taken = holder.getsockname()[1]
+        more = {"TEKTON_PORT": str(free_port()), "TEKTON_MONITORING_METRICS_PORT": str(taken)}
+        _, checks = doctor(tmp_path, **more)
+    assert f"monitoring.metrics_port {taken} is used by" in checks["ports"]["message"]
+    assert "another monitoring.metrics_port" in checks["ports"]["remedy"]
 
 
 def test_a_data_directory_that_others_may_look_into(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.cli.test_client_commands import Streaming, on_a_terminal, run
+from tests.cli.running import Streaming, on_a_terminal, run
 from tests.host.fleet import until
-from tests.support.control_plane import ControlPlane, control_plane
-from tests.support.launched import files_of, kill_all, launch, small, write_fleet
+from tests.support.control_plane import ControlPlane
+from tests.support.launched import files_of, launch, launching, small
 from tests.support.postgres import Cluster
 
 FLEET = {
@@ -32,12 +32,9 @@ FLEET = {
 async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
     """A control plane with that fleet to launch."""
     home = tmp_path_factory.mktemp("commands")
-    try:
-        fleet = write_fleet(home / "f", FLEET | {"slow": small("slow", number=4, env={"GATE": str(home / "gate")})})
-        async with control_plane(cluster.new_database(), home / "d", fleet=fleet) as running:
-            yield running
-    finally:
-        kill_all(home / "d")
+    gated = {"slow": small("slow", number=4, env={"GATE": str(home / "gate")})}
+    async with launching(cluster.new_database(), home, FLEET | gated) as running:
+        yield running
 
 
 def launches(tekton: ControlPlane, component_id: str) -> int:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest_asyncio
 
-from tests.cli.test_client_commands import on_a_terminal, run
+from tests.cli.running import on_a_terminal, run
 from tests.support.client import new_id, stubs
 from tests.support.control_plane import ControlPlane
 

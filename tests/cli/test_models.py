@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.cli.test_client_commands import run
+from tests.cli.running import run
 from tests.routing.fleet import DOCUMENTED, plane_with, serve
 from tests.support.client import stubs
 from tests.support.control_plane import ControlPlane
@@ -80,6 +80,21 @@ async def test_a_decision_is_explained_at_once_and_later(plane: ControlPlane, tm
     nothing = await run(plane, tmp_path, "route", "code_generation", "--min-tier", "9", "--explain")
     assert nothing.code == 3 and "3 by min_tier" in nothing.err
     assert "min_tier: its tier 2 is below 9" in nothing.out
+
+
+async def test_a_task_that_no_model_takes_is_explained_too(plane: ControlPlane, tmp_path: Path) -> None:
+    """As the sentence of the error promises; the error and its exit code stay."""
+    asked = ("route", "code_generation", "--min-tier", "9", "--explain")
+    told = await run(plane, tmp_path, *asked)
+    assert told.code == 3 and "no model fits the task" in told.err
+    assert told.out.count("min_tier: its tier") == 3
+    assert (await run(plane, tmp_path, *asked, "-o", "name")).out == ""
+
+
+async def test_the_usage_says_that_an_argument_may_be_left_out(plane: ControlPlane, tmp_path: Path) -> None:
+    """In one pair of brackets."""
+    assert "tekton route [OPTIONS] [TASK_TYPE] " in (await run(plane, tmp_path, "route", "--help")).out
+    assert "tekton start [OPTIONS] [ID]... " in (await run(plane, tmp_path, "start", "--help")).out
 
 
 async def test_budgets_are_set_listed_and_removed(plane: ControlPlane, tmp_path: Path) -> None:

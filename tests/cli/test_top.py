@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import struct
 import termios
 import time
@@ -28,7 +29,7 @@ from tekton_server.cli.top.model import Model, Point
 from tekton_server.cli.top.orders import Order
 from tekton_server.cli.top.screen import Chart, Top, show
 from tekton_server.cli.top.table import Table
-from tests.cli.test_client_commands import on_a_terminal, run
+from tests.cli.running import on_a_terminal, run
 from tests.sdk.fleet import component
 from tests.support.client import new_id, stubs
 from tests.support.control_plane import ControlPlane
@@ -379,6 +380,49 @@ async def test_on_a_terminal_it_is_drawn_until_q(tekton: ControlPlane, tmp_path:
 
 
 # The parts.
+
+
+async def test_a_signal_leaves_the_terminal_as_it_was(tekton: ControlPlane, tmp_path: Path) -> None:
+    """As every other stream SIGTERM ends it, and nothing of its screen stays."""
+    mine, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    before = termios.tcgetattr(its)
+    process = await asyncio.create_subprocess_exec(
+        str(TEKTON), "top", stdin=its, stdout=its, stderr=its,
+        env=environment(tmp_path, TEKTON_PORT=str(tekton.port), TERM="xterm-256color"),
+    )  # fmt: skip
+    shown = bytearray()
+    loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+
+    def read() -> None:
+        shown.extend(os.read(mine, 65536))
+        arrived.set()
+
+    loop.add_reader(mine, read)
+    try:
+        async with asyncio.timeout(20):
+            while b"COMPONENT" not in shown:
+                await arrived.wait()
+                arrived.clear()
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+            while b"\x1b[?1049l" not in shown:
+                await arrived.wait()
+                arrived.clear()
+        assert termios.tcgetattr(its) == before
+    finally:
+        loop.remove_reader(mine)
+        os.close(mine)
+        os.close(its)
+
+
+def test_a_state_that_only_a_newer_server_knows_is_unknown_here() -> None:
+    """It must not end the screen."""
+    model = Model()
+    odd = figures("new", cpu=1)
+    odd.status = 99  # type: ignore[assignment]
+    model.take(pb.ResourceEvent(event="components", components=[odd]))
+    assert model.states() == [("unknown", 1)]
 
 
 def test_a_chart_says_what_was_the_most() -> None:

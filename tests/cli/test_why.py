@@ -12,7 +12,7 @@ import yaml
 
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
-from tests.cli.test_client_commands import on_a_terminal, run
+from tests.cli.running import on_a_terminal, run
 from tests.support.client import Stubs, new_id, stubs
 from tests.support.control_plane import ControlPlane
 

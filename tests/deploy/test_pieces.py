@@ -14,9 +14,12 @@ import grpc
 import httpx
 import pytest
 from google.protobuf.json_format import MessageToDict
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
+from tekton.v1 import system_service_pb2 as system_pb
+from tekton.v1 import system_service_pb2_grpc as system_grpc
 from tests.deploy.pieces import Deployment, Piece
 from tests.support.client import new_id, registration
 from tests.support.ports import free_port
@@ -150,6 +153,31 @@ async def test_behind_one_gateway_calls_go_on_when_one_of_two_servers_dies(
             if killed is first:
                 stack.enter_context(deployment.start("server"))
         assert (await http.post(COMPONENTS, json=body(component_id=ids[-1]))).status_code == 201
+
+
+def test_each_of_several_servers_is_scraped_itself(deployment: Deployment, stack: ExitStack) -> None:
+    """Without a gateway, each on a port of its own."""
+
+    def serve(scraped: int, direct: int) -> Piece:
+        command, env = deployment.of("server", direct)
+        return Piece(command, env | {"TEKTON_MONITORING_METRICS_PORT": str(scraped)}, deployment.home).until("runs at")
+
+    def calls(scraped: int) -> float:
+        """How many calls of one method a server has answered."""
+        reply = httpx.get(f"http://127.0.0.1:{scraped}/metrics")
+        assert reply.status_code == 200 and "\ntekton_ready 1.0\n" in reply.text
+        asked = {"service": "tekton.v1.SystemService", "method": "Health", "code": "OK"}
+        samples = (one for family in text_string_to_metric_families(reply.text) for one in family.samples)
+        return sum(one.value for one in samples if one.name == "tekton_calls_total" and one.labels == asked)
+
+    ports = [(free_port(), free_port()) for _ in range(2)]
+    servers = [stack.enter_context(serve(*pair)) for pair in ports]
+    told = json.loads(next(line for line in servers[0].lines if "runs at" in line))
+    assert told["metrics"] == f"http://127.0.0.1:{ports[0][0]}/metrics"
+    with grpc.insecure_channel(f"127.0.0.1:{ports[1][1]}") as channel:
+        system_grpc.SystemServiceStub(channel).Health(system_pb.HealthRequest(), timeout=5)
+    assert [calls(scraped) for scraped, _ in ports] == [0, 1]
+    assert [one.stop() for one in servers] == [0, 0]
 
 
 def test_a_server_alone_stops_in_order_at_either_signal(deployment: Deployment, stack: ExitStack) -> None:

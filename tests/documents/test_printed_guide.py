@@ -19,7 +19,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tekton.client import TektonClient, set_default_client
+from tekton.client import TektonClient
 from tekton.core.lifecycle import ComponentRegistration
 from tekton.utils import tekton_client
 from tests.documents import printed
@@ -36,15 +36,12 @@ NAME = "my_component"
 
 
 @pytest_asyncio.fixture
-async def client(tekton: ControlPlane) -> AsyncIterator[TektonClient]:
-    """A client through the gateway, as the one that the documented functions use, in a registry that is empty."""
-    async with TektonClient(tekton.host, tekton.port) as opened:
-        set_default_client(opened)
-        yield opened
-        set_default_client(None)
-        async for row in opened.list_components():
-            if row["component_type"] != "core":
-                await opened.remove_component(row["component_id"])
+async def client(client: TektonClient) -> AsyncIterator[TektonClient]:
+    """That client, in a registry that is empty."""
+    yield client
+    async for row in client.list_components():
+        if row["component_type"] != "core":
+            await client.remove_component(row["component_id"])
 
 
 async def become_ready(client: TektonClient, name: str, after: float = 0.0) -> None:

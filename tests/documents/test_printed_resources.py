@@ -10,32 +10,20 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
-from tekton.client import TektonClient, set_default_client
+from tekton.client import TektonClient
 from tekton.utils import tekton_client
 from tests.documents import printed
 from tests.sdk.fake import registered
 from tests.sdk.fleet import eventually
-from tests.support.control_plane import ControlPlane
 
 pytestmark = pytest.mark.skipif(
     not printed.DOCUMENTS.is_dir(), reason="the documents are not beside the repository; tests/sdk has our own words"
 )
 
 IG, API, TD = "000", "001", "002"
-
-
-@pytest_asyncio.fixture
-async def client(tekton: ControlPlane) -> AsyncIterator[TektonClient]:
-    """A client through the gateway, as the one that the documented functions use."""
-    async with TektonClient(tekton.host, tekton.port) as opened:
-        set_default_client(opened)
-        yield opened
-        set_default_client(None)
 
 
 async def _me(client: TektonClient, block: str) -> tuple[str, str, str]:
@@ -94,7 +82,7 @@ async def test_the_reporter_of_the_api_reference(client: TektonClient) -> None:
     running = asyncio.create_task(names["monitor_resources"]())
 
     async def reported() -> bool:
-        return (await client.get_component_resources(name))["resource_usage"] is not None
+        return (await client.get_component_resources(name))["instances"] != []
 
     await eventually(reported)
     shutdown.set()

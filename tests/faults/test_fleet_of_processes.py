@@ -18,8 +18,8 @@ from tekton.v1 import component_pb2 as pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tests.host.fleet import until
 from tests.support.client import Stubs, stubs
-from tests.support.control_plane import ControlPlane, control_plane
-from tests.support.launched import files_of, kill_all, left, small, write_fleet
+from tests.support.control_plane import ControlPlane
+from tests.support.launched import files_of, launching, left, small
 from tests.support.postgres import Cluster
 
 P = pb.LaunchPhase
@@ -49,13 +49,8 @@ def layered(curse: Path) -> dict[str, dict[str, Any]]:
 async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
     """A control plane with that fleet to launch; its beats are far apart, since it is about other things here."""
     home = tmp_path_factory.mktemp("many")
-    data = home / "d"
-    fleet = write_fleet(home / "f", layered(home / "curse"))
-    try:
-        async with control_plane(cluster.new_database(), data, timeout=90, fleet=fleet) as running:
-            yield running
-    finally:
-        kill_all(data)
+    async with launching(cluster.new_database(), home, layered(home / "curse"), timeout=90) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

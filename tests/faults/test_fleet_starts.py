@@ -17,8 +17,8 @@ from tekton.v1 import component_pb2 as pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tests.host.fleet import until
 from tests.support.client import Stubs, refused, stubs
-from tests.support.control_plane import ControlPlane, control_plane
-from tests.support.launched import files_of, kill_all, launch, left, small, write_fleet
+from tests.support.control_plane import ControlPlane
+from tests.support.launched import files_of, launch, launching, left, small
 from tests.support.postgres import Cluster
 
 SOON = {"policy": "on_failure", "burst": 3, "backoff": {"initial": 0.05, "max": 0.1}}
@@ -48,13 +48,8 @@ def fleet(home: Path) -> dict[str, dict[str, Any]]:
 async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
     """A control plane with that fleet to launch."""
     home = tmp_path_factory.mktemp("starts")
-    data = home / "d"
-    try:
-        files = write_fleet(home / "f", fleet(home))
-        async with control_plane(cluster.new_database(), data, timeout=20, fleet=files) as running:
-            yield running
-    finally:
-        kill_all(data)
+    async with launching(cluster.new_database(), home, fleet(home), timeout=20) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

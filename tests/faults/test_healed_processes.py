@@ -19,7 +19,7 @@ from tekton_server.domain.preservation import Word
 from tests.host.fleet import until
 from tests.support.client import Stubs, stubs
 from tests.support.control_plane import ControlPlane, control_plane
-from tests.support.launched import files_of, kill_all, launch, left, small, write_fleet
+from tests.support.launched import files_of, kill_all, launch, launching, left, small, write_fleet
 from tests.support.postgres import Cluster
 
 S, P = pb.ComponentState, pb.LaunchPhase
@@ -51,13 +51,8 @@ FLEET = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
     """A control plane with a fleet to launch."""
-    home = tmp_path_factory.mktemp("healed")
-    data = home / "d"
-    try:
-        async with control_plane(cluster.new_database(), data, fleet=write_fleet(home / "f", FLEET)) as running:
-            yield running
-    finally:
-        kill_all(data)
+    async with launching(cluster.new_database(), tmp_path_factory.mktemp("healed"), FLEET) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

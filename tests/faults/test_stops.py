@@ -13,7 +13,8 @@ import psutil
 from sqlalchemy import make_url
 
 from tekton_server import app
-from tekton_server.config import Components, Settings
+from tekton_server.config import Settings
+from tekton_server.sections import Components
 from tests.faults.callers import GrpcCaller
 from tests.faults.history import Outcome, violations
 from tests.faults.load import journal, load

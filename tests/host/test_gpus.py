@@ -146,3 +146,53 @@ def test_a_driver_that_is_unloaded_takes_all_gpus_with_it_until_it_is_back(error
     assert gpus.read()[0].lost, "it gets its time"
     clock.now += AGAIN_AFTER
     assert not gpus.read()[0].lost and gpus.note == ""
+
+
+def test_gpus_keep_their_numbers_when_the_driver_counts_anew() -> None:
+    """Where one falls off the bus, those behind it move up at the driver's; alarms and metrics go by the number."""
+    clock, gone = Clock(), FakeGpu()
+    nvml = FakeNvml(gone, FakeGpu(uuid="GPU-2"), FakeGpu(uuid="GPU-3"))
+    gpus = gpus_of(nvml, clock)
+
+    def told() -> list[tuple[int, str, bool]]:
+        return [(gpu.id, gpu.uuid, gpu.lost) for gpu in gpus.read()]
+
+    assert told() == [(0, "GPU-1", False), (1, "GPU-2", False), (2, "GPU-3", False)]
+    del nvml.gpus[0]
+    assert told() == [(0, "GPU-1", True), (1, "GPU-2", False), (2, "GPU-3", False)]
+    nvml.gpus[1].fails = {"": pynvml.NVML_ERROR_GPU_IS_LOST}
+    assert told() == [(0, "GPU-1", True), (1, "GPU-2", False), (2, "GPU-3", True)]
+    nvml.gpus[1].fails = {}
+    nvml.gpus.insert(0, FakeGpu(uuid="GPU-4"))
+    assert told() == [(0, "GPU-1", True), (1, "GPU-2", False), (2, "GPU-3", False), (3, "GPU-4", False)]
+    nvml.gpus[0] = gone
+    assert told() == [(0, "GPU-1", False), (1, "GPU-2", False), (2, "GPU-3", False), (3, "GPU-4", True)]
+
+
+def test_two_gpus_that_are_new_or_fail_at_first_have_two_numbers() -> None:
+    """One that has never told its uuid has a free number."""
+    nvml = FakeNvml(*(FakeGpu(uuid=f"GPU-{one}", fails={"": pynvml.NVML_ERROR_UNKNOWN}) for one in range(2)))
+    gpus = gpus_of(nvml)
+    assert [(gpu.id, gpu.lost) for gpu in gpus.read()] == [(0, True), (1, True)]
+
+
+@pytest.mark.parametrize("where", ["nvmlInit", "nvmlDeviceGetCount", "nvmlDeviceGetName", "nvmlShutdown"])
+def test_a_driver_may_fail_in_any_way(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what is no error of NVML's as well: nobody's other figures fail with it."""
+    clock, nvml = Clock(), FakeNvml(FakeGpu())
+    gpus = gpus_of(nvml, clock)
+    if where != "nvmlInit":
+        gpus.read()
+    clock.now += AGAIN_AFTER
+
+    def fail(*_: object) -> None:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    monkeypatch.setattr(nvml, where, fail)
+    if where == "nvmlShutdown":
+        nvml.gone = pynvml.NVML_ERROR_UNKNOWN
+    assert all(gpu.lost for gpu in gpus.read()) and "invalid start byte" in gpus.note
+    monkeypatch.undo()
+    nvml.gone = None
+    clock.now += AGAIN_AFTER
+    assert [gpu.lost for gpu in gpus.read()] == [False]

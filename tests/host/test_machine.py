@@ -154,6 +154,19 @@ async def test_a_disk_that_is_gone_is_said_and_not_told_as_a_fault(tmp_path: Pat
         machine.close()
 
 
+async def test_what_the_system_tells_in_no_known_form_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that ends takes the server with it, so that no failure of a reading may go through."""
+    machine = ThisMachine(gpus=Gpus(lambda: FakeNvml()))
+    try:
+        monkeypatch.setattr(machine._reader, "network", lambda: [].pop())
+        with pytest.raises(UnavailableError, match="cannot be read: pop from empty list"):
+            await machine.sample({})
+        monkeypatch.undo()
+        await machine.sample({})
+    finally:
+        machine.close()
+
+
 async def test_what_runs_aside_is_one_at_a_time_and_nobody_waits_for_ever() -> None:
     """A job that hangs is left to itself; those after it are refused until it is back."""
     aside, hangs = Aside("a thing"), threading.Event()

@@ -358,7 +358,7 @@ async def test_a_body_that_is_no_object_of_the_call_is_refused(
     assert error["reason"] == ("too_large" if body == "8 MB" else error["reason"])
 
 
-# Those of which an empty body asks for something to be done: tests/services/test_starting.py has these.
+# Those of which an empty body asks for something to be done: tests/services/starting has these.
 SAYING = [one for one in WITH_BODY if one.method.name not in ("StopComponent", "RestartComponent")]
 
 

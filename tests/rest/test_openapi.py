@@ -19,8 +19,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.golden.corpus import CASES, Case, filled
 from tests.golden.fleet import FLEET
-from tests.support.control_plane import ControlPlane, control_plane
-from tests.support.launched import kill_all, write_fleet
+from tests.support.control_plane import ControlPlane
+from tests.support.launched import launching
 from tests.support.postgres import Cluster
 
 # What ends, and is JSON.
@@ -31,12 +31,8 @@ EXCHANGES = [case for case in CASES if not case.events and not case.holds]
 async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
     """A control plane that can launch what the corpus starts."""
     home = tmp_path_factory.mktemp("document")
-    try:
-        fleet = write_fleet(home / "f", FLEET)
-        async with control_plane(cluster.new_database(), home / "d", timeout=600, fleet=fleet) as running:
-            yield running
-    finally:
-        kill_all(home / "d")
+    async with launching(cluster.new_database(), home, FLEET, timeout=600) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -40,7 +40,7 @@ CHECKS: list[Any] = [
 ]
 # What waits for processes is told in time that they do not end, or not at all: 503 and 504 are documented answers.
 ACTING = ("/start", "/stop", "/restart")
-EXAMPLES = 40
+EXAMPLES = 25
 STANDING = {
     "component_id": "standing",
     "component_name": "It stands",

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import httpx
 
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton_server.config import Settings
 from tekton_server.routing_entries import ModelEntry
 from tekton_server.sections import Components, Routing
-from tests.support.client import Stubs
+from tests.support.client import Stubs, stubs
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.ports import free_port
 
@@ -80,6 +82,25 @@ async def plane_with(
     )
     async with control_plane(database_url, folder, settings=settings) as plane:
         yield plane
+
+
+class Plane(NamedTuple):
+    """A control plane, and who asks it: on its direct port, and through the gateway."""
+
+    api: Stubs
+    http: httpx.AsyncClient
+    running: ControlPlane
+
+
+@asynccontextmanager
+async def asked(database_url: str, folder: Path, models: Sequence[ModelEntry] = (), **how: Any) -> AsyncIterator[Plane]:
+    """Run a control plane as `plane_with` does, and have it asked."""
+    async with (
+        plane_with(database_url, folder, models, **how) as running,
+        stubs(running.direct) as api,
+        httpx.AsyncClient(base_url=running.http, timeout=10) as http,
+    ):
+        yield Plane(api, http, running)
 
 
 async def serve(api: Stubs, component_id: str, state: str = "ready", **fields: Any) -> str:

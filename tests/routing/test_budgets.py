@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 import httpx
@@ -28,9 +28,8 @@ from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.routing.budgets import BudgetDesk
 from tekton_server.storage.budgets import _held
 from tekton_server.storage.database import Database
-from tests.routing.fleet import plane_with, serve
-from tests.support.client import Stubs, new_id, stubs
-from tests.support.control_plane import ControlPlane
+from tests.routing.fleet import Plane, asked, serve
+from tests.support.client import new_id
 from tests.support.live import opened
 from tests.support.postgres import Cluster
 
@@ -39,21 +38,11 @@ LEASES = f"{BUDGETS}/leases"
 ROOT = Path(__file__).parents[2]
 
 
-class Plane(NamedTuple):
-    api: Stubs
-    http: httpx.AsyncClient
-    running: ControlPlane
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def plane(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
     """A control plane whose leases last 1.5 s."""
-    async with (
-        plane_with(cluster.new_database(), tmp_path_factory.mktemp("budgets"), timeout=1.5) as running,
-        stubs(running.direct) as api,
-        httpx.AsyncClient(base_url=running.http, timeout=10) as http,
-    ):
-        yield Plane(api, http, running)
+    async with asked(cluster.new_database(), tmp_path_factory.mktemp("budgets"), timeout=1.5) as made:
+        yield made
 
 
 def want(model_id: str = "m", component_id: str = "c", tokens: int = 0, cost: float = 0.0) -> Want:

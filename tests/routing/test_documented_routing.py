@@ -4,33 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 import pytest_asyncio
 
-from tests.routing.fleet import ANSWER, DOCUMENTED, REQUEST, plane_with, serve
-from tests.support.client import Stubs, stubs
+from tests.routing.fleet import ANSWER, DOCUMENTED, REQUEST, Plane, asked, serve
 from tests.support.postgres import Cluster
 from tests.support.shapes import assert_superset
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def plane(
-    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[tuple[httpx.AsyncClient, Stubs]]:
+async def plane(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
     """A control plane with the documented models, and the component that serves them."""
-    async with (
-        plane_with(cluster.new_database(), tmp_path_factory.mktemp("documented"), DOCUMENTED) as running,
-        stubs(running.direct) as api,
-        httpx.AsyncClient(base_url=running.http, timeout=10) as http,
-    ):
-        await serve(api, "rhetor", host="localhost", port=8003)
-        yield http, api
+    async with asked(cluster.new_database(), tmp_path_factory.mktemp("documented"), DOCUMENTED) as opened:
+        await serve(opened.api, "rhetor", host="localhost", port=8003)
+        yield opened
 
 
-async def test_the_documented_request_gives_the_documented_answer(plane: tuple[httpx.AsyncClient, Stubs]) -> None:
+async def test_the_documented_request_gives_the_documented_answer(plane: Plane) -> None:
     """With the union of what the documents say of each model."""
-    http, _ = plane
+    http = plane.http
     answer = await http.post("/api/tekton/route", json=REQUEST)
     assert answer.status_code == 200, answer.text
     assert_superset(answer.json(), ANSWER)
@@ -38,9 +30,9 @@ async def test_the_documented_request_gives_the_documented_answer(plane: tuple[h
     assert [one["unmet"] for one in answer.json()["fallbacks"]] == [[], ["complexity"]]
 
 
-async def test_models_and_capabilities_are_as_documented(plane: tuple[httpx.AsyncClient, Stubs]) -> None:
+async def test_models_and_capabilities_are_as_documented(plane: Plane) -> None:
     """Field by field; there are more capabilities, since the fixture is the union."""
-    http, _ = plane
+    http = plane.http
     models = (await http.get("/api/tekton/models")).json()["models"]
     printed = [("claude-3-sonnet-20240229", "anthropic", 3, 200000), ("gpt-4-turbo", "openai", 3, 128000)]
     printed += [("llama3", "ollama", 2, 8000)]

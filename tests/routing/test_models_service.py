@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -14,31 +14,20 @@ import pytest_asyncio
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import routing_service_pb2 as pb
-from tests.routing.fleet import plane_with, serve
-from tests.support.client import Stubs, new_id, refused, stubs
-from tests.support.control_plane import ControlPlane
+from tests.routing.fleet import Plane, asked, serve
+from tests.support.client import new_id, refused
 from tests.support.postgres import Cluster
 
 MODELS = "/api/tekton/models"
 ROUTE = "/api/tekton/route"
 
 
-class Plane(NamedTuple):
-    api: Stubs
-    http: httpx.AsyncClient
-    running: ControlPlane
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def plane(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
     """A control plane whose catalogue is empty; leases last 2 s."""
     url, folder = cluster.new_database(), tmp_path_factory.mktemp("models")
-    async with (
-        plane_with(url, folder, timeout=2.0, cooldown=0.4, min_requests=3, explain_retention=60) as running,
-        stubs(running.direct) as api,
-        httpx.AsyncClient(base_url=running.http, timeout=10) as http,
-    ):
-        yield Plane(api, http, running)
+    async with asked(url, folder, timeout=2.0, cooldown=0.4, min_requests=3, explain_retention=60) as opened:
+        yield opened
 
 
 def body(model_id: str, **more: Any) -> dict[str, Any]:
@@ -179,6 +168,19 @@ async def test_nothing_that_fits_is_1009_and_nothing_that_is_there_1010(plane: P
     wrong = await plane.http.post(ROUTE, json=asked)
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (404, 1009)
     assert wrong.json()["error"]["details"]["rejected"]["context_window"] == 1
+
+
+async def test_a_refusal_is_explained_like_any_decision(plane: Plane) -> None:
+    """By the decision_id of the error's details: of every model the rule that dropped it."""
+    provider = new_id("p")
+    await register(plane, f"{provider}/m", provider=provider, component_id=new_id("c"))
+    asked = {"task_type": "code", "requirements": {"providers": [provider]}}
+    for more, rule in (({}, "not_served"), ({"context_length": 9000}, "context_window")):
+        error = (await plane.http.post(ROUTE, json=asked | more)).json()["error"]
+        told = await plane.http.get(f"/api/tekton/routes/{error['details']['decision_id']}")
+        assert told.status_code == 200 and told.json()["selected_model"] == ""
+        rules = {one["model_id"]: one["dropped_by"] for one in told.json()["candidates"]}
+        assert rules[f"{provider}/m"] == rule and all(rules.values())
 
 
 async def test_the_status_of_a_model_follows_the_component_that_serves_it(plane: Plane) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tekton.client import ComponentRegistration
+from tests.support.ports import REGISTERED
 
-_ports = itertools.count(20_000)
+_ports = itertools.cycle(REGISTERED)
 
 
 def component(prefix: str = "part", **fields: Any) -> ComponentRegistration:

@@ -11,13 +11,13 @@ from tekton.client import TektonClient, set_default_client
 from tekton.core.errors import CircularDependencyError, ComponentNotFoundError, NoLaunchSpecError, ValidationError
 from tekton.utils.tekton_client import update_component_state
 from tests.sdk.fleet import component
-from tests.support.control_plane import ControlPlane, control_plane
-from tests.support.launched import kill_all, launch, small, write_fleet
+from tests.support.control_plane import ControlPlane
+from tests.support.launched import launch, launching, small
 from tests.support.postgres import Cluster
 
 FLEET = {
-    "low": small("low", number=5001),
-    "top": small("top", "low", number=5002),
+    "low": small("low", number=1),
+    "top": small("top", "low", number=2),
     "ill": launch("sh", "-c", "exit 3"),
     "ward": {"dependencies": ["ill"], **launch()},
     "day": {"dependencies": ["night"], **launch()},
@@ -29,12 +29,8 @@ FLEET = {
 async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
     """A control plane with a fleet to launch."""
     home = tmp_path_factory.mktemp("control")
-    try:
-        fleet = write_fleet(home / "f", FLEET)
-        async with control_plane(cluster.new_database(), home / "d", timeout=10.0, fleet=fleet) as running:
-            yield running
-    finally:
-        kill_all(home / "d")
+    async with launching(cluster.new_database(), home, FLEET, timeout=10.0) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

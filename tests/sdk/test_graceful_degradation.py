@@ -228,6 +228,40 @@ async def test_arguments_that_do_not_fit_are_a_mistake_and_no_failure() -> None:
     assert fleet.called == [] and status is not None and status.state is BreakerState.CLOSED
 
 
+async def test_a_fallbacks_parameter_stands_over_an_argument_given_by_its_place() -> None:
+    """As over one given by its name; and a component that is no parameter to be named is left alone."""
+    manager, called = managed("local_llm"), []
+
+    async def generate(prompt: str, model: str = "m", /, *component: str) -> None:
+        called.append((prompt, model, component))
+
+    async def named(prompt: str, model: str, component: str = "") -> None:
+        called.append((prompt, model, component))
+        if component == "rhetor":
+            raise ConnectionError
+
+    await manager.execute_with_fallback("text", "rhetor", named, args=("hi", "gpt-4"))
+    assert called == [("hi", "gpt-4", "rhetor"), ("hi", "of-local_llm", "local_llm")]
+    called.clear()
+    await GracefulDegradationManager().execute_with_fallback("text", "rhetor", generate, args=("hi", "gpt-4"))
+    assert called == [("hi", "gpt-4", ())]
+
+
+async def test_an_error_that_cannot_say_what_it_is_is_a_failure_like_any_other() -> None:
+    """It goes on to the fallback."""
+
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def generate(component: str, **_: Any) -> str:
+        if component == "rhetor":
+            raise Odd
+        return component
+
+    assert await managed("local_llm").execute_with_fallback("text", "rhetor", generate) == "local_llm"
+
+
 async def test_plain_functions_and_those_that_tell_no_signature_are_called_too() -> None:
     """And what a plain function gives may be awaited."""
     manager = GracefulDegradationManager()

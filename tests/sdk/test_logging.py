@@ -59,6 +59,30 @@ def test_lines_for_programs() -> None:
     assert written(_DOCUMENTED, TEKTON_LOG_LEVEL="ERROR").count("part:") == 1
 
 
+def test_a_line_for_programs_is_json_whatever_was_given() -> None:
+    """What JSON has no form for is told as text, the rest as it is; and no record is lost."""
+    source = """
+from tekton.utils.tekton_logging import get_logger
+class Odd:
+    def __str__(self): raise RuntimeError
+loop = {}
+loop["self"] = loop
+for given in (float("nan"), {(1, 2): 3}, loop, Odd(), [Odd()]):
+    get_logger("part").info("Odd", extra={"given": given, "count": 5})
+get_logger("part").info("Here", stack_info=True)
+"""
+
+    def strict(value: str) -> None:
+        raise AssertionError(f"{value} is not JSON")
+
+    lines = written(source, TEKTON_LOG_FORMAT="json").splitlines()
+    found = [json.loads(line, parse_constant=strict) for line in lines]
+    assert [one.get("given") for one in found] == [
+        "nan", "{(1, 2): 3}", "{'self': {...}}", "<Odd>", ["<Odd>"], None
+    ]  # fmt: skip
+    assert all(one["count"] == 5 for one in found[:5]) and "Stack" in found[5]["stack"]
+
+
 def test_a_record_is_one_line_whoever_handles_it() -> None:
     """Loggers within each other, asked for twice, and beside handlers of the application's own."""
     source = """

@@ -65,6 +65,48 @@ def test_prometheus_reads_them() -> None:
     assert MetricsManager().exposition() == "# EOF\n"
 
 
+def test_nothing_that_was_recorded_keeps_prometheus_from_reading() -> None:
+    """Units that are no words, labels that are no text, values below nothing: everything is still written and read."""
+
+    class Odd:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    metrics = MetricsManager()
+    metrics.register_metric("load", "", MetricType.GAUGE, "%", ["of"])
+    metrics.register_metric("drift", "", MetricType.HISTOGRAM, "MB/s")
+    for value in ("\ud800", Odd(), 10**5000, 'a\n"b\\'):
+        metrics.record("load", 1, {"of": value})
+    for drift in (-5, 1):
+        metrics.record("drift", drift)
+    found = {family.name: family for family in text_string_to_metric_families(metrics.exposition())}
+    told = [sample.labels["of"] for sample in found["load"].samples]
+    assert told == ["\\ud800", "<Odd>", "<int>", 'a\n"b\\']
+    assert found["drift"].samples[-1].value == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("a", "counter"), ("a_total", "gauge")),
+        (("a", "counter"), ("a_total", "counter")),
+        (("a", "gauge"), ("a_total", "counter")),
+        (("a", "gauge", "seconds"), ("a_seconds", "gauge")),
+        (("a", "histogram"), ("a_count", "gauge")),
+    ],
+)
+def test_two_that_prometheus_could_not_tell_apart_are_refused(one: Any, other: Any) -> None:
+    """It would read none of the metrics any more; the first one stays."""
+    metrics = MetricsManager()
+    for name, kind, *unit in (one, one):
+        metrics.register_metric(name, "", kind, *unit)
+    with pytest.raises(ValidationError, match="would be a"):
+        metrics.register_metric(other[0], "", *other[1:])
+    assert len(metrics.metrics) == 1
+    with pytest.raises(ValidationError):
+        metrics.register_metric("_total", "", "counter")
+
+
 def test_registering_again_is_nothing_new() -> None:
     """Another metric of the name is refused."""
     made = manager()

@@ -25,8 +25,8 @@ from tekton.core.ids import launched_uuid, new_uuid
 from tekton.core.lifecycle import ComponentRegistration
 from tekton.core.startup_coordinator import EnhancedStartUpCoordinator
 from tests.sdk.fleet import component
-from tests.support.control_plane import ControlPlane, control_plane
-from tests.support.launched import kill_all, launch, left, write_fleet
+from tests.support.control_plane import ControlPlane
+from tests.support.launched import launch, launching, left
 from tests.support.ports import free_port
 from tests.support.postgres import Cluster
 
@@ -44,12 +44,8 @@ FLEET = {
 async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
     """A control plane with a fleet to launch."""
     home = tmp_path_factory.mktemp("fleet")
-    try:
-        fleet = write_fleet(home / "f", FLEET)
-        async with control_plane(cluster.new_database(), home / "d", timeout=10.0, fleet=fleet) as running:
-            yield running
-    finally:
-        kill_all(home / "d")
+    async with launching(cluster.new_database(), home, FLEET, timeout=10.0) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

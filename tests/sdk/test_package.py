@@ -105,6 +105,16 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert shown.stdout.strip() == "[]"
 
 
+def test_a_client_loads_nothing_that_only_others_use() -> None:
+    """Reading a machine, circuit breakers, metrics as text and the server are loaded by whoever wants them."""
+    code = (
+        "import sys, tekton.client, tekton.utils.tekton_client, tekton.utils.tekton_registration, tekton.core.metrics; "
+        "print(sorted({'psutil', 'pynvml', 'interlock', 'prometheus_client', 'tekton_server'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
 _FALLS_OFF_ITS_END = """
 import asyncio, sys
 from tekton.utils.component_client import find_component

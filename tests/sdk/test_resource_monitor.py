@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,6 +156,57 @@ def test_figures_that_cannot_be_read_are_read_again(
     with monitor, caplog.at_level(logging.ERROR):
         _within(lambda: monitor._machine is not None)
     assert "the figures of this machine could not be read" in caplog.text
+
+
+def test_figures_that_cannot_be_read_any_more_are_not_those_of_before(tmp_path: Path) -> None:
+    """Who asks is told that they cannot be read."""
+    (tmp_path / "disk").mkdir()
+    with ResourceMonitor(sampling_interval=0.02, path=str(tmp_path / "disk")) as monitor:
+        assert monitor.get_disk_usage()["total"] > 0
+        (tmp_path / "disk").rmdir()
+        _within(lambda: monitor._machine is None)
+        with pytest.raises(FileNotFoundError):
+            monitor.get_disk_usage()
+
+
+def test_a_callback_that_blocks_does_not_make_figures_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks meanwhile reads them anew."""
+    monkeypatch.setattr("tekton.core.resource_monitor._LATE", 0.0)
+    blocked, going = threading.Event(), threading.Event()
+    with ResourceMonitor(sampling_interval=0.02) as monitor:
+        monitor.register_threshold_callback("memory", 0.0001, lambda: (blocked.set(), going.wait(10)))
+        assert blocked.wait(5)
+        before = monitor._machine
+        _within(lambda: monitor.get_memory_usage() and monitor._machine is not before)
+        going.set()
+
+
+def test_a_callback_that_exits_does_not_end_the_sampling() -> None:
+    """It would end its thread without a word, and nobody would be told of anything any more."""
+    told: list[float] = []
+    with ResourceMonitor(sampling_interval=0.02) as monitor:
+        monitor.register_threshold_callback("memory", 0.0001, sys.exit)
+        monitor.register_threshold_callback("memory", 0.0001, told.append)
+        _within(lambda: told)
+
+
+def test_it_samples_once_however_many_start_it_and_however_seldom() -> None:
+    """An interval that is longer than a thread can wait is no end of it."""
+    monitor = ResourceMonitor(sampling_interval=1e300)
+    starting = [threading.Thread(target=monitor.start) for _ in range(20)]
+    for one in starting:
+        one.start()
+    for one in starting:
+        one.join()
+
+    def sampling() -> int:
+        return sum(one.name == "tekton resource monitor" for one in threading.enumerate())
+
+    _within(lambda: sampling() == 1)
+    time.sleep(0.05)
+    assert sampling() == 1
+    monitor.stop()
+    _within(lambda: sampling() == 0)
 
 
 def test_a_driver_that_hangs_does_not_hold_the_start_back(monkeypatch: pytest.MonkeyPatch) -> None:

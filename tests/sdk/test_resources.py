@@ -54,7 +54,7 @@ async def test_the_machine_is_read_as_documented(client: TektonClient) -> None:
 async def test_a_report_as_the_guide_prints_it_is_read_back(as_default: TektonClient) -> None:
     """It gives a boolean; the client itself raises."""
     name, instance_uuid = await registered(as_default)
-    assert (await as_default.get_component_resources(name))["resource_usage"] is None
+    assert (await as_default.get_component_resources(name))["instances"] == []
     assert await report_resource_usage(component_id=name, instance_uuid=instance_uuid, usage=USAGE) is True
     found = await as_default.get_component_resources(name)
     assert found["component_id"] == name
@@ -194,6 +194,31 @@ async def test_a_reporter_goes_on_through_what_fails(
     assert await report_resources("nobody", instance_uuid) is False
 
 
+async def test_a_reporter_goes_on_through_what_nobody_foresaw(
+    as_default: TektonClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its end is quiet."""
+    name, instance_uuid = await registered(as_default)
+    read, fails = OwnUsage.read, True
+
+    def failing(usage: OwnUsage) -> dict[str, float]:
+        if fails:
+            raise RuntimeError("who would have thought")
+        return read(usage)
+
+    monkeypatch.setattr(OwnUsage, "read", failing)
+    async with ResourceReporter(name, instance_uuid, interval=0.05) as reporter:
+        await eventually(lambda: _says(caplog, "who would have thought"))
+        await asyncio.sleep(0.1)
+        assert reporter.running
+        fails = False
+
+        async def reported() -> bool:
+            return (await as_default.get_component_resources(name))["resource_usage"] is not None
+
+        await eventually(reported)
+
+
 async def _says(caplog: pytest.LogCaptureFixture, text: str) -> bool:
     return text in caplog.text
 
@@ -228,6 +253,11 @@ async def test_an_error_as_the_guide_reports_it(as_default: TektonClient) -> Non
     assert 'raise LookupError("no such item")' in found["stack_trace"]
 
 
+class _Mute:
+    def __str__(self) -> str:
+        raise RuntimeError("I do not say")
+
+
 class _Odd:
     def __str__(self) -> str:
         return "odd\0 \ud800"
@@ -259,10 +289,15 @@ async def test_nothing_odd_costs_a_report(as_default: TektonClient) -> None:
     big = {f"key{index}": "x" * 500 for index in range(50)}
     assert await report_error(whose | {"context": big, "timestamp": "yesterday"}) is True
     assert await report_error(whose | {"context": ["a"], "timestamp": 1e300}) is True
-    last, before, _ = await as_default.list_error_reports(name)
+    last, before, *_ = await as_default.list_error_reports(name)
     assert last["context"] == {"context": ["a"]}
     assert before["context"]["left_out"] > 0
     assert len(await as_default.list_error_reports(name, most=2)) == 2
+    # Values that cannot say what they are, and numbers that Python does not write out.
+    odd = {"message": _Mute(), "code": 10**5000, "context": {"mute": _Mute(), "huge": 10**5000}}
+    assert await report_error(whose | odd) is True
+    last, *_ = await as_default.list_error_reports(name)
+    assert (last["message"], last["code"], last["context"]["huge"]) == ("<_Mute>", "<int>", "<int>")
 
 
 @pytest.mark.parametrize(

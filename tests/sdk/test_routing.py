@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import httpx
@@ -130,6 +131,28 @@ async def test_an_attempt_tells_what_came_of_it(client: TektonClient) -> None:
         found.attempt("gpt-9")
 
 
+@pytest.mark.parametrize("tokens", [None, "many", 1.5, -3, 2**40, True])
+async def test_figures_that_are_none_cost_no_answer(
+    client: TektonClient, tokens: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Many providers do not tell how many tokens it were: the block ends as it would, and its outcome is told."""
+    provider = await models_of(client, "one")
+    async with (await route(client, provider)).attempt() as attempt:
+        attempt.input_tokens, attempt.output_tokens = tokens, 7
+        attempt.cost = "dear"  # type: ignore[assignment]
+    attempt = (await route(client, provider)).attempt()
+    attempt.input_tokens = tokens
+    with pytest.raises(KeyError, match="mine"):
+        async with attempt:
+            raise KeyError("mine")
+    seen = await told(client, f"{provider}/one", 2)
+    assert seen["error_rate"] == pytest.approx(0.5, abs=0.01) and seen["output_tokens"] > 0
+    assert ("input_tokens must be a whole number" in caplog.text) is (tokens is not None)
+    for wrong in ({"error_class": None}, {"retry_after": "7"}, {"retry_after": -1}):
+        with pytest.raises(ValidationError):
+            attempt.failed(**wrong)
+
+
 async def test_a_limited_rate_is_honoured_at_every_hop_of_a_fallback_chain(client: TektonClient) -> None:
     """Each attempt of one route is told of its own model (litellm 32574), and the next task goes to the third."""
     provider = await models_of(client, "one", "two", "three")
@@ -169,6 +192,14 @@ async def test_an_attempt_that_was_cancelled_is_not_the_models_fault(client: Tek
     assert (await told(client, f"{provider}/one", 1))["requests"] == pytest.approx(1, abs=0.1)
 
 
+class ClientResponseError(Exception):
+    """As aiohttp has it: the status and the headers are its own."""
+
+    def __init__(self, status: int, headers: dict[str, str] | None) -> None:
+        self.status = status
+        self.headers = None if headers is None else httpx.Headers(headers)
+
+
 def answered(status: int, **headers: str) -> httpx.HTTPStatusError:
     request = httpx.Request("POST", "http://x/")
     return httpx.HTTPStatusError("no", request=request, response=httpx.Response(status, headers=headers))
@@ -188,6 +219,9 @@ def answered(status: int, **headers: str) -> httpx.HTTPStatusError:
         (ComponentError("no", "rhetor", "http_503", {"status": 503}), ("overloaded", None)),
         (ComponentError("no", "rhetor", "timeout"), ("timeout", None)),
         (asyncio.CancelledError(), ("cancelled", None)),
+        (httpx.ReadTimeout("late"), ("timeout", None)),
+        (ClientResponseError(429, {"Retry-After": "7"}), ("rate_limited", 7.0)),
+        (ClientResponseError(401, None), ("auth", None)),
         (RuntimeError("x"), ("error", None)),
     ],
 )
@@ -249,3 +283,39 @@ async def test_a_component_holds_its_budget_with_its_lease(client: TektonClient,
         with pytest.raises(StaleSessionError):
             async with client.budget(model_id, component_id=registration.component_id):
                 pass
+
+
+async def test_who_is_cancelled_while_taking_a_budget_holds_nothing(client: TektonClient) -> None:
+    """Whenever it comes: nobody would return it, and it would be held for its whole time."""
+    model_id = new_id("m")
+    await client.set_budget(model_id=model_id, max_in_flight=100)
+
+    async def taking() -> None:
+        async with client.budget(model_id):
+            pass
+
+    for step in range(30):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(step / 4000):
+                await taking()
+
+    async def nothing_held() -> bool:
+        (shown,) = [one for one in await client.list_budgets() if one["model_id"] == model_id]
+        return bool(shown["taken"]["in_flight"] == 0)
+
+    await eventually(nothing_held)
+
+
+async def test_a_budget_lease_may_be_taken_again(client: TektonClient) -> None:
+    """What was used of the one before is not told once more."""
+    model_id = new_id("m")
+    await client.set_budget(model_id=model_id, tokens_per_minute=1000)
+    lease = client.budget(model_id)
+    for _ in range(2):
+        async with lease:
+            lease.used(input_tokens=10)
+            for wrong in ({"input_tokens": 1, "cost": -1}, {"input_tokens": 2**31 - 1}):
+                with pytest.raises(ValidationError):
+                    lease.used(**wrong)
+    (shown,) = [one for one in await client.list_budgets() if one["model_id"] == model_id]
+    assert shown["taken"]["tokens"] == 20

@@ -124,6 +124,7 @@ async def test_a_wait_of_a_client_that_is_closed_ends(server: ServerProcess) -> 
         (("engram",), "dependencies must be a list of names, not one text: give ['engram']"),
         ((["engram", 5],), "dependencies[1] must be a text, not 5 (int)"),
         ((["engram"], 0), "timeout must be a number of seconds over 0, not 0"),
+        ((["engram"], 10**5000), "timeout must be a number of seconds over 0, not a very large number"),
         ((["engram"], "60"), "timeout must be a number of seconds over 0, not '60'"),
         ((["engram"], 60, -1), "check_interval must be a number of seconds over 0, not -1"),
     ],

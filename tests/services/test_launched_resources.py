@@ -13,8 +13,8 @@ import pytest_asyncio
 
 from tekton.core.view import LaunchDesired, LaunchPhase
 from tekton_server.sections import ResourceRules
-from tests.support.control_plane import QUIET, ControlPlane, control_plane, settings_for
-from tests.support.launched import kill_all, launch, left, small, write_fleet
+from tests.support.control_plane import QUIET, ControlPlane, settings_for
+from tests.support.launched import launch, launching, left, small
 from tests.support.postgres import Cluster
 
 _HOLDS = "import os, time\nheld = bytearray(os.urandom(48 * 2**20))\npid = os.fork()\ntime.sleep(1000)"
@@ -35,12 +35,8 @@ async def tekton(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
         monitoring=msgspec.structs.replace(QUIET, collection_interval=0.2),
         resources=ResourceRules(over_limit="stopped", over_limit_after=0),
     )
-    try:
-        fleet = write_fleet(home / "f", FLEET)
-        async with control_plane(url, home / "d", settings=settings, fleet=fleet) as running:
-            yield running
-    finally:
-        kill_all(home / "d")
+    async with launching(url, home, FLEET, settings=settings) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -78,6 +74,27 @@ async def test_all_processes_of_a_launch_are_measured_though_it_never_registers(
     await done(http, "POST", "/holder/stop", force=True, timeout=0)
     after = await done(http, "GET", "/holder/resources")
     assert after["instances"] == []
+
+
+async def test_a_launch_that_uses_too_much_is_told_before_it_registers(
+    tekton: ControlPlane, http: httpx.AsyncClient
+) -> None:
+    """Memory is often taken at the start; when the launch has ended it is over, and so it is without a limit."""
+
+    async def until_told(wanted: list[tuple[str, str]]) -> None:
+        async with asyncio.timeout(15):
+            while [(one.figure, one.instance_uuid) for one in tekton.app.live.resources.alarms] != wanted:
+                await asyncio.sleep(0.05)
+
+    started = await done(http, "POST", "/holder/start")
+    await used(http, "holder", "measured", 40)
+    told = [("memory_limit", started["instance_uuid"])]
+    for limit, wanted in (({"memory_limit": 1}, told), ({}, []), ({"memory_limit": 1}, told)):
+        await done(http, "PUT", "/holder/constraints", **limit)
+        await until_told(wanted)
+    await done(http, "POST", "/holder/stop", force=True, timeout=0)
+    await until_told([])
+    await done(http, "PUT", "/holder/constraints")
 
 
 async def test_what_was_measured_and_what_was_reported_are_told_together(http: httpx.AsyncClient) -> None:

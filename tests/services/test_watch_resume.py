@@ -177,7 +177,7 @@ def registry(cluster: Cluster) -> Iterator[Registry]:
 
 
 @settings(
-    max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=80, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )  # fmt: skip
 @given(
     steps=STEPS, selector=SELECTORS, message_bytes=st.sampled_from([1, 300, 900_000]), ring=st.sampled_from([2, 10_000])

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tekton_server import app
-from tekton_server.config import Components, Monitoring, Settings
+from tekton_server.config import Settings
 from tekton_server.fleet_files import Fleet
+from tekton_server.sections import Components, Monitoring
 from tests.support.ports import free_port
 
 # A busy machine must not be an event in every test.

@@ -8,10 +8,12 @@ import pwd
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tekton_server.config import Settings
 from tekton_server.fleet_files import Fleet, load_fleet
 from tekton_server.host.cgroups import Cgroups
 from tekton_server.host.launch_files import LaunchFiles, launches
@@ -22,6 +24,8 @@ from tekton_server.host.running import kill_left_behind
 from tekton_server.host.secrets import Secrets
 from tekton_server.host.shim import proc
 from tekton_server.live.lifecycle.site import Means
+from tests.support.control_plane import TIMEOUT, ControlPlane, control_plane
+from tests.support.ports import LAUNCHED
 
 # Root does not launch without a user.
 OURSELVES = {"user": pwd.getpwuid(os.geteuid()).pw_name} if os.geteuid() == 0 else {}
@@ -37,7 +41,7 @@ def launch(*command: str, **more: Any) -> dict[str, Any]:
 
 def small(name: str, *needs: str, number: int = 0, beat: float = 0.4, **more: Any) -> dict[str, Any]:
     """Make the entry of a component that registers, is ready and beats; `number` tells its port from others'."""
-    port = 20_000 + (number or sum(name.encode()))
+    port = LAUNCHED[number or sum(name.encode())]
     command = launch(sys.executable, "-I", "-S", str(SMALL), name, str(port), str(beat), *needs, **more)
     return {"dependencies": list(needs), **command}
 
@@ -49,6 +53,26 @@ def write_fleet(home: Path, components: dict[str, dict[str, Any]], **files: Any)
         (home / f"{name}.json").write_text(json.dumps({name: content}))
         (home / f"{name}.json").chmod(0o600)
     return load_fleet(home)
+
+
+@asynccontextmanager
+async def launching(
+    database_url: str,
+    home: Path,
+    components: dict[str, dict[str, Any]],
+    *,
+    timeout: float = TIMEOUT,
+    settings: Settings | None = None,
+    **files: Any,
+) -> AsyncIterator[ControlPlane]:
+    """Run a control plane with a fleet to launch, of which nothing is left; its data directory is `home`/d."""
+    data_dir = home / "d"
+    try:
+        fleet = write_fleet(home / "f", components, **files)
+        async with control_plane(database_url, data_dir, timeout=timeout, settings=settings, fleet=fleet) as running:
+            yield running
+    finally:
+        kill_all(data_dir)
 
 
 def means(data_dir: Path, fleet: Fleet, **more: Any) -> Means:

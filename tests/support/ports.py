@@ -9,8 +9,10 @@ import socket
 import tempfile
 from pathlib import Path
 
-# Below those that the system gives to whoever binds port 0 or connects, and above those that fleets in tests name.
-_PORTS = range(23_000, 32_000)
+# Names only, for nobody listens there: of fleets that tests launch, and of what tests register themselves.
+LAUNCHED, REGISTERED = range(20_000, 21_500), range(21_500, 23_000)
+# Below those that the system gives to whoever binds port 0 or connects.
+_PORTS = range(REGISTERED.stop, 32_000)
 _given: set[int] = set()
 _ledger: list[int] = []
 

@@ -13,6 +13,7 @@ from tekton.core.machine import GB, Gpu
 from tekton.core.records import ConstraintsChange
 from tekton.core.view import Cause, Constraints, View
 from tekton_server.domain.admission import Promised, check_start
+from tekton_server.domain.usage import Usage
 from tekton_server.live.resources.admission import PROMISED_FOR, Admission
 from tekton_server.live.resources.machines import Machines
 from tests.unit.test_alarms import NOON, a_machine
@@ -61,6 +62,9 @@ def test_system_constraints_are_asked_of_every_start() -> None:
     ]  # fmt: skip
     (one,) = refused(limits(memory_limit=1024), system, a_machine(0.1, 0.495))
     assert (one["figure"], one["available"], one["unit"]) == ("memory_percent_max", 50.5, "percent")
+    assert one["message"] == "50.5 percent of the memory would be in use, and memory_percent_max is 50"
+    (now,) = refused(None, system, a_machine(0.1, 0.51))
+    assert now["message"] == "51 percent of the memory are in use, and memory_percent_max is 50"
     check_start("notes", limits(gpu_limit=0), system, a_machine())
     assert [one["figure"] for one in refused(limits(gpu_limit=1), system, a_machine())] == [
         "gpu_mem_free_min",
@@ -107,6 +111,32 @@ def test_starts_that_follow_each_other_do_not_count_on_the_same_memory() -> None
     admission.admit("two")
 
 
+def test_what_was_promised_and_is_taken_by_now_counts_once() -> None:
+    """The free memory has it already, long before the promise ends."""
+    view, used = View(), {}
+    for name in ("one", "two"):
+        view.apply(ConstraintsChange(None, limits(name, memory_limit=6 * 1024, gpu_limit=20 * 1024), Cause("set")))
+    machines = Machines(10, 3600)
+    admission = Admission(view, machines, {}, used=used.get)
+    card = Gpu(0, total_bytes=44 * GB, used_bytes=0)
+    machines.take(a_machine(0.1, 0.9, 0.1, "one", 0, card), {})
+    admission.admit("one")
+    with pytest.raises(ResourceConstraintError, match="free are 4096"):
+        admission.admit("two")
+    used["one"] = Usage(rss_bytes=6.0 * GB, gpu_bytes=20.0 * GB)
+    machines.take(a_machine(0.1, 0.935, 0.1, "one", 10, card._replace(used_bytes=20 * GB)), {})
+    admission.admit("two")
+
+
+def test_what_was_promised_on_one_gpu_is_free_on_another() -> None:
+    """As long as there is another that has it."""
+    cards = [Gpu(number, total_bytes=24 * GB, used_bytes=0) for number in range(2)]
+    machine = a_machine(0.1, 0.1, 0.1, "one", 0, *cards)
+    check_start("notes", limits(gpu_limit=20 * 1024), {}, machine, Promised(0.0, (20 * 1024.0,)))
+    (one,) = refused(limits(gpu_limit=20 * 1024), {}, machine, Promised(0.0, (20 * 1024.0, 20 * 1024.0)))
+    assert (one["figure"], one["available"]) == ("gpu_limit", 4 * 1024)
+
+
 def test_one_busy_moment_does_not_forbid_a_start() -> None:
     """The processors count over the last minute."""
     view, machines = View(), Machines(10, 3600)
@@ -118,3 +148,25 @@ def test_one_busy_moment_does_not_forbid_a_start() -> None:
         machines.take(a_machine(1.0, at=10 * second), {})
     with pytest.raises(ResourceConstraintError, match="cpu_percent_max is 80"):
         admission.admit("notes")
+
+
+def test_old_figures_forbid_no_start() -> None:
+    """A machine that cannot be read any more is asked nothing, whatever was read of it last."""
+    view, clock = View(), Clock()
+    machines = Machines(10, 3600, clock)
+    admission = Admission(view, machines, {"memory_percent_max": 50.0}, clock)
+    machines.take(a_machine(memory=0.9), {})
+    with pytest.raises(ResourceConstraintError, match="memory_percent_max is 50"):
+        admission.admit("notes")
+    clock.now += 31
+    admission.admit("notes")
+
+
+@pytest.mark.parametrize(("interval", "history"), [(10, 3600), (10, 86400), (0.1, 60), (0.1, 86400), (3600, 60)])
+def test_the_past_goes_back_as_far_as_is_configured(interval: float, history: float) -> None:
+    """In so many points at most, which are further apart where it goes back far."""
+    machines = Machines(interval, history)
+    for reading in range(round(1.2 * history / interval) + 2):
+        machines.take(a_machine(at=reading * interval), {})  # type: ignore[arg-type]
+    span = (machines.points[-1].at - machines.points[0].at).total_seconds()
+    assert len(machines.points) <= 3600 and span == pytest.approx(history, rel=0.02, abs=2 * interval)

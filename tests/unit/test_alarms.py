@@ -31,17 +31,24 @@ def a_machine(
 @given(st.lists(st.floats(0, 100) | st.none(), max_size=60), st.floats(10, 100), st.floats(0, 10))
 def test_a_crossing_is_told_once_each_way(values: list[float | None], threshold: float, margin: float) -> None:
     """Raised over the threshold, cleared at the margin below it, in turn; what is not known changes nothing."""
-    crossing, told = Crossing(threshold, margin), []
+    crossing, told, clear = Crossing(threshold, margin), [], max(threshold - margin, threshold / 2)
     for value in values:
         changed = crossing.look(value)
         if changed is not None:
-            assert value is not None and (value > threshold if changed else value <= threshold - margin)
+            assert value is not None and (value > threshold if changed else value <= clear)
             told.append(changed)
         if value is not None and value > threshold:
             assert crossing.raised
-        if value is not None and value <= threshold - margin:
+        if value is not None and value <= clear:
             assert not crossing.raised
     assert told == [place % 2 == 0 for place in range(len(told))]
+
+
+def test_a_margin_that_is_more_than_its_threshold_clears_all_the_same() -> None:
+    """No figure gets below nothing."""
+    alarms = MachineAlarms(Thresholds(cpu_percent=3.0, margin=5.0))
+    told = [one.raised for percent in (2, 4, 2, 1) for one in alarms.look(a_machine(percent / 100))]
+    assert told == [True, False]
 
 
 def test_a_figure_that_trembles_about_its_threshold_is_told_once() -> None:

@@ -128,6 +128,29 @@ def test_what_began_before_it_opened_says_nothing_later() -> None:
     assert breaker.state is BreakerState.CLOSED
 
 
+@pytest.mark.parametrize("how", ["opened", "closed_by_hand"])
+def test_what_began_before_is_not_counted_in_a_row_later(how: str) -> None:
+    """Calls of before that end late, while it is closed again: failures open nothing, successes begin no count anew."""
+    time = Time()
+    breaker = Breaker("x", 3, 60, 1, time)
+    late = [breaker.admit() for _ in range(6)]
+    if how == "opened":
+        for permit in [breaker.admit() for _ in range(3)]:
+            permit.fail()
+        time.now += 61
+        breaker.admit().succeed()
+    else:
+        breaker.close()
+    for permit in late[:5]:
+        permit.fail()
+    breaker.admit().fail()
+    assert breaker.state is BreakerState.CLOSED
+    breaker.admit().fail()
+    late[5].succeed()
+    breaker.admit().fail()
+    assert breaker.state is BreakerState.OPEN
+
+
 def test_a_rate_opens_it_once_there_were_enough_calls_in_its_window() -> None:
     """What is older than the window does not count."""
     time = Time()

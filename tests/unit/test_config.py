@@ -81,6 +81,7 @@ def test_each_variable_sets_its_setting(name: str, variables: tuple[str, ...]) -
         "log_format": ("JSON", "json"),
         "otlp_endpoint": ("http://collector:4317", "http://collector:4317"),
         "logs.max_bytes": ("70000", 70000),
+        "monitoring.enable_metrics": ("FALSE", False),
         "monitoring.history": ("70", 70),
         "resources.over_limit": ("stopped", "stopped"),
     }
@@ -128,6 +129,23 @@ def test_a_threshold_can_be_taken_away_in_the_file(tmp_path: Path) -> None:
     assert "must be event, degraded or stopped" in refused({}, {"TEKTON_RESOURCES_OVER_LIMIT": "killed"})
 
 
+@pytest.mark.parametrize(
+    ("given", "port"),
+    [
+        ({}, None),
+        ({"metrics_port": 9090}, 9090),
+        ({"metrics_port": 8010}, None),
+        ({"metrics_port": None}, None),
+        ({"metrics_port": 9090, "enable_metrics": False}, None),
+    ],
+)
+def test_the_metrics_have_a_port_of_their_own_only_where_one_is_named(
+    tmp_path: Path, given: dict[str, Any], port: int | None
+) -> None:
+    """One that is not the gateway's, which has them anyway, and while they are told at all."""
+    assert load({}, {}, write(tmp_path / "t.json", port=8010, monitoring=given)).metrics_port == port
+
+
 def test_the_newer_name_of_the_port_wins() -> None:
     """The documents know TEKTON_CORE_PORT too."""
     assert load({}, {"TEKTON_CORE_PORT": "1", "TEKTON_PORT": "2"}).port == 2
@@ -162,6 +180,7 @@ def test_the_documented_file_is_taken_as_it_is_printed(tmp_path: Path) -> None:
     found: list[str] = []
     settings = load({"insecure": True}, {}, path, found.append)
     assert (settings.host, settings.data_dir, settings.components.heartbeat_timeout) == ("0.0.0.0", "/data/tekton", 15)
+    assert settings.metrics_port == 9090
     assert found == [f"{path}:1:108: security.enable_auth has no effect: this Tekton does not authenticate anybody"]
 
 
@@ -226,6 +245,17 @@ def test_a_wrong_port_is_named_as_it_was_given(tmp_path: Path, name: str, value:
         ({"logs": {"max_bytes": 5}}, ": logs.max_bytes must be a whole number of bytes from 65536 (64 KiB)"),
         ({"components": {"heartbeat_interval": 30}}, "must be less than components.heartbeat_timeout"),
         ({"port": 8011, "grpc_port": 8011}, "the one port serves gRPC too"),
+        ({"monitoring": {"enable_metrics": "perhaps"}}, ': monitoring.enable_metrics must be true or false, not "per'),
+        (
+            {"monitoring": {"metrics_port": 0}},
+            ": monitoring.metrics_port must be a whole number from 1 to 65535, not 0",
+        ),
+        ({"monitoring": {"metrics_port": 65536}}, "from 1 to 65535, not 65536"),
+        ({"monitoring": {"metrics_port": "http"}}, 'from 1 to 65535, not "http"'),
+        (
+            {"grpc_port": 8011, "monitoring": {"metrics_port": 8011}},
+            "monitoring.metrics_port must differ from grpc_port; leave it out: the gateway's port has /metrics too",
+        ),
     ],
 )
 def test_a_wrong_value_in_a_file_is_refused(tmp_path: Path, settings: dict[str, Any], words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -21,6 +22,7 @@ from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.fleet_plan import Plan, plan_start, plan_stop
 from tekton_server.domain.inventory import inventory
 from tekton_server.domain.launch_spec import LaunchSpec
+from tekton_server.live.lifecycle.cycles import refuse_cycles
 from tests.support import documented
 from tests.unit.paper import HISTORY, NOON, a_definition, an_instance, put, uuid_of
 
@@ -139,6 +141,19 @@ def test_a_cycle_is_told_with_its_path_and_refuses_the_whole_start() -> None:
         plan.check()
     assert caught.value.details["cycle"] == ["a", "b", "c", "a"]
     to_start(View(HISTORY), of_file(a="b", b="c", c="a", fine=""), "fine").check()
+
+
+def test_a_long_cycle_fits_into_the_error_of_one_start_as_into_that_of_many() -> None:
+    """Without its middle: of more than an error holds nothing at all would be told."""
+    names = [f"component_{at:03}_of_a_very_long_cycle" for at in range(500)]
+    fleet = of_file(**dict(zip(names, [*names[1:], names[0]], strict=True)))
+    with pytest.raises(CircularDependencyError) as caught:
+        refuse_cycles(View(HISTORY), fleet, names[0])
+    with pytest.raises(CircularDependencyError) as of_many:
+        to_start(View(HISTORY), fleet).check()
+    assert caught.value.details["cycle"] == of_many.value.details["cycle"]
+    assert caught.value.details["cycle"][0] == caught.value.details["cycle"][-1]
+    assert len(json.dumps(caught.value.details)) < 4096 and len(caught.value.message) < 1024
 
 
 def test_a_cycle_behind_what_runs_is_in_nobodys_way() -> None:

@@ -316,6 +316,15 @@ def test_the_best_of_those_that_are_cooling_down_is_the_first_in_the_order_of_al
     assert order(decided(task, [dear, cheap], out=out, observed=seen)) == ["dear"]
 
 
+def test_the_hint_when_to_try_again_is_of_the_models_that_would_do() -> None:
+    """One that never fits the task, or that nobody serves, may be back much earlier: that helps nobody."""
+    found = [model("a"), model("b", 1, capabilities=()), model("c", 2)]
+    out = {"a": Out("it failed", 20.0), "b": Out("it failed", 2.0), "c": Out("it failed", 3.0)}
+    task = text_task(fallback=False, complexity=Complexity.LOW, capabilities=("text_generation",))
+    gone = Serving(Standing.UNAVAILABLE, why="rhetor is not registered")
+    assert refusal(decided(task, found, {"c": gone}, out)).retry_after == 20.0
+
+
 def test_where_nothing_fits_it_is_1009_and_the_rules_are_counted() -> None:
     """Nothing that waits would help: no hint to try again."""
     found = [model("a", context_window=10), model("b", 1, capabilities=())]

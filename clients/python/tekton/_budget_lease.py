@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tekton import _routing_requests as requests
 from tekton._calls import Calls
-from tekton.core.backoff import spread
-from tekton.core.errors import ResourceConstraintError, TektonError
+from tekton.core.backoff import full_jitter, spread
+from tekton.core.errors import ResourceConstraintError, StaleSessionError, TektonError
 from tekton.core.ids import new_uuid
 from tekton.v1 import routing_service_pb2 as pb
 
 log = logging.getLogger(__name__)
+
+Behind = Callable[[Coroutine[Any, Any, None], str], None]
+# How long what was taken for somebody who has gone is looked for, in seconds: the taking may still be under way.
+_LOOKED_FOR = 3.0
 
 
 class BudgetLease:
@@ -23,8 +28,9 @@ class BudgetLease:
     lease_id, expires_at: once the block is entered. What was used is said with `used`; without a word, nothing was.
     """
 
-    def __init__(self, calls: Calls, request: pb.TakeBudgetRequest, within: float) -> None:
+    def __init__(self, calls: Calls, request: pb.TakeBudgetRequest, within: float, behind: Behind) -> None:
         self._calls = calls
+        self._behind = behind
         self._request = request
         self._within = within
         self._used = pb.ReturnBudgetRequest()
@@ -37,13 +43,19 @@ class BudgetLease:
         Raises:
             ValidationError: naming the field.
         """
-        self._used.input_tokens += requests.whole("input_tokens", input_tokens)
-        self._used.output_tokens += requests.whole("output_tokens", output_tokens)
-        self._used.cost += requests.number("cost", cost)
+        known = self._used
+        found = (
+            requests.whole("input_tokens", known.input_tokens + requests.whole("input_tokens", input_tokens)),
+            requests.whole("output_tokens", known.output_tokens + requests.whole("output_tokens", output_tokens)),
+            requests.number("cost", known.cost + requests.number("cost", cost)),
+        )
+        # All of it or nothing.
+        known.input_tokens, known.output_tokens, known.cost = found
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._within
+        self._used.Clear()
         while True:
             # The same lease however often the call is repeated.
             self._request.lease_id = new_uuid()
@@ -55,6 +67,10 @@ class BudgetLease:
                 if error.retry_after is None or wait <= 0:
                     raise
                 await asyncio.sleep(wait * spread(0.5, 1.0))
+            except BaseException:
+                # Nobody knows whether it was taken: cancelled, or without an answer in time.
+                self._behind(self._gone(self._request.lease_id), f"return the budget lease {self._request.lease_id}")
+                raise
             else:
                 self.lease_id, self.expires_at = taken.lease_id, taken.expires_at.ToJsonString()
                 return self
@@ -68,3 +84,22 @@ class BudgetLease:
         except TektonError as failure:
             # It ends by itself, and the answer of the model is not to be lost for it.
             log.warning("the budget lease %s was not returned: %s", self.lease_id, failure)
+
+    async def _gone(self, lease_id: str) -> None:
+        """Return what was taken, if it was, though nobody waits for it any more."""
+        loop, request = asyncio.get_running_loop(), pb.ReturnBudgetRequest(lease_id=lease_id)
+        until, attempt = loop.time() + _LOOKED_FOR, 0
+        while True:
+            try:
+                await self._calls.ask(lambda stubs: stubs.routing.ReturnBudget, request)
+            except StaleSessionError:
+                # It was not taken so far: what was cancelled here may go on there for a moment.
+                if loop.time() >= until:
+                    return
+                await asyncio.sleep(full_jitter(attempt, base=0.1, ceiling=1.0))
+                attempt += 1
+            except TektonError as failure:
+                log.warning("the budget lease %s was not returned: %s", lease_id, failure)
+                return
+            else:
+                return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tekton import _given
 from tekton.core.errors import ValidationError
+from tekton.core.text import told
 from tekton.v1 import error_report_service_pb2 as pb
 
 _KNOWN = frozenset(pb.ReportErrorRequest.DESCRIPTOR.fields_by_name)
@@ -60,7 +60,7 @@ def _within(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _text(value: object, most: int) -> str:
     """Give any value as text that can be sent and stored."""
-    text = "" if value is None else str(value)
+    text = "" if value is None else told(value)
     return text[:most].encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
@@ -82,7 +82,7 @@ def _timestamp(value: object) -> Timestamp | None:
     try:
         if isinstance(value, datetime):
             found.FromDatetime(value if value.tzinfo else value.replace(tzinfo=UTC))
-        elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        elif _given.finite(value):
             found.FromMicroseconds(round(value * 1e6))
         elif isinstance(value, str):
             found.FromJsonString(value)

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Any, SupportsIndex, TypeVar
+from typing import Any, SupportsIndex, TypeGuard, TypeVar
 
 from tekton.core.errors import ValidationError
 from tekton.core.lifecycle import ComponentState, parse_state
@@ -41,7 +41,7 @@ def shown(value: object) -> str:
     return f"{_short(value)} ({kind})"
 
 
-def _short(value: str | float) -> str:
+def _short(value: object) -> str:
     # Python refuses to write out numbers of thousands of digits.
     told = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a very large number"
     return told if len(told) <= _SHOWN_CHARS else told[:_SHOWN_CHARS] + "…"
@@ -112,10 +112,10 @@ def revision(value: int | None) -> int | None:
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not 0 <= value.__index__() < 2**63:
+    if (number := _whole(value, 2**63 - 1)) is None:
         message = f"must be the revision that was read, a whole number from 0, not {shown(value)}"
         raise ValidationError.of("expected_revision", message, "range", limit=0)
-    return value.__index__()
+    return number
 
 
 def page_size(value: int) -> int:
@@ -124,22 +124,29 @@ def page_size(value: int) -> int:
     Raises:
         ValidationError: it is no whole number from 0 to 1,000.
     """
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not 0 <= value.__index__() <= _PAGE_SIZE:
+    if (number := _whole(value, _PAGE_SIZE)) is None:
         message = f"must be a whole number from 1 to {_PAGE_SIZE}, or 0 for that, not {shown(value)}"
         raise ValidationError.of("page_size", message, "range", limit=_PAGE_SIZE)
-    return value.__index__()
+    return number
 
 
-def count(field: str, value: object) -> int:
+def count(field: str, value: object, most: int = 2**32 - 1) -> int:
     """Read a number of things.
 
     Raises:
-        ValidationError: it is no whole number from 0 to 4,294,967,295.
+        ValidationError: it is no whole number from 0 to `most`.
     """
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not 0 <= value.__index__() < 2**32:
-        message = f"must be a whole number from 0 to {2**32 - 1}, not {shown(value)}"
-        raise ValidationError.of(field, message, "range", limit=2**32 - 1)
-    return value.__index__()
+    if (number := _whole(value, most)) is None:
+        message = f"must be a whole number from 0 to {most}, not {shown(value)}"
+        raise ValidationError.of(field, message, "range", limit=most)
+    return number
+
+
+def _whole(value: object, most: int) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    number = value.__index__()
+    return number if 0 <= number <= most else None
 
 
 def in_flight(value: int | Callable[[], int] | None) -> int | Callable[[], int] | None:
@@ -231,9 +238,8 @@ def seconds(field: str, value: float) -> float:
     Raises:
         ValidationError: it is no finite number over 0.
     """
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value <= 0:
-        raise ValidationError.of(field, f"must be a number of seconds over 0, not {value!r}", "range")
+    if not finite(value) or value <= 0:
+        raise ValidationError.of(field, f"must be a number of seconds over 0, not {_short(value)}", "range")
     return float(value)
 
 
@@ -243,9 +249,8 @@ def span(field: str, value: float) -> float:
     Raises:
         ValidationError: it is no finite number, or less than 0.
     """
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0:
-        raise ValidationError.of(field, f"must be a number of seconds, 0 or more, not {value!r}", "range")
+    if not finite(value) or value < 0:
+        raise ValidationError.of(field, f"must be a number of seconds, 0 or more, not {_short(value)}", "range")
     return float(value)
 
 
@@ -255,11 +260,18 @@ def within(field: str, value: float, least: float, most: float) -> float:
     Raises:
         ValidationError: it is no number from `least` to `most`.
     """
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not least <= value <= most:
-        message = f"must be a number of seconds from {least:g} to {most:g}, not {value!r}"
+    if not finite(value) or not least <= value <= most:
+        message = f"must be a number of seconds from {least:g} to {most:g}, not {_short(value)}"
         raise ValidationError.of(field, message, "range", least=least, limit=most)
     return float(value)
+
+
+def finite(value: object) -> TypeGuard[float]:
+    """Tell whether something is a finite number: a boolean is none, nor is what is too large for any float."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def figures(metrics: Mapping[str, float] | None) -> dict[str, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain, count
 from typing import Any, TypeVar
 
 from tekton.core.machine import Gpu, GpuProcess
@@ -34,29 +35,38 @@ class Gpus:
         self._clock = clock
         self._nvml: Any = None
         self._again_at = float("-inf")
-        # By their uuids, in their order: one that was there once and is not listed any more is lost.
+        # By their uuids: one that was there once and is not listed any more is lost.
         self._known: dict[str, Gpu] = {}
+        # Which was seen last at each number of the driver's.
+        self._places: dict[int, str] = {}
         self.note = ""
         """Why there is none, or none that answers; empty where there is nothing to say."""
 
     def read(self) -> tuple[Gpu, ...]:
-        """Read all GPUs; never fails. Blocks."""
+        """Read all GPUs, each by the number under which it was seen first; never fails. Blocks."""
+        try:
+            return self._read()
+        except Exception as error:
+            # A driver and its library may fail in any way, and nobody's other figures may fail with them.
+            self._end(f"{type(error).__name__}: {error}")
+            return self._all_lost()
+
+    def _read(self) -> tuple[Gpu, ...]:
         if self._nvml is None and self._clock() >= self._again_at:
             self._begin()
         if self._nvml is None:
             return self._all_lost()
         try:
-            found = tuple(map(self._gpu, range(self._nvml.nvmlDeviceGetCount())))
+            found = self._numbered(list(map(self._gpu, range(self._nvml.nvmlDeviceGetCount()))))
         except self._nvml.NVMLError as error:
             self._end(str(error))
             return self._all_lost()
         lost = self._missing(found)
-        self._known |= {gpu.uuid: gpu for gpu in found if not gpu.lost}
         if (lost or any(gpu.lost for gpu in found)) and self._clock() >= self._again_at:
             # After a reset NVML has to be begun anew to see the GPU again.
-            self._end("a GPU is lost")
+            self._end("")
             self._again_at = self._clock()
-        return (*found, *lost)
+        return tuple(sorted((*found, *lost), key=lambda gpu: gpu.id))
 
     def close(self) -> None:
         """Let go of the driver."""
@@ -81,9 +91,11 @@ class Gpus:
         nvml, self._nvml = self._nvml, None
         self._again_at = self._clock() + AGAIN_AFTER
         self.note = f"the NVIDIA driver does not answer any more: {why}" if why else ""
+        if nvml is None:
+            return
         try:
             nvml.nvmlShutdown()
-        except (nvml.NVMLError, OSError) as error:
+        except Exception as error:
             self.note = f"{self.note} ({error})"
 
     def _all_lost(self) -> tuple[Gpu, ...]:
@@ -91,11 +103,23 @@ class Gpus:
 
     def _missing(self, found: Sequence[Gpu]) -> tuple[Gpu, ...]:
         """Give what was there and is not listed, nor fails at its place."""
-        listed = {gpu.uuid for gpu in found} | {self._last(gpu.id).uuid for gpu in found if gpu.lost}
+        listed = {gpu.uuid for gpu in found}
         return tuple(_lost(gpu) for uuid, gpu in self._known.items() if uuid not in listed)
 
-    def _last(self, index: int) -> Gpu:
-        return next((gpu for gpu in self._known.values() if gpu.id == index), Gpu(index))
+    def _numbered(self, listed: Sequence[Gpu]) -> list[Gpu]:
+        """Give each the number that it had at first: where one is gone, the driver counts the others anew."""
+        well, taken = {gpu.uuid for gpu in listed if not gpu.lost}, {gpu.id for gpu in self._known.values()}
+        found: list[Gpu] = []
+        for index, gpu in enumerate(listed):
+            if gpu.lost and gpu.uuid in well:  # another has moved to its place, and fails there
+                continue
+            known = self._known.get(gpu.uuid)
+            number = known.id if known else next(one for one in chain((index,), count()) if one not in taken)
+            taken.add(number)
+            found.append(gpu._replace(id=number))
+            if not gpu.lost:
+                self._places[index], self._known[gpu.uuid] = gpu.uuid, found[-1]
+        return found
 
     def _gpu(self, index: int) -> Gpu:
         nvml = self._nvml
@@ -116,7 +140,7 @@ class Gpus:
         except nvml.NVMLError as error:
             if self._is(error, _GONE):
                 raise
-            return _lost(self._last(index))
+            return _lost(self._known.get(self._places.get(index, ""), Gpu(index)))
 
     def _processes(self, handle: Any) -> tuple[GpuProcess, ...]:
         nvml = self._nvml

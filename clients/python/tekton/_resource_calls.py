@@ -41,7 +41,7 @@ class ResourceCalls(Registrar):
         """Read what a component uses.
 
         Gives {component_id, resource_usage, timestamp, instances, history} as the documented JSON: memory in MB,
-        cpu_percent 100 is one core. `resource_usage` is None where nothing is known.
+        cpu_percent 100 is one core. Figures that nobody told are 0; where nothing is known `instances` is empty.
 
         Raises:
             ComponentNotFoundError: there is no such component.

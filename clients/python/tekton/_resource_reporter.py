@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -55,8 +54,8 @@ class ResourceReporter:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            # Not the task itself: whoever is cancelled while waiting here has to learn of it.
+            await asyncio.wait([task])
         self._aside.close()
 
     async def __aenter__(self) -> ResourceReporter:
@@ -89,9 +88,13 @@ class ResourceReporter:
             try:
                 await self.report()
                 failed = False
-            except (TektonError, TimeoutError, OSError) as error:
+            except Exception as error:
+                # Whatever it is, nobody awaits this task, and the next report may succeed.
                 if not failed:
-                    log.warning("could not report the resources of %s: %s", self.component_id, error)
+                    unforeseen = not isinstance(error, TektonError | TimeoutError | OSError)
+                    log.warning(
+                        "could not report the resources of %s: %s", self.component_id, error, exc_info=unforeseen
+                    )
                 failed = True
             # Of a fleet that is started together not everybody reports at the same moment.
             await asyncio.sleep(self.interval * spread(0.9, 1.0))

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from tekton.core.errors import TektonError
+from tekton import _given
+from tekton import _routing_requests as requests
+from tekton.core.errors import TektonError, ValidationError
 from tekton.v1 import routing_service_pb2 as pb
 
+log = logging.getLogger(__name__)
+
 Tell = Callable[[pb.ReportRouteOutcomeRequest], None]
+
+T = TypeVar("T")
 
 # What the HTTP status of a provider's or a component's answer says of a failure.
 _BY_STATUS: Mapping[int, str] = {
@@ -30,14 +37,15 @@ class RouteAttempt:
     """One request to one model: what is set on it before the block ends is told with how long the block took.
 
     model_id, endpoint: where the request goes.
-    input_tokens, output_tokens, cost: what it took, cost in US dollars; the model's prices where that is None.
+    input_tokens, output_tokens, cost: what it took, cost in US dollars; the model's prices where that is None. One that
+        is no such number is logged and left out: the answer of the model is not to be lost for it.
     """
 
     def __init__(self, route: Route, model_id: str, endpoint: str, tell: Tell) -> None:
         self.model_id = model_id
         self.endpoint = endpoint
-        self.input_tokens = 0
-        self.output_tokens = 0
+        self.input_tokens: int | None = 0
+        self.output_tokens: int | None = 0
         self.cost: float | None = None
         self._route = route
         self._tell = tell
@@ -50,8 +58,12 @@ class RouteAttempt:
         error_class: error, server_error, overloaded, rate_limited, timeout or auth; or invalid_request, context_length,
             content_filtered or cancelled, which do not count against the model.
         retry_after: after how many seconds the provider wants to be asked again.
+
+        Raises:
+            ValidationError: the first is no text, or the second no number from 0.
         """
-        self._failure = (error_class, retry_after)
+        wait = requests.optional_number("retry_after", retry_after)
+        self._failure = (_given.text("error_class", error_class), wait)
 
     async def __aenter__(self) -> Self:
         self._began = time.monotonic()
@@ -67,9 +79,9 @@ class RouteAttempt:
             task_type=self._route.task_type,
             ok=failure is None,
             latency_ms=(time.monotonic() - self._began) * 1000,
-            input_tokens=max(0, self.input_tokens),
-            output_tokens=max(0, self.output_tokens),
-            cost=self.cost,
+            input_tokens=self._figure(requests.whole, "input_tokens", self.input_tokens) or 0,
+            output_tokens=self._figure(requests.whole, "output_tokens", self.output_tokens) or 0,
+            cost=self._figure(requests.number, "cost", self.cost),
         )
         if failure is not None:
             report.error_class, wait = failure
@@ -77,6 +89,14 @@ class RouteAttempt:
                 report.retry_after = wait
         # Never awaited: who got an answer does not wait for Tekton, and a lost report costs nobody anything.
         self._tell(report)
+
+    def _figure(self, read: Callable[[str, object], T], field: str, value: object) -> T | None:
+        """Read a figure that may be unknown. Nothing is raised: what the block raised, or gave, comes first."""
+        try:
+            return None if value is None else read(field, value)
+        except ValidationError as error:
+            log.warning("the outcome of a request to %s is told without %s", self.model_id, error)
+            return None
 
 
 class Route(dict[str, Any]):
@@ -120,24 +140,31 @@ def failure_of(error: BaseException) -> tuple[str, float | None]:
         return "server_error", wait
     if status >= 400:
         return "invalid_request", wait
-    if isinstance(error, TektonError) and error.reason == "timeout":
-        return "timeout", wait
-    return "error", wait
+    return ("timeout" if _is_timeout(error) else "error"), wait
+
+
+def _is_timeout(error: BaseException) -> bool:
+    """Tell whether somebody waited too long: httpx and the libraries of providers have classes of their own for it."""
+    if isinstance(error, TektonError):
+        return error.reason == "timeout"
+    return any("timeout" in kind.__name__.lower() for kind in type(error).__mro__)
 
 
 def _status(error: BaseException) -> int:
-    """Find an HTTP status: of a ComponentError, and of httpx and the libraries of providers, which all have one."""
+    """Find an HTTP status: of a ComponentError, and of httpx, aiohttp and libraries of providers, which have one."""
     details = error.details if isinstance(error, TektonError) else {}
     found = details.get("status") or getattr(error, "status_code", None)
     if found is None:
         found = getattr(getattr(error, "response", None), "status_code", None)
+    if found is None:
+        found = getattr(error, "status", None)
     return found if isinstance(found, int) else 0
 
 
 def _retry_after(error: BaseException) -> float | None:
     if isinstance(error, TektonError) and error.retry_after is not None:
         return error.retry_after
-    headers = getattr(getattr(error, "response", None), "headers", None)
+    headers = getattr(getattr(error, "response", None), "headers", None) or getattr(error, "headers", None)
     try:
         # A date is as good as nothing: whose clock it is by, nobody knows.
         wait = float(headers.get("retry-after", "")) if headers is not None else -1.0

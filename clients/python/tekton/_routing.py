@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from tekton import _convert, _given
@@ -214,7 +214,7 @@ class RoutingCalls:
             cost=requests.optional_number("cost", cost),
             ttl_seconds=_given.seconds("ttl", ttl),
         )
-        return BudgetLease(self._calls, request, requests.number("within", within))
+        return BudgetLease(self._calls, request, requests.number("within", within), self._behind)
 
     async def list_budgets(self) -> list[dict[str, Any]]:
         """List the budgets with what is taken of each."""
@@ -259,10 +259,15 @@ class RoutingCalls:
 
     def _tell(self, report: pb.ReportRouteOutcomeRequest) -> None:
         """Send a report; who made the request does not wait for it."""
+        self._behind(self._told(report), f"tell the outcome of a request to {report.model_id}")
+
+    def _behind(self, told: Coroutine[Any, Any, None], what: str) -> None:
+        """Have something told that nobody waits for."""
         if len(self._reports) >= _REPORTS:
-            log.warning("the outcome of a request to %s is not told: %d others wait", report.model_id, _REPORTS)
+            told.close()
+            log.warning("not done: %s; %d others wait", what, _REPORTS)
             return
-        task = asyncio.create_task(self._told(report), name=f"tekton outcome of {report.model_id}")
+        task = asyncio.create_task(told, name=f"tekton: {what}")
         self._reports.add(task)
         task.add_done_callback(self._reports.discard)
 
@@ -273,6 +278,10 @@ class RoutingCalls:
             log.warning("the outcome of a request to %s was not told: %s", report.model_id, error)
 
     async def _tell_rest(self) -> None:
-        """Wait for the reports on their way, no longer than a call may take."""
+        """Wait for the reports on their way, no longer than a call may take; the rest is dropped."""
         if self._reports:
-            await asyncio.wait(self._reports, timeout=self._calls.timeout)
+            _, late = await asyncio.wait(self._reports, timeout=self._calls.timeout)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping
-from typing import Any, SupportsIndex
+from typing import Any
 
 from tekton import _given
 from tekton.core.errors import ValidationError
@@ -22,10 +21,7 @@ def whole(field: str, value: object) -> int:
     Raises:
         ValidationError: it is no whole number from 0 to 2,147,483,647.
     """
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not 0 <= value.__index__() < 2**31:
-        message = f"must be a whole number from 0 to {2**31 - 1}, not {_given.shown(value)}"
-        raise ValidationError.of(field, message, "range", limit=2**31 - 1)
-    return value.__index__()
+    return _given.count(field, value, 2**31 - 1)
 
 
 def number(field: str, value: object) -> float:
@@ -34,10 +30,9 @@ def number(field: str, value: object) -> float:
     Raises:
         ValidationError: it is none, or not finite, or negative.
     """
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or value < 0:  # type: ignore[arg-type,operator]
+    if not _given.finite(value) or value < 0:
         raise ValidationError.of(field, f"must be a number from 0, not {_given.shown(value)}", "range", limit=0)
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def optional_number(field: str, value: object) -> float | None:

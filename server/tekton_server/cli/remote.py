@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -32,6 +33,8 @@ from tekton_server.cli.exits import ExitCode, code_of
 
 TIMEOUT = 5.0
 _CONNECT = 1.5
+# What the system says of a file or a disk that takes no more.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Remote(TektonClient):
@@ -200,14 +203,25 @@ def _ended(run: Callable[[], ExitCode]) -> ExitCode:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # Whoever read has had enough, as `head` has; Python must not find the pipe closed once more at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read has had enough, as `head` has.
+        _write_nothing_more()
         return ExitCode.OK
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        _write_nothing_more()
+        output.note(f"the output could not be written: {error.strerror}")
+        return ExitCode.FAILED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except TektonError as error:
         output.note(sentence(error))
         return code_of(error)
+
+
+def _write_nothing_more() -> None:
+    """Python must not find once more, at its end, that it cannot write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def sentence(error: TektonError) -> str:

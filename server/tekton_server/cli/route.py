@@ -24,7 +24,7 @@ EXAMPLES = examples(
 
 def route(
     task_type: Annotated[
-        str | None, typer.Argument(metavar="[TASK_TYPE]", help="Such as code_generation.", show_default=False)
+        str | None, typer.Argument(metavar="TASK_TYPE", help="Such as code_generation.", show_default=False)
     ] = None,
     complexity: Annotated[str, typer.Option("--complexity", metavar="WORD", help="low, medium or high.")] = "medium",
     context: Annotated[int, typer.Option("--context", metavar="TOKENS", help="How many are sent.")] = 0,
@@ -55,7 +55,7 @@ def route(
     address: Address = None,
 ) -> None:
     """Choose the model for a task as Tekton does for components, and show it with its fallbacks."""
-    from tekton.core.errors import ModelUnavailableError, NoRouteError
+    from tekton.core.errors import ModelUnavailableError, NoRouteError, TektonError
     from tekton_server.cli.model_views import explained_lines, route_lines
     from tekton_server.cli.output import width, write
     from tekton_server.cli.remote import talk
@@ -67,36 +67,31 @@ def route(
         "exclude_providers": exclude_provider, "exclude_models": exclude_model,
     }  # fmt: skip
 
-    async def show(remote: Remote, decision_id: str) -> None:
-        told = await remote.explain_route(decision_id)
-        chosen = [told["selected_model"]] if told["selected_model"] else []
-        write(told, output, lambda: explained_lines(told, width()), lambda: chosen)
-
-    async def choose(remote: Remote) -> dict[str, Any]:
-        found = await remote.route_task(
-            task_type or "",
-            complexity,
-            context,
-            output_tokens=output_tokens,
-            requirements=requirements,
-            fallback=not no_fallback,
-        )
-        return dict(found)
-
     async def job(remote: Remote) -> ExitCode | None:
-        if decision:
-            await show(remote, decision)
-            return None
-        try:
-            answer = await choose(remote)
-        except (NoRouteError, ModelUnavailableError) as error:
-            if explain and (refused := error.details.get("decision_id")):
-                await show(remote, refused)
-            raise
-        if explain:
-            await show(remote, answer["decision_id"])
+        answer: dict[str, Any] = {"decision_id": decision}
+        refused: TektonError | None = None
+        if task_type:
+            try:
+                answer = await remote.route_task(
+                    task_type,
+                    complexity,
+                    context,
+                    output_tokens=output_tokens,
+                    requirements=requirements,
+                    fallback=not no_fallback,
+                )
+            except (NoRouteError, ModelUnavailableError) as error:
+                if not explain or "decision_id" not in error.details:
+                    raise
+                refused, answer = error, error.details
+        if explain or decision:
+            told = await remote.explain_route(answer["decision_id"])
+            chosen = filter(None, [told["selected_model"]])
+            write(told, output, lambda: explained_lines(told, width()), lambda: chosen)
         else:
             write(answer, output, lambda: route_lines(answer, width()), lambda: [answer["selected_model"]])
+        if refused is not None:
+            raise refused
         return None
 
     talk(address, job, timeout)

@@ -13,13 +13,13 @@ from contextlib import suppress
 from tekton.core.errors import TektonError
 from tekton_gateway import GatewayError
 from tekton_server import app
-from tekton_server.cli.display import Display, reachable
+from tekton_server.cli.display import Display, metrics_row, reachable
 from tekton_server.cli.logs import LogFile
 from tekton_server.config import ConfigError, Settings
 from tekton_server.fleet_files import Fleet, folder, load_fleet
 from tekton_server.host.process import raise_file_limit
+from tekton_server.listening import ListenError
 from tekton_server.live.system import PHASES
-from tekton_server.server import ListenError
 from tekton_server.storage.data_directory import EmbeddedPostgresError
 from tekton_server.storage.errors import is_full
 from tekton_server.storage.migrate import SchemaTooNewError
@@ -150,7 +150,7 @@ async def _serve(settings: Settings, display: Display, log_file: LogFile, bare: 
 def _bare(settings: Settings, database: str) -> tuple[str, str, dict[str, str]]:
     port = settings.grpc_port or settings.port
     address = f"{reachable(settings)}:{port}"
-    rows = {
+    rows = metrics_row(settings) | {
         "database": database,
         "REST, events": f"from a gateway before it: tekton gateway --upstream {address}",
         "try": f"tekton status --address {address}",

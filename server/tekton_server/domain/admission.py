@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tekton.core.errors import ResourceConstraintError
 from tekton.core.machine import MB, Machine
-from tekton.core.resources import GPU_MEM_FREE_MIN, unmet
+from tekton.core.resources import GPU_MEM_FREE_MIN, MEMORY_PERCENT_MAX, unmet
 from tekton.core.view import Constraints
 
 
@@ -17,7 +17,8 @@ class Promised(NamedTuple):
     """What other starts under way were promised and have not taken yet, in MB."""
 
     memory: float = 0.0
-    gpu: float = 0.0
+    gpus: tuple[float, ...] = ()
+    """Of the memory of GPUs, each of which has to fit on one."""
 
 
 _NOTHING = Promised()
@@ -55,15 +56,17 @@ def _of_machine(
     memory = promised.memory + ((constraints and constraints.memory_limit) or 0.0)
     taken = machine.memory._replace(free_bytes=max(0, machine.memory.free_bytes - round(memory * MB)))
     for one in unmet(asked, machine._replace(memory=taken)):
-        unit = "GB" if one.constraint == GPU_MEM_FREE_MIN else "percent"
-        yield _violation(one.constraint, one.wanted, one.found, unit, one.sentence)
+        unit, said = "GB" if one.constraint == GPU_MEM_FREE_MIN else "percent", one.sentence
+        if memory and one.constraint == MEMORY_PERCENT_MAX:
+            said = said.replace("are in use", "would be in use", 1)
+        yield _violation(one.constraint, one.wanted, one.found, unit, said)
 
 
 def _of_component(constraints: Constraints | None, machine: Machine, promised: Promised) -> Iterator[dict[str, Any]]:
     if constraints is None:
         return
     cores, free = len(machine.cpu.per_core), machine.memory.free_bytes / MB - promised.memory
-    free_gpu = (machine.gpu_free_bytes or 0) / MB - promised.gpu
+    free_gpu = _free_on_a_gpu(machine, promised)
     for name, wanted, available, unit, what in (
         ("cpu_limit", constraints.cpu_limit, cores, "cores", "there are"),
         ("memory_limit", constraints.memory_limit, free, "MB", "free are"),
@@ -72,6 +75,14 @@ def _of_component(constraints: Constraints | None, machine: Machine, promised: P
         if wanted is not None and wanted > max(0.0, available):
             said = f"{name} is {_told(wanted)} {unit}, and {what} {_told(max(0.0, available))}"
             yield _violation(name, wanted, max(0.0, available), unit, said)
+
+
+def _free_on_a_gpu(machine: Machine, promised: Promised) -> float:
+    """Give what is free on the GPU with most of it, in MB: what was promised takes from where most was before."""
+    free = [gpu.free_bytes / MB for gpu in machine.gpus if gpu.free_bytes is not None] or [0.0]
+    for one in sorted(promised.gpus, reverse=True):
+        free[free.index(max(free))] -= one
+    return max(free)
 
 
 def _told(number: float) -> str:

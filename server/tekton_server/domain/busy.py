@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Cause, Instance
 from tekton_server.domain import instances
 from tekton_server.domain.commands import Decision, JudgeBusy
@@ -16,19 +15,11 @@ FREE = "event_loop_free"
 
 def blocked(instance: Instance) -> bool:
     """Whether an instance is degraded for its event loop, and for nothing that it says of itself."""
-    return instance.state is ComponentState.DEGRADED and instance.reason == BLOCKED
+    return instances.degraded_for(instance, BLOCKED)
 
 
 def judge(view: Overlay, command: JudgeBusy, now: datetime) -> Decision:
     """Degrade a ready instance that is busy, or bring one back that was degraded so and is busy no more."""
-    instance = view.instance(command.instance_uuid)
-    if instance is None or not instance.leased or instance.granted != command.granted:
-        return Decision((), None)
-    if command.busy and instance.state is ComponentState.READY:
-        state, reason = ComponentState.DEGRADED, BLOCKED
-    elif not command.busy and blocked(instance):
-        state, reason = ComponentState.READY, FREE
-    else:
-        return Decision((), None)
-    cause = Cause(reason, evidence=command.evidence)
-    return Decision(instances.walk(instance, (state,), cause, now=now, revision=view.revision), None)
+    worse, better = (Cause(reason, evidence=command.evidence) for reason in (BLOCKED, FREE))
+    found = instances.Judgement(command.instance_uuid, command.granted, command.busy, worse, better)
+    return Decision(instances.judge(view, found, now), None)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from datetime import datetime
 
-from tekton.core.errors import ConflictError, ValidationError
-from tekton.core.lifecycle import ComponentState
-from tekton.core.view import Cause, Constraints, ConstraintsChange
+from tekton.core.errors import ValidationError
+from tekton.core.view import Cause, Constraints, ConstraintsChange, Instance
 from tekton_server.domain import instances, limits
 from tekton_server.domain.commands import Decision, JudgeUse, SetConstraints
 from tekton_server.domain.overlay import Overlay
+from tekton_server.domain.revisions import check_revision
 from tekton_server.domain.validation import Violation, refuse, violation
 
 LIMITS = ("cpu_limit", "memory_limit", "gpu_limit")
@@ -33,7 +33,7 @@ def set_constraints(view: Overlay, command: SetConstraints, now: datetime) -> De
     if definition is None:
         raise instances.absent(command.component_id)
     old = view.constraints(command.component_id)
-    _check_revision(old, command.expected_revision)
+    check_revision(old, command.expected_revision, "the constraints are at", "them")
     new = Constraints(
         component_id=definition.component_id,
         cpu_limit=command.cpu_limit,
@@ -60,32 +60,19 @@ def _wrong(command: SetConstraints) -> Iterator[Violation]:
         yield violation("expected_revision", "must not be negative", "range", limit=0)
 
 
-def _check_revision(old: Constraints | None, expected: int | None) -> None:
-    revision = old.revision if old else 0
-    if expected is not None and expected != revision:
-        raise ConflictError(
-            f"the constraints are at revision {revision}, not {expected}; read them again and decide anew",
-            details={"expected_revision": expected, "revision": revision},
-        )
-
-
 def removed(view: Overlay, component_id: str, cause: Cause) -> list[ConstraintsChange]:
     """Forget what a component may use, with the component."""
     old = view.constraints(component_id)
     return [] if old is None else [ConstraintsChange(old, None, cause)]
 
 
+def uses_too_much(instance: Instance) -> bool:
+    """Whether an instance is degraded for what it uses, and for nothing that it says of itself."""
+    return instances.degraded_for(instance, OVER_LIMIT)
+
+
 def judge(view: Overlay, command: JudgeUse, now: datetime) -> Decision:
     """Degrade a ready instance that uses too much, or bring one back that was degraded so and uses less."""
-    instance = view.instance(command.instance_uuid)
-    if instance is None or not instance.leased or instance.granted != command.granted:
-        return Decision((), None)
-    degraded = instance.state is ComponentState.DEGRADED and instance.reason == OVER_LIMIT
-    if command.over and instance.state is ComponentState.READY:
-        state, reason = ComponentState.DEGRADED, OVER_LIMIT
-    elif not command.over and degraded:
-        state, reason = ComponentState.READY, WITHIN
-    else:
-        return Decision((), None)
-    cause = Cause(reason, evidence=command.evidence)
-    return Decision(instances.walk(instance, (state,), cause, now=now, revision=view.revision), None)
+    worse, better = (Cause(reason, evidence=command.evidence) for reason in (OVER_LIMIT, WITHIN))
+    found = instances.Judgement(command.instance_uuid, command.granted, command.over, worse, better)
+    return Decision(instances.judge(view, found, now), None)

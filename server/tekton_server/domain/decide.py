@@ -59,8 +59,9 @@ from tekton_server.domain.launch_commands import (
 )
 from tekton_server.domain.limits import REASON_CHARS
 from tekton_server.domain.overlay import Overlay
-from tekton_server.domain.registration import check_revision, register
+from tekton_server.domain.registration import register
 from tekton_server.domain.retention import forget
+from tekton_server.domain.revisions import check_revision
 from tekton_server.domain.routing import budget_terms, registering
 from tekton_server.domain.update import update
 from tekton_server.domain.validation import check_metadata, check_text

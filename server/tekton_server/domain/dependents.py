@@ -108,18 +108,11 @@ def lacking(
 
 def deprived(instance: Instance) -> bool:
     """Whether an instance is degraded for what it depends on, and for nothing that it says of itself."""
-    return instance.state is ComponentState.DEGRADED and instance.reason == WITHOUT
+    return instances.degraded_for(instance, WITHOUT)
 
 
 def judge(view: Overlay, command: JudgeDependencies, now: datetime) -> Decision:
     """Degrade a ready instance that lacks something, or bring one back that was degraded so and lacks nothing now."""
-    instance = view.instance(command.instance_uuid)
-    if instance is None or not instance.leased or instance.granted != command.granted:
-        return Decision((), None)
-    if command.lacking and instance.state is ComponentState.READY:
-        state, cause = ComponentState.DEGRADED, Cause(WITHOUT, evidence={"dependencies": list(command.lacking)})
-    elif not command.lacking and deprived(instance):
-        state, cause = ComponentState.READY, Cause(WITH_AGAIN)
-    else:
-        return Decision((), None)
-    return Decision(instances.walk(instance, (state,), cause, now=now, revision=view.revision), None)
+    worse = Cause(WITHOUT, evidence={"dependencies": list(command.lacking)})
+    found = instances.Judgement(command.instance_uuid, command.granted, bool(command.lacking), worse, Cause(WITH_AGAIN))
+    return Decision(instances.judge(view, found, now), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -101,6 +101,35 @@ def walk(
         changes.append(InstanceChange(instance, moved, hop))
         instance = moved
     return tuple(changes)
+
+
+def degraded_for(instance: Instance, reason: str) -> bool:
+    """Whether an instance is degraded, and that for this reason."""
+    return instance.state is ComponentState.DEGRADED and instance.reason == reason
+
+
+class Judgement(NamedTuple):
+    """That an instance under a grant is to be degraded or not, and with which cause it then is so, or ready again."""
+
+    instance_uuid: str
+    granted: int
+    bad: bool
+    worse: Cause
+    better: Cause
+
+
+def judge(view: Overlay, found: Judgement, now: datetime) -> tuple[InstanceChange, ...]:
+    """Degrade an instance that is ready, or bring one back that was degraded by such a judgement; any other stays."""
+    instance = view.instance(found.instance_uuid)
+    if instance is None or not instance.leased or instance.granted != found.granted:
+        return ()
+    if found.bad and instance.state is ComponentState.READY:
+        state, cause = ComponentState.DEGRADED, found.worse
+    elif not found.bad and degraded_for(instance, found.worse.reason):
+        state, cause = ComponentState.READY, found.better
+    else:
+        return ()
+    return walk(instance, (state,), cause, now=now, revision=view.revision)
 
 
 def end(instance: Instance, cause: Cause, *, now: datetime, revision: int) -> tuple[InstanceChange, ...]:

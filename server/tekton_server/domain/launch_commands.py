@@ -10,7 +10,7 @@ import msgspec
 from tekton.core.records import CommandKind
 from tekton.core.view import Instance, Launch, LaunchDesired
 from tekton_server.domain.fleet import FleetComponent
-from tekton_server.domain.launch_spec import Restart
+from tekton_server.domain.launch_spec import STOP_TIMEOUT, Restart
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ class StopLaunch(msgspec.Struct, frozen=True, kw_only=True):
     instance_uuid: str = ""
     desired: LaunchDesired = LaunchDesired.STOPPED
     kind: CommandKind = CommandKind.STOP
-    seconds: float = 30.0
+    seconds: float = STOP_TIMEOUT
     force: bool = False
     reason: str = "stop_requested"
     epoch: int | None = None

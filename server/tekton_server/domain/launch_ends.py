@@ -31,7 +31,8 @@ EXITED, NOT_BEGUN, ENDED = "process_exited", "startup_failed", "ended"
 _REASONS = {LaunchPhase.BACKOFF: "restart_due", LaunchPhase.GAVE_UP: GAVE_UP}
 _ENDING = (ComponentState.STOPPING, ComponentState.STOPPED)
 _GONE = "its server is gone, and it holds no lease"
-_SHUTDOWN = (CommandKind.STOP, CommandKind.RESTART)
+SHUTDOWN = (CommandKind.STOP, CommandKind.RESTART)
+"""The commands by which an instance ends."""
 
 
 def stop(view: Overlay, command: StopLaunch, now: datetime) -> Decision:
@@ -126,7 +127,7 @@ def _dropped(launch: Launch, command: StopLaunch, now: datetime) -> Launch:
 def _told(view: Overlay, instance: Instance, command: StopLaunch, now: datetime) -> list[Change]:
     """Give an instance the command, unless such a one waits for its answer, or too many others do."""
     for known in view.commands_of(instance.instance_uuid):
-        if known.pending and known.kind in _SHUTDOWN and known.deadline > now and known.granted == instance.granted:
+        if known.pending and known.kind in SHUTDOWN and known.deadline > now and known.granted == instance.granted:
             return []
     post = PostCommand(
         component_id=instance.component_id,
@@ -143,15 +144,8 @@ def _told(view: Overlay, instance: Instance, command: StopLaunch, now: datetime)
 def end(view: Overlay, command: EndLaunch, now: datetime) -> Decision:
     """Decide what follows from the end of a process: its instance ends at once, whatever its lease says."""
     launch = view.launch(command.component_id)
-    if (
-        launch is None
-        or not launch.active
-        or (launch.epoch, launch.instance_uuid)
-        != (
-            command.epoch,
-            command.instance_uuid,
-        )
-    ):
+    named = (command.epoch, command.instance_uuid)
+    if launch is None or not launch.active or (launch.epoch, launch.instance_uuid) != named:
         return Decision(tuple(_instance_ends(view, command, now, asked=False)), launch)
     asked = launch.phase is LaunchPhase.STOPPING
     changes = _instance_ends(view, command, now, asked=asked)
@@ -207,7 +201,7 @@ def _asked_to(view: Overlay, instance_uuid: str) -> CommandKind | None:
     if instance is not None and instance.state in _ENDING and instance.reason == "stop_requested":
         return CommandKind.STOP
     accepted = [one for one in view.commands_of(instance_uuid) if one.state is CommandState.ACCEPTED]
-    return next((one.kind for one in reversed(accepted) if one.kind in _SHUTDOWN), None)
+    return next((one.kind for one in reversed(accepted) if one.kind in SHUTDOWN), None)
 
 
 def _instance_ends(view: Overlay, command: EndLaunch, now: datetime, *, asked: bool) -> list[Change]:

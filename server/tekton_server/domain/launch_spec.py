@@ -16,6 +16,8 @@ def told(wanted: str, description: str, **bounds: Any) -> Meta:
 
 # Seconds that a component has to become ready where nobody has said.
 STARTUP_TIMEOUT = 60.0
+# Seconds that it gets for what it has in hand, where neither its specification nor whoever stops it says.
+STOP_TIMEOUT = 30.0
 _NOT_EMPTY = r"^[^\0]+\Z"
 _SECONDS = "a number of seconds over 0, at most a day"
 _COUNT = "a whole number from 1 to 1000"
@@ -151,7 +153,7 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     stop_signal: SignalName = "SIGTERM"
     stop_timeout: Annotated[
         float, told(_SECONDS, "Seconds from that signal to SIGKILL where a caller names none.", gt=0, le=86400)
-    ] = 30.0
+    ] = STOP_TIMEOUT
     startup_timeout: Annotated[
         float,
         told(

@@ -45,6 +45,7 @@ BUDGET_SECONDS = 3600.0
 # What a machine can have at most, for what is said of resources.
 CORES = 4096
 MEMORY_MB = 2**24
+COUNTED_BYTES = 2**63
 # Of error reports.
 ERROR_TYPE_CHARS = 256
 ERROR_MESSAGE_CHARS = 4096

@@ -11,10 +11,8 @@ import msgspec
 
 from tekton.core.errors import (
     AlreadyExistsError,
-    ConflictError,
     RegistrationError,
     RequestMismatchError,
-    ValidationError,
 )
 from tekton.core.ids import is_loopback, lookup_key
 from tekton.core.lifecycle import ComponentState
@@ -24,6 +22,7 @@ from tekton_server.domain.built_in import check_registrable
 from tekton_server.domain.commands import Decision, RegisterComponent, Registered
 from tekton_server.domain.fleet import needs_together
 from tekton_server.domain.overlay import Overlay
+from tekton_server.domain.revisions import check_revision
 from tekton_server.domain.validation import address_in, check_registration, refuse, violation
 
 
@@ -85,23 +84,6 @@ def register(view: Overlay, command: RegisterComponent, now: datetime) -> Decisi
     component_id = definition.component_id if definition else command.component_id
     instance = _grant(view, command, component_id, fingerprint, now)
     return Decision((*changes, InstanceChange(None, instance, Cause("registered"))), Registered(instance, created=True))
-
-
-def check_revision(definition: Definition | None, expected: int | None) -> None:
-    """Compare-and-set on a definition; 0 means that there must be none.
-
-    Raises:
-        ValidationError: no revision is negative.
-        ConflictError: the revision is another one.
-    """
-    if expected is not None and expected < 0:
-        raise ValidationError.of("expected_revision", "must not be negative", "range", limit=0)
-    revision = definition.revision if definition else 0
-    if expected is not None and expected != revision:
-        raise ConflictError(
-            f"the component is at revision {revision}, not {expected}; read it again and decide anew",
-            details={"expected_revision": expected, "revision": revision},
-        )
 
 
 def _repeated(known: Instance, command: RegisterComponent, fingerprint: str) -> Decision:

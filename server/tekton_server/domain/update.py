@@ -15,7 +15,8 @@ from tekton_server.domain.commands import Decision, UpdateComponent
 from tekton_server.domain.fleet import needs_together
 from tekton_server.domain.merge_patch import merged
 from tekton_server.domain.overlay import Overlay
-from tekton_server.domain.registration import check_revision, check_type, without_repeats
+from tekton_server.domain.registration import check_type, without_repeats
+from tekton_server.domain.revisions import check_revision
 from tekton_server.domain.validation import Violation, check_definition, check_metadata, refuse, violation
 
 FIELDS = ("component_name", "component_type", "capabilities", "dependencies", "health_check", "metadata")

@@ -59,8 +59,14 @@ CONVERSIONS = (
 
 FIGURES = tuple(one.figure for one in CONVERSIONS)
 _REPORTED = {one.reported: one for one in CONVERSIONS if one.reported}
-# Past this a float of theirs is none of ours.
-_MOST = {"memory_percent": 100.0, "gpu_util": 100.0, "cpu_percent": 100.0 * limits.CORES}
+# Sums over all instances, here and in the database, must stay numbers.
+_COUNTED = ("disk_read_bytes", "disk_write_bytes", "network_sent_bytes", "network_recv_bytes")
+_MOST = {
+    "cpu_percent": 100 * limits.CORES,
+    **dict.fromkeys(("memory_percent", "gpu_util"), 100),
+    **dict.fromkeys(("memory_mb", "gpu_memory_mb"), limits.MEMORY_MB),
+    **dict.fromkeys(_COUNTED, limits.COUNTED_BYTES),
+}
 _DIGITS = 6
 
 
@@ -77,12 +83,11 @@ def reported(usage: Mapping[str, float]) -> Usage:
 
 
 def _checked(name: str, value: float) -> float:
-    field, most = f"usage.{name}", _MOST.get(name, math.inf)
+    field, most = f"usage.{name}", _MOST[name]
     if not math.isfinite(value):
         raise ValidationError.of(field, "must be a finite number", "finite")
     if not 0 <= value <= most:
-        bounds = "not be negative" if most == math.inf else f"be between 0 and {most:g}"
-        raise ValidationError.of(field, f"must {bounds}", "range", limit=0 if value < 0 else most)
+        raise ValidationError.of(field, f"must be between 0 and {most}", "range", limit=0 if value < 0 else most)
     return value * _REPORTED[name].unit
 
 

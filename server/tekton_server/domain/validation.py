@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +19,8 @@ from tekton_server.domain import limits
 from tekton_server.domain.commands import RegisterComponent
 
 Violation = dict[str, Any]
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 # Underscores, since container networks have them in names. Letters of any script, as in internationalised names.
 _HOST_NAME = re.compile(r"\w(?:(?:[\w-]|\.(?!\.))*\w)?")
@@ -87,7 +90,19 @@ def check_text(field: str, text: str, chars: int) -> None:
     Raises:
         ValidationError: naming the field.
     """
-    refuse(ValidationError, list(_text(field, text, chars)))
+    refuse(ValidationError, list(wrong_text(field, text, chars)))
+
+
+def chosen(field: str, text: str, choices: type[_Choice]) -> _Choice | None:
+    """Read one of some words; None where there is none.
+
+    Raises:
+        ValidationError: it is unknown; the sentence names those that there are.
+    """
+    allowed = [one.value for one in choices]
+    if text and text not in allowed:
+        raise ValidationError.of(field, f"must be one of {', '.join(allowed)}", "one_of", allowed=allowed)
+    return choices(text) if text else None
 
 
 def check_metadata(field: str, metadata: Mapping[str, Any], most: int = limits.METADATA_BYTES) -> None:
@@ -112,18 +127,18 @@ def violation(field: str, message: str, rule: str, **more: Any) -> Violation:
 
 
 def _malformed_definition(one: RegisterComponent | Definition) -> Iterator[Violation]:
-    yield from _text("component_id", one.component_id, 4096)
-    yield from _text("component_name", one.component_name, limits.COMPONENT_NAME_CHARS)
-    yield from _text("component_type", one.component_type, limits.COMPONENT_TYPE_CHARS)
-    yield from _text("health_check", one.health_check, limits.HEALTH_CHECK_CHARS)
-    yield from _items("capabilities", one.capabilities)
-    yield from _items("dependencies", one.dependencies)
+    yield from wrong_text("component_id", one.component_id, 4096)
+    yield from wrong_text("component_name", one.component_name, limits.COMPONENT_NAME_CHARS)
+    yield from wrong_text("component_type", one.component_type, limits.COMPONENT_TYPE_CHARS)
+    yield from wrong_text("health_check", one.health_check, limits.HEALTH_CHECK_CHARS)
+    yield from wrong_items("capabilities", one.capabilities)
+    yield from wrong_items("dependencies", one.dependencies)
     yield from _metadata("metadata", one.metadata)
 
 
 def _malformed(command: RegisterComponent) -> Iterator[Violation]:
-    yield from _text("version", command.version, limits.VERSION_CHARS)
-    yield from _text("host", command.host, limits.HOST_CHARS)
+    yield from wrong_text("version", command.version, limits.VERSION_CHARS)
+    yield from wrong_text("host", command.host, limits.HOST_CHARS)
     if command.host and (wrong := wrong_host(command.host)):
         yield violation("host", wrong, "format")
     if not 0 <= command.port <= 65535:
@@ -187,21 +202,23 @@ def wrong_host(host: str) -> str | None:
     return None
 
 
-def _text(field: str, text: str, chars: int) -> Iterator[Violation]:
+def wrong_text(field: str, text: str, chars: int) -> Iterator[Violation]:
+    """Tell what is wrong with a text: it is too long, or holds control, format or line-ending characters."""
     if len(text) > chars:
         yield violation(field, f"must have at most {chars} characters", "max_length", limit=chars)
     elif refused := refused_character(text):
         yield violation(field, f"must not contain control or invisible characters: {refused}", "characters")
 
 
-def _items(field: str, items: Sequence[str]) -> Iterator[Violation]:
+def wrong_items(field: str, items: Sequence[str], chars: int = limits.ITEM_CHARS) -> Iterator[Violation]:
+    """Tell what is wrong with a list of names: there are too many, or one is empty or no text of so many characters."""
     if len(items) > limits.LIST_ITEMS:
         yield violation(field, f"must have at most {limits.LIST_ITEMS} items", "max_items", limit=limits.LIST_ITEMS)
         return
     for index, item in enumerate(items):
         if not item.strip():
             yield violation(f"{field}[{index}]", "must not be empty", "required")
-        yield from _text(f"{field}[{index}]", item, limits.ITEM_CHARS)
+        yield from wrong_text(f"{field}[{index}]", item, chars)
 
 
 def _metadata(field: str, metadata: Mapping[str, Any], most: int = limits.METADATA_BYTES) -> Iterator[Violation]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import psutil
-
 from tekton._aside import Aside
 from tekton._gpus import Gpus
 from tekton._machine import MachineReader
@@ -33,8 +31,10 @@ class ThisMachine(Sampler):
         gpus, note = await self._read_gpus()
         try:
             return await self._aside.run(self._reading(dict(roots), gpus, note), WITHIN)
-        except (OSError, TimeoutError, psutil.Error) as error:
-            raise UnavailableError(f"the figures of this machine cannot be read: {error}") from error
+        except Exception as error:
+            # What a system does not tell shows in any way, and may not end the server.
+            why = str(error) or type(error).__name__
+            raise UnavailableError(f"the figures of this machine cannot be read: {why}") from error
 
     def close(self) -> None:
         """See live.resources.sampling.Sampler."""

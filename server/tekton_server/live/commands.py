@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from tekton.core.errors import StaleSessionError, TektonError
+from tekton.core.errors import StaleSessionError
 from tekton.core.view import CommandChange, Commit, Instance, InstanceChange, InstanceCommand, View
 from tekton_server.domain import instances
 from tekton_server.domain.commands import AcknowledgeCommand
@@ -14,6 +14,7 @@ from tekton_server.domain.instance_commands import has_ended
 from tekton_server.domain.overlay import Overlay, Tombstones
 from tekton_server.live.audience import Audience, Member
 from tekton_server.live.command_expiry import CommandExpiry
+from tekton_server.live.freshness import surely
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.pulses import Claim
 from tekton_server.live.writer import Writer
@@ -108,11 +109,7 @@ class CommandDesk:
             ComponentNotFoundError, RegistrationError, StaleSessionError: there is none, or the token is of another.
             StorageUnavailableError: that cannot be known now.
         """
-        try:
-            return self._holder(claim)
-        except TektonError:
-            await self._confirm()
-        return self._holder(claim)
+        return await surely(lambda: self._holder(claim), self._confirm)
 
     def _holder(self, claim: Claim) -> Instance:
         view = Overlay(self._view, self._tombstones)

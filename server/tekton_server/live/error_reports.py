@@ -6,13 +6,14 @@ import time
 from collections.abc import Awaitable, Callable
 
 from tekton.core.backoff import spread
-from tekton.core.errors import RateLimitedError, TektonError
+from tekton.core.errors import RateLimitedError
 from tekton.core.ids import Token, lookup_key
 from tekton.core.view import View
 from tekton_server.domain import instances
 from tekton_server.domain.error_reports import ErrorReport, check_report
 from tekton_server.domain.overlay import Overlay, Tombstones
 from tekton_server.domain.rates import Turnstile
+from tekton_server.live.freshness import surely
 from tekton_server.live.lease import Clock
 from tekton_server.live.standing import over_and_over
 from tekton_server.storage.error_reports import ErrorReportStore
@@ -56,11 +57,7 @@ class ErrorReports:
             StorageUnavailableError: it cannot be kept now.
         """
         check_report(report)
-        try:
-            self._check_owner(report, token)
-        except TektonError:
-            await self._confirm()
-            self._check_owner(report, token)
+        await surely(lambda: self._check_owner(report, token), self._confirm)
         key = lookup_key(report.component_id)
         if self._turnstiles.setdefault(key, Turnstile(RATE, BURST, 0.0)).wait(self._clock()) is None:
             raise RateLimitedError(

@@ -115,7 +115,7 @@ class Run:
         try:
             self.tell(Event.PLANNED, plan=self.plan, message=self.plan.sentence)
             for name, chain in self.plan.skipped.items():
-                self._skipped(name, chain, _in_the_way(self.plan, self.words, chain[-1]))
+                self._skipped(name, chain, _in_the_way(self.plan, chain[-1]))
             async with asyncio.TaskGroup() as group:
                 self._begin(group)
             self._end()
@@ -241,7 +241,7 @@ class Run:
         raise self._errors[next((name for name in bad if lookup_key(name) in self.plan.asked), bad[0])]
 
 
-def _in_the_way(plan: Plan, words: Words, root: str) -> TektonError:
+def _in_the_way(plan: Plan, root: str) -> TektonError:
     """Say what is wrong with what is needed and will not be there."""
     if root in plan.missing:
         message = f"{root} is not registered, and components.json does not say how it is launched"

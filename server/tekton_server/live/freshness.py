@@ -4,8 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+from tekton.core.errors import TektonError
 from tekton_server.storage.errors import StorageUnavailableError
+
+T = TypeVar("T")
+
+
+async def surely(
+    answer: Callable[[], T], confirm: Callable[[], Awaitable[None]], refusal: type[TektonError] = TektonError
+) -> T:
+    """Answer from memory; a refusal is only given after asking the database, which may know better.
+
+    Raises:
+        TektonError: as `answer` does.
+        StorageUnavailableError: it would be a refusal, and the database cannot be asked.
+    """
+    try:
+        return answer()
+    except refusal:
+        await confirm()
+    return answer()
 
 
 class Freshness:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 # The five documented phases of a start, and what each does here.
@@ -49,7 +49,7 @@ class SystemState:
         self._checks[part] = check
         self.restarts.setdefault(part, 0)
 
-    def add_notice(self, part: str, check: Check) -> None:
+    def add_notice(self, part: str, check: Check = lambda: None) -> None:
         """Have something shown with the health that takes nothing from being ready."""
         self._notices[part] = check
 
@@ -72,8 +72,11 @@ class SystemState:
 
     def health(self) -> dict[str, str | None]:
         """Look at every part, and at what there is to notice."""
-        return self.parts() | {name: check() for name, check in self._notices.items()}
+        return self.parts() | self._looked_at(self._notices)
 
     def parts(self) -> dict[str, str | None]:
         """Look at every part that is needed to serve."""
-        return {part: self._troubles.get(part) or check() for part, check in self._checks.items()}
+        return self._looked_at(self._checks)
+
+    def _looked_at(self, checks: Mapping[str, Check]) -> dict[str, str | None]:
+        return {part: self._troubles.get(part) or check() for part, check in checks.items()}

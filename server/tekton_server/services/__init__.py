@@ -35,13 +35,23 @@ SERVICES = (
 
 
 def register(
-    server: aio.Server, live: LiveRegistry, state: SystemState, telemetry: Telemetry, trusted: Networks = ()
+    server: aio.Server,
+    live: LiveRegistry,
+    state: SystemState,
+    telemetry: Telemetry,
+    trusted: Networks = (),
+    *,
+    metrics: bool = True,
 ) -> None:
-    """Add every servicer to a server. `trusted` is where gateways call from that are believed who their clients are."""
+    """Add every servicer to a server.
+
+    trusted: where gateways call from that are believed who their clients are.
+    metrics: whether every figure is told as OpenMetrics text.
+    """
     add_RegistryServiceServicer_to_server(RegistryServicer(live, trusted), server)
     add_LifecycleServiceServicer_to_server(LifecycleServicer(live), server)
     add_HeartbeatServiceServicer_to_server(HeartbeatServicer(live), server)
     add_RoutingServiceServicer_to_server(RoutingServicer(live), server)
     add_ResourceServiceServicer_to_server(ResourceServicer(live), server)
     add_ErrorReportServiceServicer_to_server(ErrorReportServicer(live), server)
-    add_SystemServiceServicer_to_server(SystemServicer(live, state, telemetry), server)
+    add_SystemServiceServicer_to_server(SystemServicer(live, state, telemetry, metrics=metrics), server)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.message import Message
 from grpc import aio
 
+from tekton.core.errors import ValidationError
 from tekton.core.view import Component
 from tekton_server.domain.commands import Command
 from tekton_server.domain.instances import not_found
@@ -40,8 +41,11 @@ class Servicer:
         Raises:
             ComponentNotFoundError: there is none.
             StorageUnavailableError: that cannot be known now.
+            ValidationError: it is not named.
         """
         found = self.live.view.get(component_id)
+        if not component_id:
+            raise ValidationError.of("component_id", "is required", "required")
         if found is None:
             await self.live.confirm()
             found = self.live.view.get(component_id)

@@ -12,6 +12,7 @@ from tekton_server.domain import limits
 from tekton_server.domain.commands import RemoveBudget, SetBudget
 from tekton_server.domain.routing.budgets import Want, check_want
 from tekton_server.domain.routing.model import CatalogueModel
+from tekton_server.domain.validation import chosen
 from tekton_server.live.routing.budgets import Shown
 from tekton_server.services import read
 
@@ -25,9 +26,6 @@ def setting(request: pb.SetBudgetRequest) -> SetBudget:
     Raises:
         ValidationError: the period is unknown.
     """
-    allowed = [one.value for one in CostPeriod]
-    if request.cost_period and request.cost_period not in allowed:
-        raise ValidationError.of("cost_period", f"must be one of {', '.join(allowed)}", "one_of", allowed=allowed)
     return SetBudget(
         terms=BudgetTerms(
             component_id=request.component_id,
@@ -35,7 +33,7 @@ def setting(request: pb.SetBudgetRequest) -> SetBudget:
             tokens_per_minute=request.tokens_per_minute if request.HasField("tokens_per_minute") else None,
             max_in_flight=request.max_in_flight if request.HasField("max_in_flight") else None,
             cost_limit=request.cost_limit if request.HasField("cost_limit") else None,
-            cost_period=CostPeriod(request.cost_period or CostPeriod.DAY),
+            cost_period=chosen("cost_period", request.cost_period, CostPeriod) or CostPeriod.DAY,
         )
     )
 
@@ -79,9 +77,7 @@ def want(request: pb.TakeBudgetRequest, model: CatalogueModel | None) -> Want:
     Raises:
         ValidationError, RegistrationError: naming every field that is wrong.
     """
-    for name in ("input_tokens", "output_tokens"):
-        if getattr(request, name) < 0:
-            raise ValidationError.of(name, "must not be negative", "range", limit=0)
+    tokens = _tokens(request)
     if request.lease_id and not is_uuid(request.lease_id):
         raise ValidationError.of("lease_id", "must be a uuid in lower case, or empty to get one", "format")
     if request.instance_uuid and not request.component_id:
@@ -94,7 +90,7 @@ def want(request: pb.TakeBudgetRequest, model: CatalogueModel | None) -> Want:
         component_id=request.component_id,
         instance_uuid=read.instance_uuid(request.instance_uuid) if request.instance_uuid else "",
         model_id=request.model_id,
-        tokens=request.input_tokens + request.output_tokens,
+        tokens=tokens,
         cost=cost or 0.0,
         seconds=request.ttl_seconds or TTL,
     )
@@ -110,9 +106,15 @@ def used(request: pb.ReturnBudgetRequest) -> tuple[int, float]:
     """
     if not is_uuid(request.lease_id):
         raise ValidationError.of("lease_id", "must be the lease_id of the answer, a uuid in lower case", "format")
+    tokens = _tokens(request)
+    if not (math.isfinite(request.cost) and 0 <= request.cost <= limits.MODEL_DOLLARS):
+        raise ValidationError.of("cost", f"must be between 0 and {limits.MODEL_DOLLARS:.0f}", "range")
+    return tokens, request.cost
+
+
+def _tokens(request: pb.TakeBudgetRequest | pb.ReturnBudgetRequest) -> int:
+    """Read how many tokens there are in both directions."""
     for name in ("input_tokens", "output_tokens"):
         if getattr(request, name) < 0:
             raise ValidationError.of(name, "must not be negative", "range", limit=0)
-    if not (math.isfinite(request.cost) and 0 <= request.cost <= limits.MODEL_DOLLARS):
-        raise ValidationError.of("cost", f"must be between 0 and {limits.MODEL_DOLLARS:.0f}", "range")
-    return request.input_tokens + request.output_tokens, request.cost
+    return request.input_tokens + request.output_tokens

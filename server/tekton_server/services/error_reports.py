@@ -12,7 +12,7 @@ from tekton.v1 import error_report_service_pb2 as pb
 from tekton.v1 import error_report_service_pb2_grpc as error_grpc
 from tekton_server.domain import limits
 from tekton_server.domain.error_reports import ErrorReport
-from tekton_server.services import convert, read, reply
+from tekton_server.services import convert, paging, read, reply
 from tekton_server.services.base import Context, Servicer
 from tekton_server.storage.error_reports import END, KeptReport
 
@@ -43,7 +43,7 @@ class ErrorReportServicer(Servicer, error_grpc.ErrorReportServiceServicer):
         self, request: pb.ListErrorReportsRequest, context: Context
     ) -> pb.ListErrorReportsResponse:
         """Show what a component has reported."""
-        most, before = _page_size(request.page_size) or _USUAL, _before(request.page_token)
+        most, before = paging.size(request.page_size, limits.ERROR_PAGE) or _USUAL, _before(request.page_token)
         component = await self.component(request.component_id)
         found = await self.live.error_reports.store.list(component.definition.component_id, before, most + 1)
         message, size = pb.ListErrorReportsResponse(), 0
@@ -82,14 +82,7 @@ def _time(message: Timestamp) -> datetime:
         raise ValidationError.of("timestamp", "must be a time from the year 1 to 9999", "range") from None
 
 
-def _page_size(asked: int) -> int:
-    if not 0 <= asked <= limits.ERROR_PAGE:
-        most = limits.ERROR_PAGE
-        raise ValidationError.of("page_size", f"must be between 1 and {most}", "range", limit=most)
-    return asked
-
-
 def _before(token: str) -> int:
     if token and not _TOKEN.fullmatch(token):
-        raise ValidationError.of("page_token", "must be next_page_token of the page before", "format")
+        raise paging.no_token()
     return int(token) if token else END

@@ -6,9 +6,11 @@ exposition_resources.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -18,7 +20,6 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.openmetrics.exposition import generate_latest
-from prometheus_client.registry import Collector, CollectorRegistry
 
 from tekton.core.view import LaunchPhase
 from tekton_server.build import BUILD
@@ -31,25 +32,20 @@ _RPC = ("service", "method")
 
 
 class Exposition:
-    """Writes the text. Its registry is its own, so that two servers in one process never share a figure."""
+    """Writes the text. Nothing is shared, so that two servers in one process never have a figure in common."""
 
-    def __init__(self, live: LiveRegistry, state: SystemState, telemetry: Telemetry) -> None:
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Figures(live, state, telemetry))
-
-    def text(self) -> bytes:
-        """Give the figures as of now."""
-        text: bytes = generate_latest(self._registry)  # type: ignore[no-untyped-call]
-        return text
-
-
-class _Figures(Collector):
     def __init__(self, live: LiveRegistry, state: SystemState, telemetry: Telemetry) -> None:
         self._live = live
         self._state = state
         self._telemetry = telemetry
+        self._one_at_a_time = asyncio.Lock()
 
-    def collect(self) -> Iterator[Metric]:
+    async def text(self) -> bytes:
+        """Give the figures as of now: gathered here in one go, and written elsewhere, which takes far longer."""
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(_written, list(self._gathered()))
+
+    def _gathered(self) -> Iterator[Metric]:
         yield from _system(self._state)
         yield from _calls(self._telemetry.calls)
         yield from _registry(self._live)
@@ -60,6 +56,20 @@ class _Figures(Collector):
         yield from _routing(self._live)
         yield from _process(self._telemetry.process)
         yield from resource_metrics(self._live)
+
+
+class _Gathered(NamedTuple):
+    """What the library asks of a registry."""
+
+    metrics: Sequence[Metric]
+
+    def collect(self) -> Sequence[Metric]:
+        return self.metrics
+
+
+def _written(metrics: Sequence[Metric]) -> bytes:
+    text: bytes = generate_latest(_Gathered(metrics))  # type: ignore[no-untyped-call]
+    return text
 
 
 def _system(state: SystemState) -> Iterator[Metric]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-from tekton.core.errors import ValidationError
 from tekton.core.ids import COMPONENT_ID, lookup_key
 from tekton.v1 import lifecycle_service_pb2 as pb
 from tekton_server.domain import limits
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import convert, read
+from tekton_server.services import convert, paging, read
 from tekton_server.storage.transitions import END, Place, Transition, Transitions
 
 _TOKEN = re.compile(r"(\d{1,18})\.(\d{1,9})", re.ASCII)
@@ -24,7 +23,7 @@ async def page(live: LiveRegistry, request: pb.ListTransitionsRequest) -> pb.Lis
         StorageUnavailableError: the journal cannot be read now.
     """
     instance_uuid = read.instance_uuid(request.instance_uuid) if request.instance_uuid else ""
-    most = read.page_size(request.page_size) or _USUAL
+    most = paging.size(request.page_size) or _USUAL
     key, before = lookup_key(request.component_id), _before(request.page_token)
     if not COMPONENT_ID.fullmatch(request.component_id):
         # Nothing was ever registered so; some of what it may be is no text to PostgreSQL.
@@ -50,5 +49,5 @@ def _before(token: str) -> Place:
         return END
     found = _TOKEN.fullmatch(token)
     if found is None:
-        raise ValidationError.of("page_token", "must be next_page_token of the page before", "format")
+        raise paging.no_token()
     return Place(int(found[1]), int(found[2]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import unquote
 
@@ -16,15 +15,15 @@ from tekton_server.domain.routing.averages import Sums
 from tekton_server.domain.routing.decision import Candidate, Decision
 from tekton_server.domain.routing.explanation import Explanation, Told, criteria, unmet
 from tekton_server.domain.routing.model import NO_LIMIT, CatalogueModel, completed, overlaid
-from tekton_server.domain.routing.outcomes import Outcome, check_outcome, parse_error_class
+from tekton_server.domain.routing.outcomes import ErrorClass, Outcome, check_outcome
 from tekton_server.domain.routing.score import WEIGHTS, parts, total
 from tekton_server.domain.routing.serving import Standing
-from tekton_server.domain.routing.task import Task, check_task, parse_complexity
-from tekton_server.domain.validation import check_text
+from tekton_server.domain.routing.task import Complexity, Task, check_task
+from tekton_server.domain.validation import check_text, chosen
 from tekton_server.live.routing.decisions import Decided
 from tekton_server.live.routing.desk import Stands
 from tekton_server.live.routing.servers import endpoint
-from tekton_server.services import convert
+from tekton_server.services import convert, paging
 
 STATUSES = {standing: pb.ModelStatus.Value.Value(standing.value) for standing in Standing}
 _NOTHING = 0.01
@@ -155,18 +154,6 @@ def capabilities(catalogue: Sequence[CatalogueModel], known: Mapping[str, str]) 
     )
 
 
-def wanted_status(text: str) -> Standing | None:
-    """Read a status to filter by; None for any.
-
-    Raises:
-        ValidationError: it is unknown.
-    """
-    allowed = [one.value for one in Standing]
-    if text and text not in allowed:
-        raise ValidationError.of("status", f"must be one of {', '.join(allowed)}", "one_of", allowed=allowed)
-    return Standing(text) if text else None
-
-
 def selected(models: Sequence[CatalogueModel], request: pb.ListModelsRequest) -> Iterator[CatalogueModel]:
     """Give the models that a list is of, but for their status.
 
@@ -191,19 +178,18 @@ def selected(models: Sequence[CatalogueModel], request: pb.ListModelsRequest) ->
 
 def token(last: CatalogueModel) -> str:
     """Give the token of the page that follows a model: any server finds its place in its own catalogue by its id."""
-    return base64.urlsafe_b64encode(f"{last.place} {last.model_id}".encode()).decode().rstrip("=")
+    return paging.token(f"{last.place} {last.model_id}")
 
 
 def _place(text: str, models: Sequence[CatalogueModel]) -> int:
     if not text:
         return -1
     try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-        place, model_id = decoded.split(" ")
+        place, model_id = paging.place(text).split(" ")
         # Of a model that is gone meanwhile, the place where it was is the best that is known.
         return next((one.place for one in models if one.model_id == model_id), int(place[:18]))
     except ValueError:
-        raise ValidationError.of("page_token", "must be next_page_token of the page before", "format") from None
+        raise paging.no_token() from None
 
 
 def task(request: pb.RouteTaskRequest) -> Task:
@@ -215,7 +201,7 @@ def task(request: pb.RouteTaskRequest) -> Task:
     needs = request.requirements
     found = Task(
         task_type=request.task_type,
-        complexity=parse_complexity(request.complexity),
+        complexity=chosen("complexity", request.complexity, Complexity) or Complexity.MEDIUM,
         context_length=request.context_length,
         output_tokens=request.output_tokens,
         capabilities=tuple(dict.fromkeys(needs.capabilities)),
@@ -344,7 +330,7 @@ def outcome(request: pb.ReportRouteOutcomeRequest) -> Outcome:
         input_tokens=request.input_tokens,
         output_tokens=request.output_tokens,
         cost=request.cost if request.HasField("cost") else None,
-        error_class=parse_error_class(request.error_class),
+        error_class=chosen("error_class", request.error_class, ErrorClass) or ErrorClass.ERROR,
         retry_after=request.retry_after if request.HasField("retry_after") else None,
     )
     check_outcome(found)

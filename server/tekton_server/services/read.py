@@ -190,18 +190,6 @@ def instance_uuid(text: str) -> str:
     return text
 
 
-def page_size(asked: int) -> int:
-    """Read the most items of a page; 0 for the usual.
-
-    Raises:
-        ValidationError: it is negative or too large.
-    """
-    if not 0 <= asked <= limits.PAGE_SIZE:
-        most = limits.PAGE_SIZE
-        raise ValidationError.of("page_size", f"must be between 1 and {most}", "range", limit=most)
-    return asked
-
-
 def fencing_token(text: str) -> Token | None:
     """Read a fencing token; None when there is none.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator, Iterator
 
 from google.api.httpbody_pb2 import HttpBody
 
-from tekton.core.errors import ValidationError
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import parse_state
 from tekton.core.view import Component, View
@@ -17,7 +15,7 @@ from tekton.v1 import registry_service_pb2_grpc as registry_grpc
 from tekton_server.domain import limits
 from tekton_server.domain.validation import check_text
 from tekton_server.live.registry import LiveRegistry
-from tekton_server.services import batch, convert, read, reply, sse
+from tekton_server.services import batch, convert, paging, read, reply, sse
 from tekton_server.services.base import Context, Servicer, now, patience
 from tekton_server.services.caller import Networks, machine
 from tekton_server.services.faces import Faces
@@ -68,7 +66,7 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
     def _page(
         self, found: list[Component], request: registry_pb.ListComponentsRequest
     ) -> registry_pb.ListComponentsResponse:
-        most, after = read.page_size(request.page_size) or limits.PAGE_SIZE, _after(request.page_token)
+        most, after = paging.size(request.page_size) or limits.PAGE_SIZE, paging.place(request.page_token)
         page = registry_pb.ListComponentsResponse()
         size = 0
         for component in found:
@@ -77,7 +75,7 @@ class RegistryServicer(Servicer, registry_grpc.RegistryServiceServicer):
             row = self._faces.summary(component)
             size += row.ByteSize()
             if page.components and (len(page.components) >= most or size > limits.PAGE_BYTES):
-                page.next_page_token = _token(page.components[-1])
+                page.next_page_token = paging.token(lookup_key(page.components[-1].component_id))
                 break
             page.components.append(row)
         return page
@@ -146,14 +144,3 @@ def _selected(view: View, request: registry_pb.ListComponentsRequest) -> Iterato
 
 def _key(component: Component) -> str:
     return lookup_key(component.definition.component_id)
-
-
-def _token(last: pb.ComponentSummary) -> str:
-    return base64.urlsafe_b64encode(lookup_key(last.component_id).encode()).decode().rstrip("=")
-
-
-def _after(token: str) -> str:
-    try:
-        return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
-    except ValueError:
-        raise ValidationError.of("page_token", "must be next_page_token of the page before", "format") from None

@@ -64,9 +64,10 @@ class ResourceEvents:
 
     def _machines(self) -> Iterator[pb.ResourceEvent]:
         machines = self._resources.machines
-        if machines.own is not None:
+        own = machines.current
+        if own is not None:
             owners = self._resources.owners()
-            yield _event("system", system=figures.system(machines.own, owners, machines.others))
+            yield _event("system", system=figures.system(own, owners, machines.others))
 
     def _components(self, rows: Iterable[pb.ComponentFigures]) -> Iterator[pb.ResourceEvent]:
         found = list(rows)

@@ -15,15 +15,15 @@ from tekton.core.view import Component, Constraints
 from tekton.v1 import resource_service_pb2 as pb
 from tekton.v1 import resource_service_pb2_grpc as resource_grpc
 from tekton_server.domain.commands import SetConstraints
+from tekton_server.domain.constraints import LIMITS
 from tekton_server.domain.usage import reported, total
 from tekton_server.live.pulses import Claim
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import convert, figures, read, reply, sse
-from tekton_server.services.base import Context, Servicer
+from tekton_server.services.base import Context, Servicer, now
 from tekton_server.services.resource_events import ResourceEvents, quiet
 from tekton_server.services.selector import Selector
 
-_LIMITS = ("cpu_limit", "memory_limit", "gpu_limit")
 _MOST_HISTORY = 86_400.0
 
 
@@ -95,9 +95,8 @@ class ResourceServicer(Servicer, resource_grpc.ResourceServiceServicer):
                 source=here.source if here is not None else "reported",
             )
         counted = [known[one] for one in summed if one in known]
-        if counted:
-            message.resource_usage.CopyFrom(figures.usage(total(one.usage for one in counted)))
-            convert.set_time(message.timestamp, max(one.at for one in counted))
+        message.resource_usage.CopyFrom(figures.usage(total(one.usage for one in counted)))
+        convert.set_time(message.timestamp, max((one.at for one in counted), default=now()))
         return message
 
     async def ReportComponentResources(
@@ -126,7 +125,7 @@ class ResourceServicer(Servicer, resource_grpc.ResourceServiceServicer):
         command = SetConstraints(
             component_id=request.component_id,
             expected_revision=request.expected_revision if request.HasField("expected_revision") else None,
-            **{name: getattr(request, name) if request.HasField(name) else None for name in _LIMITS},  # type: ignore[arg-type]
+            **{name: getattr(request, name) if request.HasField(name) else None for name in LIMITS},  # type: ignore[arg-type]
         )
         return self._constraints(await self.submit(command, context, request))
 

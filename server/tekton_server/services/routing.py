@@ -10,10 +10,13 @@ from tekton.v1 import routing_service_pb2 as pb
 from tekton.v1 import routing_service_pb2_grpc as routing_grpc
 from tekton_server.domain import limits
 from tekton_server.domain.routing.model import CatalogueModel, unknown
+from tekton_server.domain.routing.serving import Standing
+from tekton_server.domain.validation import chosen
+from tekton_server.live.freshness import surely
 from tekton_server.live.pulses import Claim
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.routing.shipped import shipped
-from tekton_server.services import budgets, convert, models, read, reply
+from tekton_server.services import budgets, convert, models, paging, reply
 from tekton_server.services.base import Context, Servicer
 
 T = TypeVar("T")
@@ -28,11 +31,7 @@ class RoutingServicer(Servicer, routing_grpc.RoutingServiceServicer):
 
     async def _surely(self, answer: Callable[[], T]) -> T:
         """Answer; that there is nothing is only said after asking the database."""
-        try:
-            return answer()
-        except NoRouteError:
-            await self.live.confirm()
-        return answer()
+        return await surely(answer, self.live.confirm, NoRouteError)
 
     def _model(self, model_id: str) -> CatalogueModel:
         found = self._desk.catalogue.get(model_id)
@@ -53,7 +52,7 @@ class RoutingServicer(Servicer, routing_grpc.RoutingServiceServicer):
         return page
 
     def _page(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
-        wanted, most = models.wanted_status(request.status), read.page_size(request.page_size) or limits.PAGE_SIZE
+        wanted, most = chosen("status", request.status, Standing), paging.size(request.page_size) or limits.PAGE_SIZE
         stands, now, page = self._desk.standing(), self.live.leases.now(), pb.ListModelsResponse()
         size, last = 0, None
         for model in models.selected(self._desk.catalogue.models, request):

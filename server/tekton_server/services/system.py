@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from google.api.httpbody_pb2 import HttpBody
 
-from tekton.core.errors import CORE_COMPONENT, UnavailableError
+from tekton.core.errors import CORE_COMPONENT, UnavailableError, UnknownPathError
 from tekton.v1 import system_service_pb2 as pb
 from tekton.v1 import system_service_pb2_grpc as system_grpc
 from tekton_server.build import BUILD
@@ -18,15 +18,20 @@ from tekton_server.services.base import Context, now
 from tekton_server.services.convert import timestamp
 from tekton_server.services.exposition import Exposition
 
+METRICS_OFF = (
+    "metrics are off; to turn them on, set monitoring.enable_metrics to true in tekton.json, "
+    "or TEKTON_MONITORING_ENABLE_METRICS=true, and start Tekton again"
+)
+
 
 class SystemServicer(system_grpc.SystemServiceServicer):
     """See proto/tekton/v1/system_service.proto."""
 
-    def __init__(self, live: LiveRegistry, state: SystemState, telemetry: Telemetry) -> None:
+    def __init__(self, live: LiveRegistry, state: SystemState, telemetry: Telemetry, *, metrics: bool = True) -> None:
         self._live = live
         self._state = state
         self._telemetry = telemetry
-        self._exposition = Exposition(live, state, telemetry)
+        self._exposition = Exposition(live, state, telemetry) if metrics else None
 
     async def Index(self, request: pb.IndexRequest, context: Context) -> pb.IndexResponse:
         """Say where everything is."""
@@ -110,7 +115,9 @@ class SystemServicer(system_grpc.SystemServiceServicer):
 
     async def Exposition(self, request: pb.ExpositionRequest, context: Context) -> HttpBody:
         """Give every figure as OpenMetrics text."""
-        return HttpBody(content_type=openapi.OPENMETRICS, data=self._exposition.text())
+        if self._exposition is None:
+            raise UnknownPathError(METRICS_OFF, details={"setting": "monitoring.enable_metrics"})
+        return HttpBody(content_type=openapi.OPENMETRICS, data=await self._exposition.text())
 
     async def GetSelfPreservation(
         self, request: pb.GetSelfPreservationRequest, context: Context

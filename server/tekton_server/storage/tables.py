@@ -9,14 +9,11 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
-    Double,
     Float,
     ForeignKey,
     Identity,
     Index,
     Integer,
-    MetaData,
-    PrimaryKeyConstraint,
     Table,
     Text,
     Uuid,
@@ -25,14 +22,42 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON
 
 from tekton.core.lifecycle import ComponentState
+from tekton_server.storage.routing_tables import (
+    budget_costs,
+    budget_leases,
+    budgets,
+    model_averages,
+    models,
+    route_decisions,
+)
+from tekton_server.storage.schema import metadata, time
 
-metadata = MetaData()
+__all__ = [
+    "budget_costs",
+    "budget_leases",
+    "budgets",
+    "commands",
+    "components",
+    "error_reports",
+    "histories",
+    "instances",
+    "journal",
+    "launches",
+    "leases",
+    "machines",
+    "metadata",
+    "model_averages",
+    "models",
+    "requests",
+    "resource_constraints",
+    "route_decisions",
+    "servers",
+    "switches",
+    "tombstones",
+    "usage_samples",
+]
 
 _STATES = ", ".join(f"'{state.value}'" for state in ComponentState)
-
-
-def _time(name: str, *, nullable: bool = False) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
 histories = Table(
@@ -41,7 +66,7 @@ histories = Table(
     # One row: a database holds one history at a time.
     Column("singleton", Boolean, primary_key=True, server_default=text("true")),
     Column("history_id", Text, nullable=False),
-    _time("created_at"),
+    time("created_at"),
     CheckConstraint("singleton", name="histories_singleton_check"),
 )
 
@@ -57,7 +82,7 @@ journal = Table(
     Column("new", JSON, nullable=True),
     Column("cause", JSON, nullable=False),
     Column("batch_id", Uuid, nullable=False),
-    _time("recorded_at"),
+    time("recorded_at"),
     CheckConstraint("revision > 0", name="journal_revision_check"),
     CheckConstraint(
         "kind IN ('component', 'instance', 'command', 'launch', 'constraints', 'model', 'budget')",
@@ -85,7 +110,7 @@ components = Table(
     Column("dependencies", ARRAY(Text), nullable=False),
     Column("health_check", Text, nullable=False),
     Column("metadata", JSON, nullable=False),
-    _time("created_at"),
+    time("created_at"),
     Column("revision", BigInteger, nullable=False),
 )
 
@@ -101,11 +126,11 @@ instances = Table(
     # The IP address of another machine whose loopback the host is.
     Column("machine", Text, nullable=False),
     Column("state", Text, nullable=False),
-    _time("state_since"),
+    time("state_since"),
     Column("reason", Text, nullable=False),
-    _time("registered_at"),
-    _time("ready_at", nullable=True),
-    _time("ended_at", nullable=True),
+    time("registered_at"),
+    time("ready_at", nullable=True),
+    time("ended_at", nullable=True),
     Column("leased", Boolean, nullable=False),
     Column("granted", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
@@ -123,7 +148,7 @@ requests = Table(
     Column("request_id", Text, primary_key=True),
     Column("body_hash", Text, nullable=False),
     Column("reply", Text, nullable=False),
-    _time("recorded_at"),
+    time("recorded_at"),
 )
 # For the sweep of old answers.
 Index("requests_recorded_at_idx", requests.c.recorded_at)
@@ -135,7 +160,7 @@ tombstones = Table(
     Column("instance_uuid", Uuid, primary_key=True),
     Column("component_id", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    _time("recorded_at"),
+    time("recorded_at"),
 )
 # For the sweep of old tombstones.
 Index("tombstones_recorded_at_idx", tombstones.c.recorded_at)
@@ -147,7 +172,7 @@ leases = Table(
     Column("instance_uuid", Uuid, primary_key=True),
     Column("server_id", Uuid, nullable=False),
     Column("session_epoch", BigInteger, nullable=False),
-    _time("last_heartbeat"),
+    time("last_heartbeat"),
     # The figures of the last beat that carried any, for the other servers to show.
     Column("metrics", JSON, nullable=True),
     # How often the row was written: what is newer is told by it, whatever the clocks of the servers say.
@@ -163,10 +188,10 @@ servers = Table(
     # The lease of a server itself, renewed by the database's clock: leases of one that is gone are taken over.
     Column("server_id", Uuid, primary_key=True),
     Column("address", Text, nullable=False),
-    _time("started_at"),
-    _time("renewed_at"),
+    time("started_at"),
+    time("renewed_at"),
     # Every beat that it heard before then is in `leases`.
-    _time("stored_until"),
+    time("stored_until"),
 )
 
 commands = Table(
@@ -180,8 +205,8 @@ commands = Table(
     Column("granted", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
     Column("arguments", JSON, nullable=False),
-    _time("issued_at"),
-    _time("deadline"),
+    time("issued_at"),
+    time("deadline"),
     Column("state", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
@@ -204,11 +229,11 @@ launches = Table(
     Column("phase", Text, nullable=False),
     Column("restart_count", Integer, nullable=False),
     Column("restarts", ARRAY(DateTime(timezone=True)), nullable=False),
-    _time("next_attempt_at", nullable=True),
+    time("next_attempt_at", nullable=True),
     Column("last_exit", Text, nullable=False),
-    _time("stop_by", nullable=True),
+    time("stop_by", nullable=True),
     Column("force", Boolean, nullable=False),
-    _time("since"),
+    time("since"),
     Column("revision", BigInteger, nullable=False),
     CheckConstraint("desired IN ('running', 'stopped')", name="launches_desired_check"),
     CheckConstraint(
@@ -222,7 +247,7 @@ switches = Table(
     # What an operator has said and every server follows.
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
-    _time("set_at"),
+    time("set_at"),
 )
 
 resource_constraints = Table(
@@ -234,7 +259,7 @@ resource_constraints = Table(
     Column("cpu_limit", Float(53), nullable=True),
     Column("memory_limit", Float(53), nullable=True),
     Column("gpu_limit", Float(53), nullable=True),
-    _time("updated_at"),
+    time("updated_at"),
     Column("revision", BigInteger, nullable=False),
     CheckConstraint("cpu_limit > 0 AND memory_limit > 0 AND gpu_limit >= 0", name="resource_constraints_limits_check"),
 )
@@ -245,7 +270,7 @@ usage_samples = Table(
     # What instances use, by half minutes, each the newest that was told in it. Pruned by age; never in the journal.
     Column("instance_uuid", Uuid, primary_key=True),
     Column("slot", DateTime(timezone=True), primary_key=True),
-    _time("at"),
+    time("at"),
     Column("server_id", Uuid, nullable=False),
     Column("usage", JSON, nullable=False),
 )
@@ -257,7 +282,7 @@ machines = Table(
     metadata,
     # The newest figures of each server's machine, for the other servers to show.
     Column("server_id", Uuid, primary_key=True),
-    _time("at"),
+    time("at"),
     Column("figures", JSON, nullable=False),
 )
 
@@ -273,92 +298,10 @@ error_reports = Table(
     Column("error_type", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("code", Text, nullable=False),
-    _time("at"),
+    time("at"),
     Column("stack_trace", Text, nullable=False),
     Column("context", JSON, nullable=False),
-    _time("reported_at"),
+    time("reported_at"),
 )
 # For the list of a component, the newest first.
 Index("error_reports_key_idx", error_reports.c.key, error_reports.c.id)
-
-models = Table(
-    "models",
-    metadata,
-    # What was registered at run time: the last values of the journal's kind "model".
-    Column("model_id", Text, primary_key=True),
-    # Only what was said; the rest is left to the layers below.
-    Column("facts", JSON, nullable=False),
-    _time("created_at"),
-    Column("revision", BigInteger, nullable=False),
-)
-
-budgets = Table(
-    "budgets",
-    metadata,
-    # What was set at run time: the last values of the journal's kind "budget".
-    Column("key", Text, primary_key=True),
-    Column("terms", JSON, nullable=False),
-    _time("set_at"),
-    Column("revision", BigInteger, nullable=False),
-)
-
-model_averages = Table(
-    "model_averages",
-    metadata,
-    # What was learnt of a model with a type of task, or with all where that is empty: sums that halve with time.
-    Column("model_id", Text, primary_key=True),
-    Column("task_type", Text, primary_key=True),
-    *(
-        Column(name, Double, nullable=False)
-        for name in ("calls", "failures", "timed", "latency_ms", "input_tokens", "output_tokens", "cost")
-    ),
-    # What the sums were at this time, by the database's clock.
-    _time("as_of"),
-)
-
-route_decisions = Table(
-    "route_decisions",
-    metadata,
-    # Explanations for the other servers to show; none while there is one server only.
-    Column("decision_id", Uuid, primary_key=True),
-    Column("explanation", JSON, nullable=False),
-    _time("decided_at"),
-)
-# For the sweep of old explanations.
-Index("route_decisions_decided_at_idx", route_decisions.c.decided_at)
-
-budget_leases = Table(
-    "budget_leases",
-    metadata,
-    # What is taken of budgets. It counts while it is open: not ended, not past expires_at, its instance leased.
-    Column("lease_id", Uuid, primary_key=True),
-    # The id with "-" and "_" made equal; empty where nobody in particular took it.
-    Column("component", Text, nullable=False),
-    Column("model_id", Text, nullable=False),
-    Column("instance_uuid", Uuid, nullable=True),
-    Column("tokens", BigInteger, nullable=False),
-    Column("cost", Double, nullable=False),
-    _time("taken_at"),
-    _time("expires_at"),
-    _time("ended_at", nullable=True),
-    # What was used in the end, as far as anybody said.
-    Column("used_tokens", BigInteger, nullable=False),
-    Column("used_cost", Double, nullable=False),
-    Column("settled", Boolean, nullable=False),
-    CheckConstraint("tokens >= 0 AND used_tokens >= 0", name="budget_leases_tokens_check"),
-    CheckConstraint("cost >= 0 AND used_cost >= 0", name="budget_leases_cost_check"),
-)
-# For what counts: what is open, and what ended within the last minute.
-Index("budget_leases_counted_idx", budget_leases.c.ended_at, budget_leases.c.model_id)
-
-budget_costs = Table(
-    "budget_costs",
-    metadata,
-    # What was spent, by the hour in which it was told.
-    Column("component", Text, nullable=False),
-    Column("model_id", Text, nullable=False),
-    _time("hour"),
-    Column("cost", Double, nullable=False),
-    PrimaryKeyConstraint("component", "model_id", "hour", name="budget_costs_pkey"),
-    CheckConstraint("cost >= 0", name="budget_costs_cost_check"),
-)

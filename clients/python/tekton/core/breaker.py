@@ -78,8 +78,10 @@ class Breaker:
         """How often it has opened."""
         self.opened_at = 0.0
         """When it did so last, by its clock."""
-        # The rounds of trials, and how many of the present one are taken; what is abandoned is free again.
-        self._round = self._tried = 0
+        self.era = 0
+        """Which of its times this is, from one change to the next: what was admitted in another says nothing now."""
+        # How many calls were admitted in this time; what is abandoned is free again.
+        self._tried = 0
         self._clock = clock
         self._in_a_row = _InARow(self, opens) if isinstance(opens, int) else None
         self._breaker = CircuitBreaker(
@@ -117,9 +119,8 @@ class Breaker:
         Raises:
             BreakerOpenError: it admits none now.
         """
-        permit = Permit(self._breaker, self._abandoned)
+        permit = Permit(self)
         self._tried += 1
-        permit.round = self._round
         return permit
 
     def record(self, *, ok: bool) -> None:
@@ -132,33 +133,35 @@ class Breaker:
     def close(self) -> None:
         """Close it before its time, and forget what was counted."""
         self._breaker.reset()
-
-    def _abandoned(self, permit: Permit) -> None:
-        self._tried -= permit.round == self._round
+        self._forget()
 
     def _changed(self, new: State) -> None:
-        self._round, self._tried = self._round + 1, 0
         if new is State.OPEN:
             self.openings += 1
             self.opened_at = self._clock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.era += 1
+        self._tried = 0
         if self._in_a_row is not None:
             self._in_a_row.reset()
 
 
 class Permit:
-    """One admitted call. Only the first word counts."""
+    """One admitted call. Only the first word counts, and only while the breaker has not changed since."""
 
-    __slots__ = ("_abandoned", "_breaker", "_context", "round", "settled")
+    __slots__ = ("_breaker", "_context", "_era", "_of", "settled")
 
-    def __init__(self, breaker: CircuitBreaker, abandoned: Callable[[Permit], None]) -> None:
-        self._breaker = breaker
-        self._abandoned = abandoned
-        self.round = 0
+    def __init__(self, of: Breaker) -> None:
+        self._of = of
+        self._breaker = breaker = of._breaker
         self._context = contextvars.copy_context()
         try:
             self._context.run(breaker.__enter__)
         except CircuitOpenError as error:
             raise BreakerOpenError(error.breaker_name, error.retry_after) from None
+        self._era = of.era
         self.settled = False
 
     def succeed(self) -> None:
@@ -173,11 +176,15 @@ class Permit:
         """Nobody will ever know: the place is free again, and nothing is learnt."""
         if not self.settled:
             self._settle(_Abandoned())
-            self._abandoned(self)
+            # Unless that was the last of its time, which changed the breaker.
+            self._of._tried -= self._era == self._of.era
 
     def _settle(self, error: BaseException | None) -> None:
         if not self.settled:
             self.settled = True
+            if self._era != self._of.era:
+                # The library drops it too, and yet asks before whether it is a failure: that would count it in a row.
+                error = _Abandoned()
             self._context.run(self._breaker.__exit__, type(error) if error else None, error, None)
 
 

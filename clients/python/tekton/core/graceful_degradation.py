@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from tekton import _given
 from tekton.core.breaker import Breaker, BreakerOpenError, BreakerState, Clock, Permit
 from tekton.core.errors import TektonError, ValidationError
 from tekton.core.ids import lookup_key
+from tekton.core.text import told
 
 __all__ = [
     "BreakerState",
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 # What a function may call the component that a call is for.
 _COMPONENT_NAMES = ("component", "component_id")
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class NoFallbackAvailableError(TektonError):
@@ -47,10 +49,10 @@ class NoFallbackAvailableError(TektonError):
     default_reason: ClassVar[str] = "no_fallback_available"
 
     def __init__(self, capability: str, component: str, errors: Mapping[str, Exception]) -> None:
-        told = "; ".join(f"{name}: {_said(error)}" for name, error in errors.items())
+        said = "; ".join(f"{name}: {_said(error)}" for name, error in errors.items())
         attempts = {name: {"error": type(error).__name__, "message": _said(error)} for name, error in errors.items()}
         super().__init__(
-            f"{capability} cannot be had of {component} or a fallback ({told})",
+            f"{capability} cannot be had of {component} or a fallback ({said})",
             component,
             details={"capability": capability, "attempts": attempts},
         )
@@ -109,7 +111,8 @@ class GracefulDegradationManager:
             ("fallback_component", fallback_component),
         ):  # fmt: skip
             _check_name(name, value)
-        if fallback_parameters is not None and not isinstance(fallback_parameters, Mapping):
+        wrong = fallback_parameters is not None and not isinstance(fallback_parameters, Mapping)
+        if wrong or not all(isinstance(name, str) for name in fallback_parameters or ()):
             raise ValidationError.of("fallback_parameters", "must be a dict of keyword arguments", "type")
         if lookup_key(primary_component) == lookup_key(fallback_component):
             raise ValidationError.of(
@@ -141,11 +144,9 @@ class GracefulDegradationManager:
         for name, number in (("failure_threshold", failure_threshold), ("half_open_requests", half_open_requests)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
                 raise ValidationError.of(name, f"must be a whole number from 1, not {number!r}", "range", limit=1)
-        real = isinstance(reset_timeout, int | float) and not isinstance(reset_timeout, bool)
-        if not real or not math.isfinite(reset_timeout) or reset_timeout <= 0:
-            raise ValidationError.of(
-                "reset_timeout", f"must be seconds over 0, not {reset_timeout!r}", "range", limit=0
-            )
+        if not _given.finite(reset_timeout) or reset_timeout <= 0:
+            message = f"must be seconds over 0, not {_given.shown(reset_timeout)}"
+            raise ValidationError.of("reset_timeout", message, "range", limit=0)
         self._breakers[lookup_key(component)] = Breaker(
             component, failure_threshold, float(reset_timeout), half_open_requests, self._clock
         )
@@ -162,7 +163,7 @@ class GracefulDegradationManager:
 
         function: async, or quick: it is called on the event loop. If it has a parameter named `component` (or
             `component_id`) that args and kwargs leave free, it is given the component that the call is for.
-        args, kwargs: what it is called with; for a fallback, the fallback's parameters stand over kwargs.
+        args, kwargs: what it is called with; for a fallback, the fallback's parameters stand over both.
 
         Gives what the first call that succeeds gives. Every exception is a failure, but for a cancellation, which ends
         it all, and for arguments that the function does not take, which is a TypeError at once.
@@ -269,17 +270,20 @@ def _bound(
     Raises:
         TypeError: the function does not take them.
     """
-    given = {**kwargs, **fallback.parameters}
+    placed, given = list(args), {**kwargs, **fallback.parameters}
     try:
         signature = inspect.signature(function)
     except ValueError:
         # Some that are written in C do not tell.
-        return lambda: function(*args, **given)
-    free = signature.bind_partial(*args, **given).arguments
+        return lambda: function(*placed, **given)
+    for at, (name, one) in enumerate(signature.parameters.items()):
+        if one.kind is one.POSITIONAL_OR_KEYWORD and at < len(placed) and name in fallback.parameters:
+            placed[at] = given.pop(name)
+    taken = signature.bind_partial(*placed, **given).arguments
     for name in _COMPONENT_NAMES:
-        if name in signature.parameters and name not in free:
+        if name in signature.parameters and name not in taken and signature.parameters[name].kind in _BY_NAME:
             given[name] = fallback.component
-    bound = signature.bind(*args, **given)
+    bound = signature.bind(*placed, **given)
     return lambda: function(*bound.args, **bound.kwargs)
 
 
@@ -289,4 +293,4 @@ def _check_name(field_name: str, value: object) -> None:
 
 
 def _said(error: Exception) -> str:
-    return (str(error) or type(error).__name__)[:200]
+    return (told(error) or type(error).__name__)[:200]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 _MARGIN, _PART = 5.0, 0.05
 # How long a start waits for the first figures, in seconds: a driver may hang.
 _FIRST_WITHIN = 2.0
+# So much later than they should be figures are read by whoever asks, in seconds.
+_LATE = 0.2
 _Callback = Callable[[], object] | Callable[[float], object]
 
 
@@ -58,6 +61,7 @@ class ResourceMonitor:
         # One thread reads at a time; a list of watches is never held back by a driver that hangs.
         self._reading, self._lock = threading.Lock(), threading.Lock()
         self._machine: Machine | None = None
+        self._read_at = float("-inf")
         self._watches: list[_Watch] = []
         self._stop: threading.Event | None = None
 
@@ -75,16 +79,18 @@ class ResourceMonitor:
 
     def start(self) -> None:
         """Sample from now on; starting it twice is starting it once. The first figures are there when it returns."""
-        if self._stop is not None:
-            return
         stop, first = threading.Event(), threading.Event()
-        self._stop = stop
+        with self._lock:
+            if self._stop is not None:
+                return
+            self._stop = stop
         threading.Thread(target=self._run, args=(stop, first), name="tekton resource monitor", daemon=True).start()
         first.wait(_FIRST_WITHIN)
 
     def stop(self) -> None:
         """Stop sampling."""
-        stop, self._stop = self._stop, None
+        with self._lock:
+            stop, self._stop = self._stop, None
         if stop is not None:
             stop.set()
 
@@ -127,7 +133,7 @@ class ResourceMonitor:
 
         resource_type: cpu, memory, disk, gpu (use) or gpu_memory, in percent; network, in MB (10^6 bytes) a second.
         callback: is called by the monitor's thread, without arguments, or with the figure where it takes one. What it
-            raises is logged.
+            raises is logged. While it does not return no other is called; figures that are asked for are read anew.
 
         Raises:
             ValidationError: there is no such type, the threshold is no finite number, or the callback no function.
@@ -162,28 +168,40 @@ class ResourceMonitor:
         return not unmet(wanted, self._now())
 
     def _now(self) -> Machine:
-        machine = self._machine
-        if self.running and machine is not None:
+        machine = self._machine if self.running else None
+        if machine is None:
+            with self._reading:
+                return self._keep(self._reader.read())
+        late = time.monotonic() - self._read_at > 2 * self.sampling_interval + _LATE
+        # Late may be a callback that does not return. A driver that hangs holds the lock: then these are the newest.
+        if not late or not self._reading.acquire(blocking=False):
             return machine
-        with self._reading:
-            return self._reader.read()
+        try:
+            return self._keep(self._reader.read())
+        finally:
+            self._reading.release()
+
+    def _keep(self, machine: Machine) -> Machine:
+        self._machine, self._read_at = machine, time.monotonic()
+        return machine
 
     def _run(self, stop: threading.Event, first: threading.Event) -> None:
         while not stop.is_set():
             try:
                 self._sample()
             except Exception:
-                # The figures of one moment are no reason to see none any more.
+                # The figures of one moment are no reason to see none any more. Those of before are old now.
+                self._machine = None
                 log.exception("the figures of this machine could not be read; it goes on")
             first.set()
-            stop.wait(self.sampling_interval)
+            stop.wait(min(self.sampling_interval, threading.TIMEOUT_MAX))
 
     def _sample(self) -> None:
         with self._reading:
             # First without the GPUs, whose driver may hang.
             known = self._machine
-            self._machine = self._reader.machine(known.gpus if known is not None else ())
-            machine = self._machine = self._machine._replace(gpus=self._gpus.read(), gpu_note=self._gpus.note)
+            machine = self._keep(self._reader.machine(known.gpus if known is not None else ()))
+            machine = self._keep(machine._replace(gpus=self._gpus.read(), gpu_note=self._gpus.note))
         with self._lock:
             watches = list(self._watches)
         for watch in watches:
@@ -208,7 +226,8 @@ class _Watch:
                 self._callback(value)
             else:
                 self._callback()
-        except Exception:
+        except (Exception, SystemExit):
+            # In a thread that is not the main one, an exit ends nothing but the watching.
             log.exception("a callback for a threshold failed")
 
 

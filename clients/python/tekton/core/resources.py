@@ -15,12 +15,13 @@ SYSTEM_CONSTRAINTS = (CPU_PERCENT_MAX, MEMORY_PERCENT_MAX, GPU_MEM_FREE_MIN)
 class Crossing:
     """Tells when a figure gets over a threshold, and when it is clearly less again: below that by the margin.
 
-    Two levels in place of one make it a Schmitt trigger: a figure that trembles about its threshold is told once.
+    Two levels in place of one make it a Schmitt trigger: a figure that trembles about its threshold is told once. The
+    lower one is half the threshold at least, for no figure gets below nothing.
     """
 
     def __init__(self, threshold: float, margin: float) -> None:
         self.threshold = threshold
-        self._clear = threshold - margin
+        self._clear = max(threshold - margin, threshold / 2)
         self.raised = False
 
     def look(self, value: float | None) -> bool | None:

@@ -22,12 +22,13 @@ class RoutingRecords:
         """Apply one change."""
         self.changes += 1
         if isinstance(change, ModelChange):
-            _put(self.models, change.key, change.new)
+            put(self.models, change.key, change.new)
         else:
-            _put(self.budgets, change.key, change.new)
+            put(self.budgets, change.key, change.new)
 
 
-def _put(records: dict[str, _R], key: str, record: _R | None) -> None:
+def put(records: dict[str, _R], key: str, record: _R | None) -> None:
+    """Keep a record in the place of the one before; None forgets that."""
     if record is None:
         records.pop(key, None)
     else:

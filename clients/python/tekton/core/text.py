@@ -37,3 +37,11 @@ def refused_character(text: str) -> str | None:
 
 def _takes_joiner(character: str) -> bool:
     return not character.isascii() and character not in _JOINERS
+
+
+def told(value: object) -> str:
+    """Give any value as text; one that cannot say what it is, is told by its kind: it must not cost what is told."""
+    try:
+        return str(value)
+    except Exception:  # str() runs whatever the application wrote there
+        return f"<{type(value).__name__}>"

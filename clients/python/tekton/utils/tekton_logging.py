@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from tekton.core.text import told
+
 __all__ = ["get_logger"]
 
 # What every record has; the rest is what the application gave as `extra`.
@@ -94,9 +96,27 @@ class _Json(logging.Formatter):
         found |= {"message": record.getMessage()} | _extra(record)
         if record.exc_info:
             found["exception"] = self.formatException(record.exc_info)
-        return json.dumps(found, ensure_ascii=False, default=str)
+        if record.stack_info:
+            found["stack"] = self.formatStack(record.stack_info)
+        try:
+            return _dumped(found)
+        except (TypeError, ValueError, RecursionError):
+            # JSON has no form for something of it: not a number, a key that is no text, a circle.
+            return _dumped({key: _as_json(value) for key, value in found.items()})
+
+
+def _dumped(found: dict[str, Any]) -> str:
+    return json.dumps(found, ensure_ascii=False, allow_nan=False, default=told)
+
+
+def _as_json(value: Any) -> Any:
+    try:
+        json.dumps(value, allow_nan=False, default=told)
+    except (TypeError, ValueError, RecursionError):
+        return told(value)
+    return value
 
 
 def _told(value: Any) -> str:
-    text = str(value)
+    text = told(value)
     return text if text.isprintable() and " " not in text and text else json.dumps(text, ensure_ascii=False)

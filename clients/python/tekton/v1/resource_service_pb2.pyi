@@ -719,13 +719,13 @@ class ComponentResources(_message.Message):
     """component_id is the component."""
     @_builtins.property
     def resource_usage(self) -> Global___ResourceUsage:
-        """resource_usage is the sum over its leased instances; without any, what its newest instance used last. Absent where
+        """resource_usage is the sum over its leased instances; without any, what its newest instance used last. Zeros where
         nothing is known.
         """
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """timestamp is when the newest of these figures was told or measured."""
+        """timestamp is when the newest of these figures was told or measured; where none was, when this was answered."""
 
     @_builtins.property
     def instances(self) -> _containers.RepeatedCompositeFieldContainer[Global___InstanceResources]:
@@ -1026,7 +1026,9 @@ Global___ReportComponentResourcesRequest: _TypeAlias = ReportComponentResourcesR
 
 @_typing.final
 class ReportedUsage(_message.Message):
-    """ReportedUsage is the figures of an instance. None may be negative; what is absent is not known."""
+    """ReportedUsage is the figures of an instance; what is absent is not known. None may be negative, percents of a whole are
+    100 at most, cpu_percent 409600, MB 16777216, and bytes 2^63.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

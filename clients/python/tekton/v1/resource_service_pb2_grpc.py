@@ -144,8 +144,8 @@ class ResourceServiceServicer:
 
     def GetComponentResources(self, request, context):
         """GetComponentResources reads what a component uses: the newest that its instances have reported, or that Tekton has
-        measured of those that it launched, and on request the last hour. A component of which nothing is known has no
-        resource_usage.
+        measured of those that it launched, and on request the last hour. Of a component of which nothing is known all
+        figures are 0, and instances is empty.
         Errors: validation_error, component_not_found (1001), unavailable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

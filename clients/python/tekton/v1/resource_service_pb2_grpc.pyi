@@ -60,8 +60,8 @@ class ResourceServiceStub:
     """
     GetComponentResources: _grpc.UnaryUnaryMultiCallable[_resource_service_pb2.GetComponentResourcesRequest, _resource_service_pb2.ComponentResources]
     """GetComponentResources reads what a component uses: the newest that its instances have reported, or that Tekton has
-    measured of those that it launched, and on request the last hour. A component of which nothing is known has no
-    resource_usage.
+    measured of those that it launched, and on request the last hour. Of a component of which nothing is known all
+    figures are 0, and instances is empty.
     Errors: validation_error, component_not_found (1001), unavailable.
     """
     ReportComponentResources: _grpc.UnaryUnaryMultiCallable[_resource_service_pb2.ReportComponentResourcesRequest, _resource_service_pb2.ReportComponentResourcesResponse]
@@ -122,8 +122,8 @@ class ResourceServiceAsyncStub(ResourceServiceStub):
     """
     GetComponentResources: _aio.UnaryUnaryMultiCallable[_resource_service_pb2.GetComponentResourcesRequest, _resource_service_pb2.ComponentResources]  # type: ignore[assignment]
     """GetComponentResources reads what a component uses: the newest that its instances have reported, or that Tekton has
-    measured of those that it launched, and on request the last hour. A component of which nothing is known has no
-    resource_usage.
+    measured of those that it launched, and on request the last hour. Of a component of which nothing is known all
+    figures are 0, and instances is empty.
     Errors: validation_error, component_not_found (1001), unavailable.
     """
     ReportComponentResources: _aio.UnaryUnaryMultiCallable[_resource_service_pb2.ReportComponentResourcesRequest, _resource_service_pb2.ReportComponentResourcesResponse]  # type: ignore[assignment]
@@ -217,8 +217,8 @@ class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resource_service_pb2.ComponentResources, _abc.Awaitable[_resource_service_pb2.ComponentResources]]:
         """GetComponentResources reads what a component uses: the newest that its instances have reported, or that Tekton has
-        measured of those that it launched, and on request the last hour. A component of which nothing is known has no
-        resource_usage.
+        measured of those that it launched, and on request the last hour. Of a component of which nothing is known all
+        figures are 0, and instances is empty.
         Errors: validation_error, component_not_found (1001), unavailable.
         """
 

@@ -149,7 +149,7 @@ class SystemServiceServicer:
 
     def Exposition(self, request, context):
         """Exposition gives every figure in the OpenMetrics text format, for Prometheus and its like.
-        Errors: none.
+        Errors: unknown_path where metrics are off (monitoring.enable_metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -62,7 +62,7 @@ class SystemServiceStub:
     """
     Exposition: _grpc.UnaryUnaryMultiCallable[_system_service_pb2.ExpositionRequest, _httpbody_pb2.HttpBody]
     """Exposition gives every figure in the OpenMetrics text format, for Prometheus and its like.
-    Errors: none.
+    Errors: unknown_path where metrics are off (monitoring.enable_metrics).
     """
     GetSelfPreservation: _grpc.UnaryUnaryMultiCallable[_system_service_pb2.GetSelfPreservationRequest, _system_service_pb2.SelfPreservation]
     """GetSelfPreservation tells whether evictions are stopped because too many heartbeat sessions are missing at once, and
@@ -116,7 +116,7 @@ class SystemServiceAsyncStub(SystemServiceStub):
     """
     Exposition: _aio.UnaryUnaryMultiCallable[_system_service_pb2.ExpositionRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Exposition gives every figure in the OpenMetrics text format, for Prometheus and its like.
-    Errors: none.
+    Errors: unknown_path where metrics are off (monitoring.enable_metrics).
     """
     GetSelfPreservation: _aio.UnaryUnaryMultiCallable[_system_service_pb2.GetSelfPreservationRequest, _system_service_pb2.SelfPreservation]  # type: ignore[assignment]
     """GetSelfPreservation tells whether evictions are stopped because too many heartbeat sessions are missing at once, and
@@ -209,7 +209,7 @@ class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """Exposition gives every figure in the OpenMetrics text format, for Prometheus and its like.
-        Errors: none.
+        Errors: unknown_path where metrics are off (monitoring.enable_metrics).
         """
 
     @_abc_1.abstractmethod

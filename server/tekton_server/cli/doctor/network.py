@@ -126,12 +126,16 @@ def listener(target: Target, answer: Answer) -> Iterator[Finding]:
 
 def ports(settings: Settings, target: Target) -> Iterator[Finding]:
     """Tell whether the ports that the settings name are free."""
-    wanted = {"port": settings.port, "grpc_port": settings.grpc_port}
-    for name, port in wanted.items():
+    wanted = (
+        ("port", settings.port, "--port"),
+        ("grpc_port", settings.grpc_port, "--grpc-port"),
+        ("monitoring.metrics_port", settings.metrics_port, "monitoring.metrics_port"),
+    )
+    for name, port, option in wanted:
         if port is None or (port == target.port and is_here(target.host)):
             continue
         who = listeners(port)
-        remedy = f"give `tekton up` another --{name.replace('_', '-')}, or stop it"
+        remedy = f"give `tekton up` another {option}, or stop it"
         yield warn("ports", f"{name} {port} is used by {who}", remedy) if who else ok("ports", f"{name} {port} is free")
 
 

@@ -40,9 +40,7 @@ PLAN = examples(
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[ID]...", help="The components.", autocompletion=complete.component_ids, show_default=False
-    ),
+    typer.Argument(metavar="ID", help="The components.", autocompletion=complete.component_ids, show_default=False),
 ]
 All = Annotated[bool, typer.Option("--all", help="All that Tekton launches.")]
 Parallel = Annotated[

@@ -27,10 +27,11 @@ class Column(NamedTuple):
     drop: int = 0
 
 
+_SINCE = Column("SINCE", 7, right=True, drop=4)
 COLUMNS = (
     Column("COMPONENT", 16, order=Order.NAME),
     Column("STATE", 12, order=Order.STATE),
-    Column("SINCE", 7, right=True, drop=4),
+    _SINCE,
     Column("TYPE", 12, drop=5),
     Column("INST", 4, right=True, drop=3),
     Column("CPU %", 8, right=True, order=Order.CPU),
@@ -62,27 +63,31 @@ def head(sizes: Sequence[int], order: Order, *, backwards: bool) -> Text:
 
 def row_cells(row: Row, sizes: Sequence[int], now: datetime) -> list[tuple[str, str]]:
     """Give a row as texts with their styles; whatever could act on a terminal is shown as an escape."""
-    cells = (
-        clean(row.component_id),
+    found: list[tuple[str, str]] = []
+    for column, size, cell in zip(COLUMNS, sizes, cells(row, now), strict=True):
+        if not size:
+            continue
+        if found:
+            found.append(("  ", ""))
+        # The larger unit of an age is enough in a picture that is always of now.
+        text = cell.partition(" ")[0] if column is _SINCE else clean(cell)
+        style = STYLES.get(row.status, "cyan") if column.order is Order.STATE else ""
+        found.append((_aligned(column, text, size), style))
+    return found
+
+
+def cells(row: Row, now: datetime) -> list[str]:
+    """Give what is told of a component, a text for each column, as whoever registered it wrote it."""
+    return [
+        row.component_id,
         row.status,
-        ago(row.since, now).split(" ")[0] if row.since else "-",
-        clean(row.kind) or "-",
+        ago(row.since, now),
+        row.kind or "-",
         str(row.instances),
         "-" if row.cpu is None else f"{row.cpu:.1f}",
         megabytes(row.memory),
         megabytes(row.gpu),
-    )
-    styles = ("", STYLES.get(row.status, "cyan"), "", "", "", "", "", "")
-    found: list[tuple[str, str]] = []
-    for (column, size), cell, style in (
-        (placed, cell, style)
-        for placed, cell, style in zip(zip(COLUMNS, sizes, strict=True), cells, styles, strict=True)
-        if placed[1]
-    ):
-        if found:
-            found.append(("  ", ""))
-        found.append((_aligned(column, cell, size), style))
-    return found
+    ]
 
 
 def megabytes(value: float | None) -> str:

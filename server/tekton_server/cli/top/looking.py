@@ -18,7 +18,7 @@ from tekton_server.cli import output
 from tekton_server.cli.grid import Column, grid
 from tekton_server.cli.output import Format
 from tekton_server.cli.remote import Remote
-from tekton_server.cli.text import ago, clean
+from tekton_server.cli.text import clean
 from tekton_server.cli.top import layout
 from tekton_server.cli.top.model import Model, Row
 from tekton_server.cli.top.orders import Order
@@ -84,17 +84,4 @@ def _lines(model: Model, rows: list[Row], target: str) -> Iterator[Text]:
     yield from layout.alarms(model, _ALARMS)
     yield Text()
     now = datetime.now(UTC)
-    yield from grid(_LISTED, [_cells(row, now) for row in rows], output.width())
-
-
-def _cells(row: Row, now: datetime) -> list[str]:
-    return [
-        row.component_id,
-        row.status,
-        ago(row.since, now) if row.since else "-",
-        row.kind or "-",
-        str(row.instances),
-        "-" if row.cpu is None else f"{row.cpu:.1f}",
-        layout.megabytes(row.memory),
-        layout.megabytes(row.gpu),
-    ]
+    yield from grid(_LISTED, [layout.cells(row, now) for row in rows], output.width())

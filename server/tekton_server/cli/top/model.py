@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tekton._convert import state_name
 from tekton.core.ids import lookup_key
-from tekton.v1 import component_pb2
 from tekton.v1 import resource_service_pb2 as pb
 from tekton_server.cli.top.orders import Order
 
@@ -183,7 +183,7 @@ def _row(one: pb.ComponentFigures) -> Row:
     return Row(
         one.component_id,
         one.component_type,
-        component_pb2.ComponentState.Value.Name(one.status),
+        state_name(one.status),
         moment(one.status_since) if one.HasField("status_since") else None,
         one.instances,
         usage.cpu_percent if usage else None,

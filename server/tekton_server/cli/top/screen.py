@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -59,7 +61,15 @@ async def show(source: Source, order: Order, text: str) -> None:
         TektonError: nobody may see it.
     """
     app = Top(source, order, text)
-    await app.run_async()
+    loop, ends = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGHUP)
+    for number in ends:
+        # Else the terminal would be left as the screen needs it: without lines, echo and cursor.
+        loop.add_signal_handler(number, app.exit)
+    try:
+        await app.run_async()
+    finally:
+        for number in ends:
+            loop.remove_signal_handler(number)
     if app.failure is not None:
         raise app.failure
 

@@ -89,7 +89,7 @@ def explain(decision: Decision, most: int = SHOWN) -> list[Told]:
         candidates = list(decision.best)
     ranked = [_taken(decision, one, rank) for rank, one in enumerate(candidates[:most], 1)]
     known = {one.model.model_id for one in candidates}
-    absent = {model.model_id: serving.why for model, serving, _ in decision.absent}
+    absent = _absent(decision)
     others = (one for one in decision.models if one.model_id not in known)
     return ranked + [_dropped(decision, one, absent) for one in islice(others, most - len(ranked))]
 
@@ -99,7 +99,7 @@ def _taken(decision: Decision, one: Candidate, rank: int) -> Told:
     why = f"it would do, but misses {', '.join(missed)}" if missed else "it fits"
     rule = None
     if decision.flagged:
-        why, rule = decision.out[model.model_id].why, _rule_out(decision, model)
+        rule, why = _out(decision, model)
     return Told(model.model_id, model.provider, model.tier, rank, why, rule, found, total(found), missed)
 
 
@@ -123,17 +123,28 @@ def _dropped(decision: Decision, model: CatalogueModel, absent: Mapping[str, str
     rule = misfit(task, model)
     if rule is not None:
         why = _MISFITS[rule][1](task, model)
-    elif not model.enabled:
-        rule, why = Rule.DISABLED, "it is disabled"
-    elif model.model_id in absent:
-        rule, why = Rule.NOT_SERVED, absent[model.model_id]
     else:
-        rule, why = _rule_out(decision, model), decision.out[model.model_id].why
+        rule, why = _not_to_be_had(decision, model, absent)
     return Told(model.model_id, model.provider, model.tier, 0, why, rule)
 
 
-def _rule_out(decision: Decision, model: CatalogueModel) -> Rule:
-    return Rule.PROBING if decision.out[model.model_id].probing else Rule.COOLING_DOWN
+def _absent(decision: Decision) -> Mapping[str, str]:
+    """Give why nobody serves those that nobody serves, by their ids."""
+    return {model.model_id: serving.why for model, serving, _ in decision.absent}
+
+
+def _not_to_be_had(decision: Decision, model: CatalogueModel, absent: Mapping[str, str]) -> tuple[Rule, str]:
+    """Tell why a model that fits cannot be had now."""
+    if not model.enabled:
+        return Rule.DISABLED, "it is disabled"
+    if model.model_id in absent:
+        return Rule.NOT_SERVED, absent[model.model_id]
+    return _out(decision, model)
+
+
+def _out(decision: Decision, model: CatalogueModel) -> tuple[Rule, str]:
+    out = decision.out[model.model_id]
+    return (Rule.PROBING if out.probing else Rule.COOLING_DOWN), out.why
 
 
 Misfit = Callable[[Task, CatalogueModel], bool]
@@ -212,26 +223,19 @@ def refusal(decision: Decision) -> TektonError:
     fits = [model for model in decision.models if misfits[model.model_id] is None]
     if not fits:
         return _nothing_fits(decision, counts)
-    absent = {model.model_id: serving.why for model, serving, _ in decision.absent}
-    standings = {model.model_id: _standing(decision, model, absent) for model in fits}
-    named = dict(list(standings.items())[:_NAMED])
+    absent = _absent(decision)
+    named = {model.model_id: _not_to_be_had(decision, model, absent)[1] for model in fits[:_NAMED]}
     sentence = "; ".join(f"{name}: {why}" for name, why in named.items())
     more = f"; and {len(fits) - _NAMED} more" if len(fits) > _NAMED else ""
     error = ModelUnavailableError(
         f"{len(fits)} of {len(decision.models)} models fit the task and none can be had now: {sentence}{more}",
         details={"task_type": decision.task.task_type, "models": named, "rejected": dict(counts)},
     )
-    waits = [one.seconds for one in decision.out.values()]
-    if decision.resting and waits:
+    waits = [decision.out[model.model_id].seconds for model, _, _ in decision.resting]
+    if waits:
         error.retry_after = max(1.0, float(math.ceil(min(waits))))
         error.details["retry_after"] = error.retry_after
     return error
-
-
-def _standing(decision: Decision, model: CatalogueModel, absent: Mapping[str, str]) -> str:
-    if not model.enabled:
-        return "it is disabled"
-    return absent[model.model_id] if model.model_id in absent else decision.out[model.model_id].why
 
 
 def _nothing_fits(decision: Decision, counts: Counter[str]) -> NoRouteError:

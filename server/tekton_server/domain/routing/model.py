@@ -12,9 +12,8 @@ import msgspec
 from tekton.core.errors import NoRouteError, RegistrationError, ValidationError
 from tekton.core.ids import COMPONENT_ID
 from tekton.core.model_records import ModelFacts
-from tekton.core.text import refused_character
 from tekton_server.domain import limits
-from tekton_server.domain.validation import Violation, refuse, violation
+from tekton_server.domain.validation import Violation, refuse, violation, wrong_items, wrong_text
 
 MODEL_ID = re.compile(r"[A-Za-z0-9@][A-Za-z0-9@._:+~-]*(/[A-Za-z0-9@._:+~-]+)*")
 """Ids as providers write them. They stand in paths as they are, so nothing in them needs an escape there."""
@@ -142,8 +141,8 @@ def _incomplete(facts: ModelFacts) -> Iterator[Violation]:
 def malformed(facts: ModelFacts) -> Iterator[Violation]:
     """Tell which facts are of a wrong shape or size."""
     for name, most in (("provider", limits.ITEM_CHARS), ("description", limits.MODEL_TEXT_CHARS)):
-        yield from _text(name, getattr(facts, name), most)
-    yield from _capabilities(facts.capabilities or ())
+        yield from wrong_text(name, getattr(facts, name) or "", most)
+    yield from wrong_items("capabilities", facts.capabilities or ())
     for name, least, largest in (
         ("tier", 1, limits.TIERS),
         ("context_window", 1, limits.TOKENS),
@@ -160,28 +159,11 @@ def malformed(facts: ModelFacts) -> Iterator[Violation]:
     yield from _place(facts)
 
 
-def _capabilities(found: tuple[str, ...]) -> Iterator[Violation]:
-    if len(found) > limits.LIST_ITEMS:
-        yield violation("capabilities", f"must have at most {limits.LIST_ITEMS} items", "max_items")
-        return
-    for index, one in enumerate(found):
-        if not one.strip():
-            yield violation(f"capabilities[{index}]", "must not be empty", "required")
-        yield from _text(f"capabilities[{index}]", one, limits.ITEM_CHARS)
-
-
-def _text(field: str, text: str | None, most: int) -> Iterator[Violation]:
-    if text is not None and len(text) > most:
-        yield violation(field, f"must have at most {most} characters", "max_length", limit=most)
-    elif text and (refused := refused_character(text)):
-        yield violation(field, f"must not contain control or invisible characters: {refused}", "characters")
-
-
 def _place(facts: ModelFacts) -> Iterator[Violation]:
     yield from broken_component("component_id", facts.component_id or "")
     if facts.path and not (facts.path.startswith("/") and facts.path.isprintable() and " " not in facts.path):
         yield violation("path", "must begin with a slash and hold no spaces", "format")
-    yield from _text("path", facts.path, limits.ENDPOINT_CHARS)
+    yield from wrong_text("path", facts.path or "", limits.ENDPOINT_CHARS)
     if facts.endpoint and not is_url(facts.endpoint):
         yield violation("endpoint", "must be a URL such as http://localhost:8003/api/generate", "format")
 

@@ -58,18 +58,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return not self.ok and self.error_class not in OWN
 
 
-def parse_error_class(text: str) -> ErrorClass:
-    """Read the kind of a failure; `error` where nobody said.
-
-    Raises:
-        ValidationError: it is unknown; the sentence names those that there are.
-    """
-    allowed = [one.value for one in ErrorClass]
-    if text and text not in allowed:
-        raise ValidationError.of("error_class", f"must be one of {', '.join(allowed)}", "one_of", allowed=allowed)
-    return ErrorClass(text) if text else ErrorClass.ERROR
-
-
 def check_outcome(outcome: Outcome) -> None:
     """Refuse an outcome that is malformed, naming every field that is wrong.
 

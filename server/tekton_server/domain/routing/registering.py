@@ -6,15 +6,18 @@ from datetime import datetime
 
 import msgspec
 
-from tekton.core.errors import ConflictError, NoRouteError, RegistrationError, ValidationError
+from tekton.core.errors import NoRouteError, RegistrationError
 from tekton.core.model_records import RegisteredModel
 from tekton.core.records import ModelChange
 from tekton.core.view import Cause
 from tekton_server.domain import limits
 from tekton_server.domain.commands import Decision, ModelRegistered, RegisterModel, RemoveModel
 from tekton_server.domain.overlay import Overlay
+from tekton_server.domain.revisions import check_revision
 from tekton_server.domain.routing.model import check_registration
 from tekton_server.domain.validation import refuse, violation
+
+_STANDING = "the model is registered at"
 
 
 def register(view: Overlay, command: RegisterModel, now: datetime) -> Decision:
@@ -26,7 +29,7 @@ def register(view: Overlay, command: RegisterModel, now: datetime) -> Decision:
     """
     check_registration(command.model_id, command.facts, command.below)
     old = view.model(command.model_id)
-    _check_revision(old, command.expected_revision)
+    check_revision(old, command.expected_revision, _STANDING)
     facts = command.facts
     if facts.capabilities:
         facts = msgspec.structs.replace(facts, capabilities=tuple(dict.fromkeys(facts.capabilities)))
@@ -56,16 +59,5 @@ def remove(view: Overlay, command: RemoveModel, now: datetime) -> Decision:
             f"no model {shown} is registered; one that is shipped or configured is taken out of use with enabled=false",
             details={"model_id": shown},
         )
-    _check_revision(old, command.expected_revision)
+    check_revision(old, command.expected_revision, _STANDING)
     return Decision((ModelChange(old, None, Cause("removed")),), None)
-
-
-def _check_revision(old: RegisteredModel | None, expected: int | None) -> None:
-    if expected is not None and expected < 0:
-        raise ValidationError.of("expected_revision", "must not be negative", "range", limit=0)
-    revision = old.revision if old else 0
-    if expected is not None and expected != revision:
-        raise ConflictError(
-            f"the model is registered at revision {revision}, not {expected}; read it again and decide anew",
-            details={"expected_revision": expected, "revision": revision},
-        )

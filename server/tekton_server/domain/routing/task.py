@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 import msgspec
 
 from tekton.core.errors import ValidationError
-from tekton.core.text import refused_character
 from tekton_server.domain import limits
-from tekton_server.domain.validation import Violation, refuse, violation
+from tekton_server.domain.validation import Violation, refuse, violation, wrong_items, wrong_text
 
 
 class Complexity(StrEnum):
@@ -56,18 +55,6 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return TIERS[self.complexity]
 
 
-def parse_complexity(text: str) -> Complexity:
-    """Read a complexity; medium where there is none.
-
-    Raises:
-        ValidationError: it is unknown; the sentence names those that there are.
-    """
-    allowed = [one.value for one in Complexity]
-    if text and text not in allowed:
-        raise ValidationError.of("complexity", f"must be one of {', '.join(allowed)}", "one_of", allowed=allowed)
-    return Complexity(text) if text else Complexity.MEDIUM
-
-
 def check_task(task: Task) -> None:
     """Refuse a task that is malformed, naming every field that is wrong.
 
@@ -80,7 +67,7 @@ def check_task(task: Task) -> None:
 def _malformed(task: Task) -> Iterator[Violation]:
     if not task.task_type.strip():
         yield violation("task_type", "is required", "required")
-    yield from _text("task_type", task.task_type)
+    yield from wrong_text("task_type", task.task_type, limits.ITEM_CHARS)
     for name in ("context_length", "output_tokens"):
         if getattr(task, name) < 0:
             yield violation(name, "must not be negative", "range", limit=0)
@@ -94,21 +81,4 @@ def _malformed(task: Task) -> Iterator[Violation]:
         "capabilities", "providers", "exclude_providers", "exclude_models", "preferred_capabilities",
         "preferred_providers",
     ):  # fmt: skip
-        yield from _names(f"requirements.{name}", getattr(task, name))
-
-
-def _names(field: str, found: Sequence[str]) -> Iterator[Violation]:
-    if len(found) > limits.LIST_ITEMS:
-        yield violation(field, f"must have at most {limits.LIST_ITEMS} items", "max_items", limit=limits.LIST_ITEMS)
-        return
-    for index, one in enumerate(found):
-        if not one.strip():
-            yield violation(f"{field}[{index}]", "must not be empty", "required")
-        yield from _text(f"{field}[{index}]", one, limits.MODEL_ID_CHARS)
-
-
-def _text(field: str, text: str, most: int = limits.ITEM_CHARS) -> Iterator[Violation]:
-    if len(text) > most:
-        yield violation(field, f"must have at most {most} characters", "max_length", limit=most)
-    elif refused := refused_character(text):
-        yield violation(field, f"must not contain control or invisible characters: {refused}", "characters")
+        yield from wrong_items(f"requirements.{name}", getattr(task, name), limits.MODEL_ID_CHARS)

@@ -86,14 +86,13 @@ async def _adopt(site: Site, launch: Launch | LaunchIdentity) -> Launch | None:
 async def _stop(site: Site, launch: Launch | LaunchIdentity) -> None:
     """Stop an orphan as an operator would, with all the time that its specification gives."""
     log.info("%s (%s) outlived its server and is stopped", launch.component_id, launch.instance_uuid)
-    component = site.fleet.get(lookup_key(launch.component_id))
     await site.writer.submit(
         StopLaunch(
             component_id=launch.component_id,
             holder=site.holder,
             seed=new_uuid(),
             instance_uuid=launch.instance_uuid,
-            seconds=component.spec.stop_timeout if component else 30.0,
+            seconds=site.stop_timeout(launch.component_id),
             force=True,
             reason="orphaned",
         )

@@ -9,6 +9,7 @@ from tekton.core.errors import CircularDependencyError
 from tekton.core.ids import lookup_key
 from tekton.core.view import View
 from tekton_server.domain.fleet import FleetComponent
+from tekton_server.domain.fleet_plan import fitting, shortened
 from tekton_server.domain.inventory import needs_of, serving
 
 
@@ -31,7 +32,6 @@ def refuse_cycles(view: View, fleet: Mapping[str, FleetComponent], component_id:
         waiting += found
     found_cycles = DependencyGraph(needs).resolve().cycles
     if found_cycles:
-        path = list(found_cycles[0])
-        raise CircularDependencyError(
-            f"{component_id} cannot start: {' needs '.join(path)}", component_id, details={"cycle": path}
-        )
+        path = fitting(found_cycles[0])
+        sentence = f"{component_id} cannot start: {' needs '.join(shortened(path, 8))}"
+        raise CircularDependencyError(sentence, component_id, details={"cycle": list(path)})

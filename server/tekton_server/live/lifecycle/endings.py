@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from tekton.core.errors import ConflictError, StartupError, TektonError, TektonTimeoutError
 from tekton.core.lifecycle import ComponentState
 from tekton.core.records import CommandState
-from tekton.core.view import Instance, InstanceCommand, Launch, LaunchDesired, LaunchPhase
+from tekton.core.view import Instance, Launch, LaunchDesired, LaunchPhase
 from tekton_server.domain.launch_commands import StopAsked
-from tekton_server.live.lifecycle.patience import SHUTDOWN
+from tekton_server.live.lifecycle.patience import last_word
 from tekton_server.live.lifecycle.site import Site, identity
 from tekton_server.live.starting import Ending, Outcome, Started, Stopped
 
@@ -70,22 +70,16 @@ def gone(site: Site, instance: Instance) -> bool:
     return present is None or not present.leased
 
 
-def _last_word(site: Site, instance: Instance) -> InstanceCommand | None:
-    """Find the last command to end that an instance was given."""
-    found = [one for one in site.view.commands.of(instance.instance_uuid) if one.kind in SHUTDOWN]
-    return found[-1] if found else None
-
-
 def refusal(site: Site, instance: Instance) -> str:
     """Give why an instance refuses to end; empty where it does not."""
-    last = _last_word(site, instance)
+    last = last_word(site, instance.instance_uuid)
     refused = last is not None and last.state is CommandState.REFUSED
     return (last.message or "it gave no reason") if refused and last is not None else ""
 
 
 def answered(site: Site, instance: Instance) -> bool:
     """Tell whether an instance has answered the last command to end, or cannot any more."""
-    last = _last_word(site, instance)
+    last = last_word(site, instance.instance_uuid)
     return gone(site, instance) or last is None or not last.pending
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from tekton.core.lifecycle import ComponentState
-from tekton.core.records import CommandKind, CommandState
+from tekton.core.records import CommandState
 from tekton.core.view import InstanceCommand, Launch
+from tekton_server.domain.launch_ends import SHUTDOWN
 from tekton_server.live.lifecycle.site import Site
 
-SHUTDOWN = (CommandKind.STOP, CommandKind.RESTART)
 # From its goodbye to the end of a process, and at least as long from the signal to the end; in seconds.
 SETTLE = 5.0
 # What a kill, and the record of an end, take at most.
@@ -64,7 +64,13 @@ def _since(at: datetime, now: datetime) -> float:
     return max(0.0, (now - at).total_seconds())
 
 
+def last_word(site: Site, instance_uuid: str) -> InstanceCommand | None:
+    """Find the last command to end that an instance was given."""
+    found = [one for one in site.view.commands.of(instance_uuid) if one.kind in SHUTDOWN]
+    return found[-1] if found else None
+
+
 def _told(site: Site, launch: Launch) -> InstanceCommand | None:
     """Find the last command to end that the instance of a launch was given, if that is not over for long."""
-    found = [one for one in site.view.commands.of(launch.instance_uuid) if one.kind in SHUTDOWN]
-    return found[-1] if found and found[-1].deadline > launch.since else None
+    last = last_word(site, launch.instance_uuid)
+    return last if last is not None and last.deadline > launch.since else None

@@ -6,13 +6,12 @@ from tekton.core.errors import StartupError, TektonError, TektonTimeoutError
 from tekton.core.ids import lookup_key
 from tekton.core.lifecycle import SERVING, ComponentState
 from tekton.core.view import Launch, LaunchPhase
+from tekton_server.domain.launch_spec import STARTUP_TIMEOUT
 from tekton_server.domain.startup import deadline
 from tekton_server.live.lifecycle import endings
 from tekton_server.live.lifecycle.bells import Bells
 from tekton_server.live.lifecycle.site import Site
 
-# What one gets that no specification here knows: the documented default.
-_USUAL = 60.0
 _UNDER_WAY = (LaunchPhase.CLAIMED, LaunchPhase.RUNNING)
 
 
@@ -63,7 +62,7 @@ class _Left:
 
     def __init__(self, site: Site, component_id: str, instance_uuid: str, launch: Launch | None) -> None:
         component = site.fleet.get(lookup_key(component_id))
-        self.given = component.spec.startup_timeout if component else _USUAL
+        self.given = component.spec.startup_timeout if component else STARTUP_TIMEOUT
         self._site = site
         self._instance_uuid = instance_uuid
         clock = site.leases.now()

@@ -15,6 +15,7 @@ from tekton.core.view import Commit, DefinitionChange, Instance, Launch, LaunchC
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.instances import not_found
 from tekton_server.domain.launch_commands import Claimed, ClaimLaunch, StopAsked, StopLaunch
+from tekton_server.domain.launch_spec import STOP_TIMEOUT
 from tekton_server.domain.launches import RETENTION
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.lifecycle import endings, patience, readiness
@@ -30,8 +31,6 @@ log = logging.getLogger(__name__)
 
 # How long a start waits for its program to begin, and anything for this server to know what runs; in seconds.
 BEGIN_WITHIN, SETTLE_WITHIN = 40.0, 30.0
-# What a component gets for what it has in hand where neither its specification nor the caller says.
-STOP_TIMEOUT = 30.0
 
 
 class Lifecycle(Starter):
@@ -231,9 +230,7 @@ class Lifecycle(Starter):
         return endings.stopped(self.site, component_id, asked, seconds)
 
     def _seconds(self, component_id: str, timeout: float | None) -> float:
-        component = self.site.fleet.get(lookup_key(component_id))
-        usual = component.spec.stop_timeout if component else STOP_TIMEOUT
-        return usual if timeout is None else timeout
+        return self.site.stop_timeout(component_id) if timeout is None else timeout
 
     async def _unheard_of(self, component_id: str) -> bool:
         """Tell whether a component is configured, and the registry has never heard of it."""

@@ -16,7 +16,7 @@ from tekton.core.view import Launch, View
 from tekton_server.domain.commands import Command
 from tekton_server.domain.fleet import FleetComponent
 from tekton_server.domain.launch_commands import EndLaunch, Holder
-from tekton_server.domain.launch_spec import Restart
+from tekton_server.domain.launch_spec import STOP_TIMEOUT, Restart
 from tekton_server.live.extensions import Extensions
 from tekton_server.live.launching import ExitStatus, Launcher, LaunchIdentity
 from tekton_server.live.leases import LeaseTable
@@ -74,12 +74,17 @@ class Site:
 
     def launch(self, component_id: str) -> Launch | None:
         """Find the launch of a component."""
-        return self.view.launches.get(lookup_key(component_id))
+        return self.view.launch(component_id)
 
     def ours(self, key: str) -> Launch | None:
         """Find the launch of a component, if this server follows it."""
         launch = self.view.launches.get(key)
         return launch if launch is not None and launch.server_id == self.server_id else None
+
+    def stop_timeout(self, component_id: str) -> float:
+        """Give how many seconds a component gets for what it has in hand where whoever stops it does not say."""
+        component = self.fleet.get(lookup_key(component_id))
+        return component.spec.stop_timeout if component else STOP_TIMEOUT
 
     def now(self) -> datetime:
         """Give the present on the database's clock: the journal's times are of that, whatever ours says."""
@@ -146,6 +151,3 @@ def evidence(status: ExitStatus) -> dict[str, Any]:
     if status.stragglers:
         told["stragglers"] = status.stragglers
     return told
-
-
-Within = Callable[[], float]

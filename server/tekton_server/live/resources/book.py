@@ -78,11 +78,19 @@ class UsageBook:
 
     def heard(self, told: Told) -> bool:
         """Another server heard of an instance; tell whether that is news."""
-        known = self.get(told.instance_uuid)
-        if known is not None and known.at >= told.at:
+        entry = self._entry(told.instance_uuid)
+        # What was measured here since is beside that, not in its place.
+        if entry.reported is not None and entry.reported[0] >= told.at:
             return False
-        self._entry(told.instance_uuid).reported = (told.at, told.usage)
+        entry.reported = (told.at, told.usage)
         return True
+
+    def beside(self, told: Told) -> Told:
+        """Give what another server heard, with what was measured here going first, figure by figure."""
+        entry = self._entries.get(told.instance_uuid)
+        if entry is None or entry.measured is None:
+            return told
+        return told._replace(usage=over(entry.measured[1], told.usage))
 
     def forget(self, instance_uuid: str) -> None:
         """An instance has ended; its last figures are stored all the same."""

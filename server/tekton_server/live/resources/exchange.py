@@ -82,8 +82,6 @@ class Exchange:
         # What comes meanwhile is the next flush's: who reports all the time must not have it stored all the time.
         for _ in range(0, self._resources.book.waiting, FLUSH_PART):
             told = self._resources.book.unstored(FLUSH_PART)
-            if not told:
-                continue
             try:
                 await self._store.flush(told)
             except BaseException:
@@ -99,7 +97,7 @@ class Exchange:
         if not self._ownership.others:
             self._resources.others(())
             return
-        own = self._resources.machines.own
+        own = self._resources.machines.current
         if own is not None:
             await self._store.put_machine(own)
         self._resources.others(await self._store.machines(max(_SILENT_SECONDS, _SILENT * self._interval)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ from tekton_server.live.lease import Clock
 FIRST_WITHIN = 5.0
 # Over so many seconds of figures a processor counts as busy: a start of something must not forbid the next.
 MINUTE = 60.0
+# So many points of the past are kept at most; where there would be more, they are further apart.
+MOST_POINTS = 3600
 
 
 class SystemPoint(NamedTuple):
@@ -42,7 +45,9 @@ class Machines:
         self.owners: Mapping[int, str] = {}
         """Whose the processes on GPUs are: instances by process ids."""
         self.others: Sequence[Machine] = ()
-        self.points: deque[SystemPoint] = deque(maxlen=max(1, min(3600, round(history / interval))))
+        readings = max(1, round(history / interval))
+        self._every, self._readings = math.ceil(readings / MOST_POINTS), 0
+        self.points: deque[SystemPoint] = deque(maxlen=math.ceil(readings / self._every))
 
     @property
     def own(self) -> Machine | None:
@@ -58,7 +63,9 @@ class Machines:
         """Take new figures of this machine."""
         self._own, self.owners, self.trouble = machine, owners, ""
         self._read_at = self._clock()
-        self.points.append(_point(machine))
+        if self._readings % self._every == 0:
+            self.points.append(_point(machine))
+        self._readings += 1
         self._read.set()
 
     async def now(self) -> Machine:

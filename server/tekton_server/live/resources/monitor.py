@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tekton.core.errors import CORE_COMPONENT
 from tekton.core.ids import lookup_key
@@ -42,6 +43,10 @@ log = logging.getLogger(__name__)
 
 # At first there is nothing to compare with, so the second reading comes soon.
 SECOND_AFTER = 1.0
+# How long who reads figures waits for the database, in seconds.
+ASKED_WITHIN = 5.0
+
+T = TypeVar("T")
 
 
 class Terms(NamedTuple):
@@ -88,7 +93,7 @@ class Resources:
         self.overuse = Overuse(
             view, writer, leases, self.book, self._tell, action=terms.over_limit, after=terms.over_limit_after
         )
-        self.admission = Admission(view, self.machines, terms.constraints)
+        self.admission = Admission(view, self.machines, terms.constraints, used=self._launched)
         self.roots: Roots = dict
         self._samples = 0
 
@@ -147,6 +152,7 @@ class Resources:
             elif instance_uuid in launched:
                 # It has not registered yet, or never does.
                 self.book.measure(instance_uuid, usage, sample.machine.at, store=True)
+                self.overuse.look(instance_uuid)
                 self._component_changed(launched[instance_uuid])
             elif instance_uuid in self._built_in:
                 # Every server's own, so that nobody else is told.
@@ -198,6 +204,7 @@ class Resources:
                 launch = change.old or change.new
                 if launch is not None and self._view.instance(launch.instance_uuid) is None:
                     self.book.forget(launch.instance_uuid)
+                    self.overuse.forget(launch.instance_uuid)
             elif isinstance(change, DefinitionChange):
                 self.feed.component(lookup_key(change.key), change.new or change.old)
 
@@ -233,9 +240,9 @@ class Resources:
         stored = [one for one in instance_uuids if one not in built_in.UUIDS]
         if stored and (self._leases.ownership.others or len(found) < len(stored)):
             try:
-                for told in await self._store.newest(stored):
+                for told in await _asked(self._store.newest(stored)):
                     if told.instance_uuid not in found or found[told.instance_uuid].at < told.at:
-                        found[told.instance_uuid] = told
+                        found[told.instance_uuid] = self.book.beside(told)
             except StorageUnavailableError:
                 if not found:
                     raise
@@ -248,12 +255,17 @@ class Resources:
             StorageUnavailableError: the database cannot be asked.
         """
         stored = [one for one in instance_uuids if one not in built_in.UUIDS]
-        return await self._store.history(stored, seconds) if stored else []
+        return await _asked(self._store.history(stored, seconds)) if stored else []
 
     @property
     def _built_in(self) -> Mapping[str, Instance]:
         core = self._view.built_in.get(CORE_COMPONENT)
         return core.instances if core is not None else {}
+
+    def _launched(self, key: str) -> Usage | None:
+        launch = self._view.launches.get(key)
+        known = self.book.get(launch.instance_uuid) if launch is not None and launch.active else None
+        return known.usage if known is not None else None
 
     def _changed(self, instance: Instance) -> None:
         self.overuse.look(instance.instance_uuid)
@@ -271,6 +283,14 @@ class Resources:
         for one in happened:
             log.log(logging.WARNING if one.raised else logging.INFO, "%s", _said(one))
         self.feed.happened(happened, self._definition)
+
+
+async def _asked(reading: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(ASKED_WITHIN):
+            return await reading
+    except TimeoutError:
+        raise StorageUnavailableError("the database does not answer; try again") from None
 
 
 def _said(happened: Happened) -> str:

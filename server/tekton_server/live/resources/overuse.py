@@ -19,7 +19,7 @@ from tekton.core.records import CommandKind
 from tekton.core.view import Instance, View
 from tekton_server.domain.alarms import Happened, LimitAlarms
 from tekton_server.domain.commands import JudgeUse, PostCommand
-from tekton_server.domain.constraints import OVER_LIMIT
+from tekton_server.domain.constraints import OVER_LIMIT, uses_too_much
 from tekton_server.live.lease import Clock
 from tekton_server.live.leases import LeaseTable
 from tekton_server.live.resources.book import UsageBook
@@ -67,9 +67,9 @@ class Overuse:
 
     def look(self, instance_uuid: str) -> None:
         """An instance has new figures, or its component new constraints."""
-        instance, known = self._view.instance(instance_uuid), self._book.get(instance_uuid)
-        constraints = self._view.constraints.get(lookup_key(instance.component_id)) if instance else None
-        if instance is None or not instance.leased or constraints is None or known is None:
+        component_id, known = self._component_of(instance_uuid), self._book.get(instance_uuid)
+        constraints = self._view.constraints.get(lookup_key(component_id))
+        if constraints is None or known is None:
             self.forget(instance_uuid)
             return
         happened = self.alarms.look(instance_uuid, known.usage, constraints, known.at)
@@ -85,6 +85,17 @@ class Overuse:
         """A component may use more or less than before."""
         for instance in self._view.instances_of(component_id):
             self.look(instance.instance_uuid)
+        launch = self._view.launch(component_id)
+        if launch is not None and self._view.instance(launch.instance_uuid) is None:
+            self.look(launch.instance_uuid)
+
+    def _component_of(self, instance_uuid: str) -> str:
+        """Give the component of which a lease, or a launch that has not registered yet, is; empty of what has ended."""
+        instance = self._view.instance(instance_uuid)
+        if instance is not None:
+            return instance.component_id if instance.leased else ""
+        launches = self._view.launches.values()
+        return next((one.component_id for one in launches if one.active and one.instance_uuid == instance_uuid), "")
 
     def forget(self, instance_uuid: str) -> None:
         """An instance has ended, or may use what it likes."""
@@ -138,7 +149,7 @@ class Overuse:
             instance
             for component in self._view.in_state(ComponentState.DEGRADED)
             for instance in component.instances.values()
-            if instance.reason == OVER_LIMIT and instance.state is ComponentState.DEGRADED
+            if uses_too_much(instance)
         ]
         for instance in degraded:
             limited = lookup_key(instance.component_id) in self._view.constraints

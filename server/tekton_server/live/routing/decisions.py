@@ -53,7 +53,7 @@ class Followed:
 
 
 class Decided:
-    """A decision as it can be explained."""
+    """A decision as it can be explained, be it that there is no model."""
 
     __slots__ = ("decided_at", "decision", "decision_id", "followed", "rows")
 

@@ -82,8 +82,8 @@ class RoutingDesk:
         """Decide, and keep the decision. That there is no model for a task is only said after asking the database.
 
         Raises:
-            NoRouteError: no model fits the task; details.decision_id is the decision, which can be explained too.
-            ModelUnavailableError: none of those that fit can be had now; likewise.
+            NoRouteError: no model fits the task.
+            ModelUnavailableError: none of those that fit can be had now. `details.decision_id` can be explained.
             StorageUnavailableError: neither can be known now.
         """
         decision, permit = self._decide(task)
@@ -92,6 +92,7 @@ class RoutingDesk:
             decision, permit = self._decide(task)
         if decision.chosen is None:
             self.figures.refused += 1
+            # Who was refused wants to know why more than anybody.
             error = refusal(decision)
             error.details["decision_id"] = self._keep(decision, None).decision_id
             raise error

@@ -33,16 +33,16 @@ def text(found: _Read) -> str:
 
 def _family(metric: Metric, values: list[dict[str, Any]]) -> Family:
     # The name of a counter ends in _total there by itself, and every name in its unit.
-    name = metric.name.removesuffix("_total") if metric.metric_type is MetricType.COUNTER else metric.name
+    name, unit = metric.family, metric.exposed_unit
     kind = {MetricType.COUNTER: CounterMetricFamily, MetricType.GAUGE: GaugeMetricFamily}.get(metric.metric_type)
     if kind is None:
-        histogram = HistogramMetricFamily(name, metric.description, labels=metric.labels, unit=metric.unit)
+        histogram = HistogramMetricFamily(name, metric.description, labels=metric.labels, unit=unit)
         for one in values:
-            histogram.add_metric(tuple(one["labels"].values()), list(_buckets(one["buckets"])), one["sum"])
+            # A sum that can go down is none that Prometheus may be told.
+            whole = one["sum"] if one["min"] >= 0 else None
+            histogram.add_metric(tuple(one["labels"].values()), list(_buckets(one["buckets"])), whole)
         return histogram
-    family: CounterMetricFamily | GaugeMetricFamily = kind(
-        name, metric.description, labels=metric.labels, unit=metric.unit
-    )
+    family: CounterMetricFamily | GaugeMetricFamily = kind(name, metric.description, labels=metric.labels, unit=unit)
     for one in values:
         family.add_metric(tuple(one["labels"].values()), one["value"])
     return family

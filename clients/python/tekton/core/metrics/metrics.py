@@ -18,6 +18,7 @@ from typing import Any
 
 from tekton import _given
 from tekton.core.errors import ValidationError
+from tekton.core.text import told
 
 __all__ = ["Metric", "MetricType", "MetricsManager"]
 
@@ -27,7 +28,8 @@ log = logging.getLogger(__name__)
 MOST_SERIES = 1000
 # Prometheus' own choice for requests, and on to what a start-up may take, in whatever the unit is.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,127}")
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,127}")
+_UNIT = re.compile(r"[a-zA-Z0-9_]+")
 _LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,127}")
 _LABEL_CHARS = 256
 
@@ -43,6 +45,13 @@ class MetricType(StrEnum):
     """They are counted by size."""
 
 
+_SUFFIXES = {
+    MetricType.COUNTER: ("", "_total", "_created"),
+    MetricType.GAUGE: ("",),
+    MetricType.HISTOGRAM: ("", "_bucket", "_count", "_sum", "_created"),
+}
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric as it was registered. `labels` are the names that every value is recorded with."""
@@ -53,6 +62,23 @@ class Metric:
     unit: str = ""
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = BUCKETS
+
+    @property
+    def exposed_unit(self) -> str:
+        """The unit as it can stand in a name; empty for one that cannot, such as %."""
+        return self.unit if _UNIT.fullmatch(self.unit) else ""
+
+    @property
+    def family(self) -> str:
+        """What Prometheus knows it by: with its unit at the end; a counter's _total is that of its values."""
+        name = self.name.removesuffix("_total") if self.metric_type is MetricType.COUNTER else self.name
+        unit = f"_{self.exposed_unit}" if self.exposed_unit else ""
+        return name if name.endswith(unit) else name + unit
+
+    @property
+    def exposed(self) -> frozenset[str]:
+        """Every name that its values have there, which can be nobody else's."""
+        return frozenset(self.family + suffix for suffix in _SUFFIXES[self.metric_type])
 
 
 @dataclass
@@ -94,7 +120,8 @@ class MetricsManager:
     ) -> Metric:
         """Register a metric; registering the same once more changes nothing.
 
-        name, labels: as Prometheus takes them: letters, digits and _. unit: such as seconds or bytes.
+        name, labels: as Prometheus takes them: letters, digits and _. unit: such as seconds or bytes; one that is no
+            such word, such as %, is not told to Prometheus.
         buckets: the edges of a histogram, ascending.
 
         Raises:
@@ -108,12 +135,23 @@ class MetricsManager:
             labels=_labels(labels),
             buckets=BUCKETS if buckets is None else _buckets(buckets),
         )
+        if not metric.family:
+            raise ValidationError.of("name", "must be more than _total", "pattern")
         with self._lock:
-            known = self._metrics.setdefault(metric.name, metric)
-            self._series.setdefault(metric.name, {})
-        if known != metric:
+            known = self._metrics.get(metric.name)
+            if known is None:
+                self._refuse_twice(metric)
+                self._metrics[metric.name], self._series[metric.name] = metric, {}
+        if known not in (None, metric):
             raise ValidationError.of("name", f"{metric.name} is registered already, and otherwise", "taken")
         return metric
+
+    def _refuse_twice(self, metric: Metric) -> None:
+        """Refuse what Prometheus could not tell from another: it would read none of them any more."""
+        for other in self._metrics.values():
+            if both := sorted(metric.exposed & other.exposed):
+                message = f"{metric.name} would be {both[0]} for Prometheus, which {other.name} is already"
+                raise ValidationError.of("name", message, "taken")
 
     def record(self, name: str, value: float = 1.0, labels: Mapping[str, object] | None = None) -> None:
         """Record a value.
@@ -235,4 +273,9 @@ def _key(metric: Metric, labels: Mapping[str, object]) -> tuple[str, ...]:
     if not isinstance(labels, Mapping) or labels.keys() != set(metric.labels):
         wanted = ", ".join(metric.labels) or "none"
         raise ValidationError.of("labels", f"of {metric.name} must be exactly: {wanted}", "labels")
-    return tuple(str(labels[name])[:_LABEL_CHARS] for name in metric.labels)
+    return tuple(_label(labels[name]) for name in metric.labels)
+
+
+def _label(value: object) -> str:
+    # Half of a surrogate pair could not be written out, and with it nothing.
+    return told(value)[:_LABEL_CHARS].encode(errors="backslashreplace").decode()

@@ -48,7 +48,8 @@ def run_up(
     raise_file_limit()
     try:
         fleet = None if bare else load_fleet(folder(config), settings.components.startup_timeout)
-        return asyncio.run(_run(settings, display, log_file, bare, fleet))
+        with asyncio.Runner(loop_factory=_event_loop) as runner:
+            return runner.run(_run(settings, display, log_file, bare, fleet))
     except EXPECTED as error:
         _note(log_file, error)
         display.failed(str(error))
@@ -62,6 +63,15 @@ def run_up(
     finally:
         display.close()
     return 1
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """Give libuv's loop where there is one: a call costs a fifth less than on that of the standard library."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def _note(log_file: LogFile, error: BaseException) -> None:

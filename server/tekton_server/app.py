@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from socket import gethostname
@@ -16,6 +15,7 @@ from socket import gethostname
 from sqlalchemy import make_url
 
 from tekton_gateway import Collector, Envoy, GatewaySettings
+from tekton_server.assembly import PART_DEADLINE, Assembly, PartFailedError
 from tekton_server.config import ConfigError, Settings, resolve
 from tekton_server.database import database_of
 from tekton_server.domain import built_in
@@ -49,24 +49,15 @@ from tekton_server.storage.embedded import EmbeddedPostgres
 from tekton_server.storage.engine import create_engine
 from tekton_server.storage.errors import StorageUnavailableError, is_full
 from tekton_server.storage.migrate import migrate
-from tekton_server.supervision import Part, Supervisor
+from tekton_server.supervision import Part
 from tekton_server.whole_fleet import WholeFleet
 
 log = logging.getLogger(__name__)
 
-# Less than the ten seconds that container runtimes give.
-STOP_DEADLINE = 8.0
 # How long it takes at most to find out what an earlier Tekton has left running, before that keeps nobody waiting.
 _SETTLE_WITHIN = 5.0
-# What each part gets of it before it is ended by force.
-_PART_DEADLINE = 3.0
-
 Progress = Callable[[str, str], None]
 """Told of each step: the start-up phase and a sentence."""
-
-
-class PartFailedError(Exception):
-    """Tekton cannot go on; the text is one sentence, and a fault of ours is the cause."""
 
 
 class Tekton:
@@ -91,10 +82,7 @@ class Tekton:
         self._bare = bare
         self._embedded = embedded
         self._progress = progress
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._stack = AsyncExitStack()
-        self._stop_deadline = STOP_DEADLINE
-        self._supervisor = Supervisor(self.state, self._fail)
+        self._parts = Assembly(self.state)
         self._telemetry = Telemetry(Calls(), ThisProcess())
         self._observed = Observed()
         self._host = resolve(settings.host)
@@ -112,16 +100,25 @@ class Tekton:
         Raises:
             PartFailedError: naming the part.
         """
-        await asyncio.shield(self._failed)
+        await asyncio.shield(self._parts.failed)
+
+    async def stop(self) -> None:
+        """Stop what was started, last first; past the deadline, or when cancelled, end the rest by force."""
+        await self._parts.stop()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The PartFailedError that `wait_failed` raises, once a part has ended by itself."""
+        return self._parts.failure
 
     async def _start(self) -> None:
         lock = await self._environment()
         look_at_failpoints()
         self._observed = observed(self.settings.otlp_endpoint)
-        self._on_stop("the export of traces", self._observed.stop)
+        self._parts.on_stop("the export of traces", self._observed.stop)
         database = await self._database(lock)
         engine = create_engine(database)
-        self._on_stop("the pool of connections", engine.dispose)
+        self._parts.on_stop("the pool of connections", engine.dispose)
         await self._migrate(database)
         self._step("startup", "loading the registry")
         timing, retention = self.settings.timing, self.settings.retention
@@ -140,8 +137,8 @@ class Tekton:
         self.live.build_in(self._shown, self.settings.port)
         if self._fleet is not None and not self._bare:
             self._equip(self._fleet, alone=alone)
-        self.live.start(lambda error: self._fail(f"the registry ended unexpectedly ({error})", error))
-        self._on_stop("the registry", self.live.stop)
+        self.live.start(lambda error: self._parts.fail(f"the registry ended unexpectedly ({error})", error))
+        self._parts.on_stop("the registry", self.live.stop)
         self.state.add_check("database", self._database_trouble)
         judge = self.live.leases.judge
         self.state.add_notice("self_preservation", lambda: judge.preservation.trouble)
@@ -151,9 +148,8 @@ class Tekton:
         self.live.fleet.usual_timeout = self.settings.components.startup_timeout
         await self._open_metrics_port()
         await self._serve()
-        if self._failed.done():
-            await self._failed
-        self._supervisor.begin()
+        self._parts.check()
+        self._parts.supervisor.begin()
         # What was loaded could not beat before now.
         self.live.leases.judge.begin()
         if self.live.healer is not None:
@@ -162,13 +158,12 @@ class Tekton:
             if not await self.live.lifecycle.settled(_SETTLE_WITHIN):
                 log.warning("what runs of the components is not known yet; starts wait until it is")
             everything = WholeFleet(self.live.fleet, self.settings.components)
-            self._stop_deadline += everything.stops_within
+            self._parts.stop_deadline += everything.stops_within
             # The first to be stopped: they need everything else for that.
-            self._on_stop("the components", everything.stop)
-            await everything.start(partial(self._step, "startup"), self._failed)
+            self._parts.on_stop("the components", everything.stop)
+            await everything.start(partial(self._step, "startup"), self._parts.failed)
         await self._verify()
-        if self._failed.done():
-            await self._failed
+        self._parts.check()
         self._step("ready", "serving")
         await self.server.set_serving(True)
 
@@ -177,7 +172,7 @@ class Tekton:
         launcher = launcher_of(self.settings, fleet, self._host)
         self.live.resources.roots = lambda: _own_processes() | launcher.roots()
         # Below the registry in the stack: first nobody follows what runs, then it is let go.
-        self._stack.callback(launcher.close)
+        self._parts.stack.callback(launcher.close)
         self.live.lifecycle.equip(means_of(self.settings, fleet, launcher, alone=alone))
         self.live.heal(self.settings.healing)
 
@@ -193,7 +188,7 @@ class Tekton:
             self._step("environment", f"data directory {self.settings.data_path}")
             lock = DataDirectoryLock(self.settings.data_path)
             lock.acquire()
-            self._stack.callback(lock.release)
+            self._parts.stack.callback(lock.release)
             if not self._embedded:
                 wanted = self.settings
                 await ports_are_free(self._host, wanted.port, wanted.grpc_port, wanted.metrics_port)
@@ -218,9 +213,9 @@ class Tekton:
             self.settings.data_path, lock=lock, on_progress=lambda text: self._progress("dependencies", text)
         )
         await postgres.start()
-        self._on_stop("PostgreSQL", lambda: postgres.stop(_PART_DEADLINE))
+        self._parts.on_stop("PostgreSQL", lambda: postgres.stop(PART_DEADLINE))
         ended = partial(_child_ended, postgres.wait, postgres.log_path)
-        self._supervise(Part("database", "PostgreSQL", ended, postgres.restart, patient=is_full))
+        self._parts.supervise(Part("database", "PostgreSQL", ended, postgres.restart, patient=is_full))
         return Database(make_url(postgres.connection.url()), self.settings.terms)
 
     async def _migrate(self, database: Database) -> None:
@@ -236,15 +231,15 @@ class Tekton:
         self._step("startup", "starting the server")
         socket = None
         if not self._bare:
-            socket = self._stack.enter_context(socket_directory(self.settings.data_path)) / "server.sock"
+            socket = self._parts.stack.enter_context(socket_directory(self.settings.data_path)) / "server.sock"
             self.socket = socket
             # Lower in the stack than the server: streams hear that they end before the gateway is gone.
-            self._on_stop("the gateway", self._close_gateway)
-        self._on_stop("the server", self._stop_server)
+            self._parts.on_stop("the gateway", self._close_gateway)
+        self._parts.on_stop("the server", self._stop_server)
         self.server = await self._new_server(socket)
         self.state.add_check("api")
         restart = partial(self._restart_server, socket)
-        self._supervise(Part("api", "the server's listener", lambda: self.server.unreachable(), restart))
+        self._parts.supervise(Part("api", "the server's listener", lambda: self.server.unreachable(), restart))
         if self._embedded:
             self._keep_short("postgres.log")
         elif socket is not None:
@@ -260,11 +255,13 @@ class Tekton:
         exposition = Exposition(self.live, self.state, self._telemetry)
         port = MetricsPort(exposition.text, OPENMETRICS, (self.settings.host, *self._names))
         await port.start(self._host, number)
-        self._on_stop("the port of the metrics", port.stop)
+        self._parts.on_stop("the port of the metrics", port.stop)
         # Told with the health; who can do without metrics can go on, so it is tried for as long as it takes.
         self.state.add_notice("metrics")
         gone = partial(unreachable, (port.address,))
-        self._supervise(Part("metrics", "the port of the metrics", gone, port.restart, patient=lambda error: True))
+        self._parts.supervise(
+            Part("metrics", "the port of the metrics", gone, port.restart, patient=lambda error: True)
+        )
 
     async def _verify(self) -> None:
         if self.gateway is None:
@@ -313,46 +310,16 @@ class Tekton:
             return await _child_ended(self.gateway.wait, log_path)
 
         await start()
-        self._supervise(Part("gateway", "the gateway (Envoy)", ended, start))
+        self._parts.supervise(Part("gateway", "the gateway (Envoy)", ended, start))
         self._keep_short("postgres.log", log_path.name, "access.log")
 
     def _keep_short(self, *names: str) -> None:
         kept, children = self.settings.logs, tuple(self.settings.data_path / "logs" / name for name in names)
-        task = asyncio.create_task(keep_short(children, kept.max_bytes, kept.keep), name="keep the logs short")
-        task.add_done_callback(self._supervisor_ended)
-        self._stack.push_async_callback(_cancelled, task)
+        self._parts.keep(keep_short(children, kept.max_bytes, kept.keep), "keep the logs short")
 
     async def _close_gateway(self) -> None:
         if self.gateway is not None:
-            await self.gateway.stop(_PART_DEADLINE)
-
-    def _on_stop(self, part: str, stop: Callable[[], Awaitable[object]]) -> None:
-        """Stop a part in its turn, and go on with the next one if that fails."""
-
-        async def stopped() -> None:
-            try:
-                await stop()
-            except Exception as error:
-                log.error("%s did not stop in order", part, exc_info=error)
-
-        self._stack.push_async_callback(stopped)
-
-    def _supervise(self, part: Part) -> None:
-        """Notice when a part ends by itself; stopped before the part is, so that a stop is no failure."""
-        task = asyncio.create_task(self._supervisor.run(part), name=f"supervise {part.label}")
-        task.add_done_callback(self._supervisor_ended)
-        self._stack.push_async_callback(_cancelled, task)
-
-    def _supervisor_ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._fail(f"the task to {task.get_name()} failed ({error})", error)
-
-    def _fail(self, sentence: str, cause: BaseException | None = None) -> None:
-        if not self._failed.done():
-            failure = PartFailedError(sentence)
-            failure.__cause__ = cause
-            self._failed.set_exception(failure)
+            await self.gateway.stop(PART_DEADLINE)
 
     def _database_trouble(self) -> str | None:
         return self.live.writer.trouble
@@ -362,22 +329,6 @@ class Tekton:
             raise ValueError(phase)
         self.state.enter(phase)
         self._progress(phase, text)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """The PartFailedError that `wait_failed` raises, once a part has ended by itself."""
-        return self._failed.exception() if self._failed.done() and not self._failed.cancelled() else None
-
-    async def stop(self) -> None:
-        """Stop what was started, last first; past the deadline, or when cancelled, end the rest by force."""
-        self._failed.cancel()
-        closing = asyncio.create_task(self._stack.aclose(), name="stop")
-        try:
-            await asyncio.wait([closing], timeout=self._stop_deadline)
-            if not closing.done():
-                log.error("the stop took more than %g s; what is left is ended by force", self._stop_deadline)
-        finally:
-            await _forced(closing)
 
 
 @asynccontextmanager
@@ -413,18 +364,8 @@ async def run(
         await tekton.stop()
 
 
-async def _forced(closing: asyncio.Task[None]) -> None:
-    """Cancel whatever a stop still waits for, part after part; a cancelled part kills its child."""
-    if closing.done():
-        return closing.result()
-    while not closing.done():
-        closing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait([closing], timeout=0.1)
-    # The killed are reaped meanwhile: left to a slow init, the next PostgreSQL would take a dead pid for a living one.
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.sleep(0.2)
-    return None if closing.cancelled() else closing.result()
+def _forever(error: BaseException) -> bool:
+    return True
 
 
 def _settle_memory() -> None:
@@ -438,11 +379,6 @@ def _settle_memory() -> None:
 def _own_processes() -> dict[str, Root]:
     """Give where the processes of Tekton itself begin: the server, and the database and the gateway below it."""
     return {built_in.CORE_UUID: Root(os.getpid())}
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
 
 
 async def _child_ended(wait: Callable[[], Awaitable[int]], log_path: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tekton.core.errors import StartupError
 from tekton_server import app
+from tekton_server.assembly import PartFailedError
 from tekton_server.config import ConfigError, Settings
 from tekton_server.listening import ListenError
 from tekton_server.live.lease import Timing
@@ -22,7 +23,7 @@ _REFUSED = (
     ListenError,
     SchemaTooNewError,
     StorageUnavailableError,
-    app.PartFailedError,
+    PartFailedError,
 )
 _LONGEST_INTERVAL = 10.0
 

@@ -13,6 +13,7 @@ import os
 from collections.abc import Awaitable, Callable, Collection
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import cast
 from urllib.parse import urlsplit
 
 import h11
@@ -124,8 +125,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there, and has so much time for everything."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not every loop's transports are of that class.
+        self._transport = cast("asyncio.Transport", transport)
         self._deadline = asyncio.get_running_loop().call_later(WITHIN, self.cut)
         self._port.came(self)
 

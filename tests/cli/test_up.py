@@ -420,10 +420,10 @@ def test_a_database_of_a_newer_tekton_is_refused(external: Cluster, tmp_path: Pa
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://u:hunter2@127.0.0.1:1/x", "cannot be used ([Errno 111] Connect call failed"),
+        ("postgresql://u:hunter2@127.0.0.1:1/x", "cannot be used ([Errno 111] Conn"),
         ("postgres://u:hunter2@127.0.0.1:1/x", "start it, or leave database_url out"),
         ("postgresql://u:hunter2@nosuch.invalid/x", "cannot be used ("),
-        ("postgresql://u:hunter2@127.0.0.1:99999/x", "does not let Tekton in (connect(): port must be 0-65535"),
+        ("postgresql://u:hunter2@127.0.0.1:99999/x", "the port 99999 in the database URL is none; use "),
         ("mysql://u:hunter2@h/x", "must start with postgresql://"),
         ("postgresql://u:hunter2@h:abc/x", "use postgresql://user:password@host:5432/name"),
         ("hunter2", "use postgresql://user:password@host:5432/name"),

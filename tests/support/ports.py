@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 # Names only, for nobody listens there: of fleets that tests launch, and of what tests register themselves.
-LAUNCHED, REGISTERED = range(20_000, 21_500), range(21_500, 23_000)
+LAUNCHED, REGISTERED = range(20_000, 21_500), range(21_500, 27_000)
 # Below those that the system gives to whoever binds port 0 or connects.
 _PORTS = range(REGISTERED.stop, 32_000)
 _given: set[int] = set()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from tekton.core.errors import TektonError
 from tekton_gateway import GatewayError
 from tekton_server import app
+from tekton_server.assembly import PartFailedError
 from tekton_server.cli.display import Display, metrics_row, reachable
 from tekton_server.cli.logs import LogFile
 from tekton_server.config import ConfigError, Settings
@@ -31,7 +32,7 @@ EXPECTED = (
     ListenError,
     SchemaTooNewError,
     TektonError,
-    app.PartFailedError,
+    PartFailedError,
 )
 # A wrapper such as make or npm passes on the Ctrl-C that the terminal has sent us already.
 _SAME_PRESS = 0.3

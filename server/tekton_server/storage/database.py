@@ -94,6 +94,8 @@ def parse_url(text: str, terms: Terms | None = None) -> Database:
         raise ValueError(f"the database URL cannot be read; use {_EXAMPLE}") from error
     if url.drivername not in _SCHEMES:
         raise ValueError("the database URL must start with postgresql:// or postgres://")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ValueError(f"the port {url.port} in the database URL is none; use {_EXAMPLE}, with one from 1 to 65535")
     application, mine = options.pop("application_name", APPLICATION), options.pop("options", None)
     terms = _patience(terms or Terms(), options.pop("connect_timeout", None))
     _check_tls(options)

@@ -121,7 +121,8 @@ async def test_the_exposition_names_every_part(http: httpx.AsyncClient) -> None:
         "tekton_components", "tekton_instances", "tekton_watchers",
         "tekton_leases", "tekton_leases_suspect", "tekton_leases_owned", "tekton_servers", "tekton_heartbeat_sessions",
         "tekton_journal_revision", "tekton_journal_commits", "tekton_journal_batch_commits",
-        "tekton_writer_waiting", "tekton_database_up",
+        "tekton_writer_waiting", "tekton_evictions_waiting", "tekton_healing_waiting", "tekton_usage_waiting",
+        "tekton_self_preservation", "tekton_database_up",
         "process_cpu_seconds", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds",
     }  # fmt: skip
 

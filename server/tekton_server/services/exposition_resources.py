@@ -34,6 +34,8 @@ def resource_metrics(live: LiveRegistry) -> Iterator[Metric]:
     for figure in FIGURES:
         alarms.add_metric((figure,), counted[figure])
     yield alarms
+    about = "Instances whose figures are not stored yet."
+    yield GaugeMetricFamily("tekton_usage_waiting", about, live.resources.book.waiting)
     yield from _components(live)
 
 

@@ -123,7 +123,8 @@ class Tekton(Process):
         directory.mkdir(exist_ok=True)
         self.grpc, self.rest = Target(HOST, free_port()), Target(HOST, free_port())
         config = directory / "tekton.json"
-        config.write_text(json.dumps({"tekton": {"components": dict(leases)}}))
+        # What is kept of the last hour fills for an hour, and would look like a leak in a soak.
+        config.write_text(json.dumps({"tekton": {"components": dict(leases), "monitoring": {"history": 60}}}))
         program = [str(Path(sys.executable).with_name("tekton"))]
         if profile is not None:
             program = [sys.executable, "-m", "bench.sampler", str(profile)]

@@ -183,7 +183,9 @@ class Tekton:
             self._step("environment", "the server alone, with a database elsewhere")
             if self.settings.database_url is None:
                 raise ConfigError("a server alone needs a database: set --database-url or TEKTON_DATABASE_URL.")
-            await ports_are_free(self._host, None, self._direct_port, self.settings.metrics_port)
+            if self.settings.own_metrics_port == self._direct_port:
+                raise ConfigError("monitoring.metrics_port must differ from the port that the server itself takes")
+            await ports_are_free(self._host, None, self._direct_port, self.settings.own_metrics_port)
         else:
             self._step("environment", f"data directory {self.settings.data_path}")
             lock = DataDirectoryLock(self.settings.data_path)
@@ -249,7 +251,7 @@ class Tekton:
 
     async def _open_metrics_port(self) -> None:
         """Let scrapers ask this process itself, where that is configured: as long as there is something to tell."""
-        number = self.settings.metrics_port
+        number = self.settings.own_metrics_port if self._bare else self.settings.metrics_port
         if number is None or self._embedded:
             return
         exposition = Exposition(self.live, self.state, self._telemetry)
@@ -259,9 +261,7 @@ class Tekton:
         # Told with the health; who can do without metrics can go on, so it is tried for as long as it takes.
         self.state.add_notice("metrics")
         gone = partial(unreachable, (port.address,))
-        self._parts.supervise(
-            Part("metrics", "the port of the metrics", gone, port.restart, patient=lambda error: True)
-        )
+        self._parts.supervise(Part("metrics", "the port of the metrics", gone, port.restart, vital=False))
 
     async def _verify(self) -> None:
         if self.gateway is None:
@@ -362,10 +362,6 @@ async def run(
         yield tekton
     finally:
         await tekton.stop()
-
-
-def _forever(error: BaseException) -> bool:
-    return True
 
 
 def _settle_memory() -> None:

@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 _SHIM = Path(__file__).with_name("exec_shim.py")
@@ -37,10 +40,14 @@ class RunAs:
 class ChildProcess:
     """One running program, in a session of its own."""
 
-    def __init__(self, process: asyncio.subprocess.Process, name: str, log_path: Path) -> None:
-        self._process = process
+    def __init__(self, program: subprocess.Popen[bytes], name: str, log_path: Path) -> None:
         self.name = name
         self.log_path = log_path
+        self._program = program
+        self._returncode: int | None = None
+        self._ended = asyncio.Event()
+        reap = partial(self._reap, asyncio.get_running_loop())
+        threading.Thread(target=reap, name=f"wait for {name}", daemon=True).start()
 
     @classmethod
     async def start(
@@ -66,10 +73,10 @@ class ChildProcess:
         orders = (str(os.getpid()), str(int(death_signal)), str(report_end), str(run_as or "-"))
         try:
             try:
-                process = await _spawn((*orders, *argv), log_path, env, cwd, (*pass_fds, report_end))
+                program = _spawn((*orders, *argv), log_path, env, cwd, (*pass_fds, report_end))
             finally:
                 os.close(report_end)
-            child = cls(process, name, log_path)
+            child = cls(program, name, log_path)
             try:
                 reason = await read_to_end(report)
             except BaseException:
@@ -86,22 +93,23 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._program.pid
 
     @property
     def returncode(self) -> int | None:
         """The exit code, or minus the signal that ended it, or None while it runs."""
-        return self._process.returncode
+        return self._returncode
 
     async def wait(self) -> int:
-        return await self._process.wait()
+        await self._ended.wait()
+        assert self._returncode is not None
+        return self._returncode
 
     def send_signal(self, sig: signal.Signals) -> None:
         """Signal the program alone; nothing happens where it has already ended."""
-        # Not asyncio's own send_signal: it polls, and a child reaped by that poll counts for its waiters as exit 255.
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, sig)
+                self._program.send_signal(sig)
 
     async def stop(self, *, deadline: float, sig: signal.Signals = signal.SIGTERM) -> int:
         """Ask with `sig`, wait up to `deadline` seconds, then kill what is left of the process group.
@@ -130,20 +138,31 @@ class ChildProcess:
             return ""
         return "\n".join(text.splitlines()[-lines:])
 
+    def _reap(self, loop: asyncio.AbstractEventLoop) -> None:
+        code = self._program.wait()
+        # A loop that is closed has nobody left who waits.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._has_ended, code)
+
+    def _has_ended(self, code: int) -> None:
+        self._returncode = code
+        self._ended.set()
+
     def _kill_group(self) -> None:
         # The group still bears the leader's id while helpers of the program are alive, so no stranger can have it.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
 
-async def _spawn(
+def _spawn(
     arguments: Sequence[str], log_path: Path, env: Mapping[str, str] | None, cwd: Path | None, pass_fds: Sequence[int]
-) -> asyncio.subprocess.Process:
+) -> subprocess.Popen[bytes]:
+    # Not by the event loop: uvloop runs the fork handlers of gRPC and others in the child, and leaves descriptors open.
     log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(_SHIM), *arguments),
-            stdin=asyncio.subprocess.DEVNULL,
+        return subprocess.Popen(
+            (sys.executable, "-I", "-S", str(_SHIM), *arguments),
+            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env=env,

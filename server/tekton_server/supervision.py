@@ -35,6 +35,8 @@ class Part:
     restart: Callable[[], Awaitable[None]]
     patient: Callable[[BaseException], bool] = lambda error: False
     """Whether a restart that fails so is tried for as long as it takes: only somebody else can help."""
+    vital: bool = True
+    """Whether nothing can go on without it; what is not is started again for as long as it takes."""
 
 
 class Supervisor:
@@ -52,6 +54,7 @@ class Supervisor:
     async def run(self, part: Part) -> None:
         """Watch one part until cancelled, or until nothing more can be done for it."""
         failures = 0
+        self._state.restarts.setdefault(part.key, 0)
         while True:
             began = time.monotonic()
             how = await part.ended()
@@ -59,6 +62,7 @@ class Supervisor:
             if not self._begun:
                 return self._give_up(what, None)
             failures = 0 if time.monotonic() - began > HEALED_AFTER else failures
+            failures = failures if part.vital else min(failures, PATIENT_FAILURES)
             failures, cause = await self._restarted(part, what, failures)
             if failures > MOST_FAILURES:
                 return self._give_up(f"{part.label} was started again {MOST_FAILURES} times in vain", cause)
@@ -75,7 +79,7 @@ class Supervisor:
                 await part.restart()
             except Exception as error:
                 cause, what = error, f"{part.label} does not start ({_words(error)})"
-                if part.patient(error):
+                if part.patient(error) or not part.vital:
                     failures = min(failures, PATIENT_FAILURES)
                 continue
             self._state.healed(part.key)

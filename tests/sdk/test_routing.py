@@ -303,7 +303,7 @@ async def test_who_is_cancelled_while_taking_a_budget_holds_nothing(client: Tekt
         (shown,) = [one for one in await client.list_budgets() if one["model_id"] == model_id]
         return bool(shown["taken"]["in_flight"] == 0)
 
-    await eventually(nothing_held)
+    await eventually(nothing_held, within=20)
 
 
 async def test_a_budget_lease_may_be_taken_again(client: TektonClient) -> None:

@@ -20,11 +20,12 @@ class Fake:
         self.starts: asyncio.Queue[int] = asyncio.Queue()
         self.failing = 0
         self.tried = 0
+        self.vital = True
 
     @property
     def part(self) -> Part:
         """The part as its supervisor knows it."""
-        return Part("database", "PostgreSQL", self.ends.get, self._restart)
+        return Part("database", "PostgreSQL", self.ends.get, self._restart, vital=self.vital)
 
     async def _restart(self) -> None:
         self.tried += 1
@@ -132,3 +133,17 @@ async def test_before_the_start_is_over_an_end_is_a_failure_of_the_start() -> No
     fake.ends.put_nowait("exit status 1")
     await asyncio.wait_for(watched.task, 5)
     assert watched.given_up == [("PostgreSQL ended unexpectedly (exit status 1)", None)] and fake.tried == 0
+
+
+async def test_what_is_not_vital_is_started_again_for_as_long_as_it_takes(pauses: list[int]) -> None:
+    """Whether its starts fail, or it ends again at once; the pauses do not grow without end."""
+    fake = Fake()
+    fake.vital = False
+    watched = Watched(fake)
+    watched.supervisor.begin()
+    fake.failing = 2 * supervision.MOST_FAILURES
+    for _ in range(2 * supervision.MOST_FAILURES):
+        fake.ends.put_nowait("gone")
+    await until(lambda: watched.state.restarts["database"] == 2 * supervision.MOST_FAILURES)
+    assert watched.given_up == [] and max(pauses) == supervision.PATIENT_FAILURES
+    watched.task.cancel()

@@ -11,7 +11,13 @@ from typing import Any, Self
 from tekton import _routing_requests as requests
 from tekton._calls import Calls
 from tekton.core.backoff import full_jitter, spread
-from tekton.core.errors import ResourceConstraintError, StaleSessionError, TektonError
+from tekton.core.errors import (
+    ResourceConstraintError,
+    StaleSessionError,
+    TektonError,
+    TektonTimeoutError,
+    UnavailableError,
+)
 from tekton.core.ids import new_uuid
 from tekton.v1 import routing_service_pb2 as pb
 
@@ -19,7 +25,7 @@ log = logging.getLogger(__name__)
 
 Behind = Callable[[Coroutine[Any, Any, None], str], None]
 # How long what was taken for somebody who has gone is looked for, in seconds: the taking may still be under way.
-_LOOKED_FOR = 3.0
+_LOOKED_FOR = 6.0
 
 
 class BudgetLease:
@@ -67,8 +73,8 @@ class BudgetLease:
                 if error.retry_after is None or wait <= 0:
                     raise
                 await asyncio.sleep(wait * spread(0.5, 1.0))
-            except BaseException:
-                # Nobody knows whether it was taken: cancelled, or without an answer in time.
+            except (asyncio.CancelledError, TektonTimeoutError, UnavailableError):
+                # Nobody knows whether it was taken.
                 self._behind(self._gone(self._request.lease_id), f"return the budget lease {self._request.lease_id}")
                 raise
             else:

@@ -99,7 +99,7 @@ class ConsoleDisplay:
         }
         if settings.grpc_port is not None:
             rows = {"direct gRPC": f"{reachable(settings)}:{settings.grpc_port}"} | rows
-        rows = metrics_row(settings) | rows
+        rows = metrics_row(settings, settings.metrics_port) | rows
         self._serving("Tekton is ready", f"{base}  (REST, gRPC and events on one port)", rows, settings)
 
     def serving(self, part: str, where: str, rows: Mapping[str, str], settings: Settings) -> None:
@@ -186,9 +186,8 @@ def url_of(settings: Settings) -> str:
     return f"http://{reachable(settings)}:{settings.port}"
 
 
-def metrics_row(settings: Settings) -> dict[str, str]:
+def metrics_row(settings: Settings, port: int | None) -> dict[str, str]:
     """Give where the server itself tells its metrics, if it does so on a port of their own."""
-    port = settings.metrics_port
     return {} if port is None else {"metrics": f"http://{reachable(settings)}:{port}/metrics"}
 
 

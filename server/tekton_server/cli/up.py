@@ -49,8 +49,11 @@ def run_up(
     raise_file_limit()
     try:
         fleet = None if bare else load_fleet(folder(config), settings.components.startup_timeout)
-        with asyncio.Runner(loop_factory=_event_loop) as runner:
-            return runner.run(_run(settings, display, log_file, bare, fleet))
+        try:
+            with asyncio.Runner(loop_factory=_event_loop) as runner:
+                return runner.run(_run(settings, display, log_file, bare, fleet))
+        finally:
+            _usual_signals()
     except EXPECTED as error:
         _note(log_file, error)
         display.failed(str(error))
@@ -73,6 +76,12 @@ def _event_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def _usual_signals() -> None:
+    """Let signals end us again: a loop of libuv keeps its handlers installed, and hears nothing once it is closed."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        signal.signal(number, usual)
 
 
 def _note(log_file: LogFile, error: BaseException) -> None:
@@ -161,7 +170,7 @@ async def _serve(settings: Settings, display: Display, log_file: LogFile, bare: 
 def _bare(settings: Settings, database: str) -> tuple[str, str, dict[str, str]]:
     port = settings.grpc_port or settings.port
     address = f"{reachable(settings)}:{port}"
-    rows = metrics_row(settings) | {
+    rows = metrics_row(settings, settings.own_metrics_port) | {
         "database": database,
         "REST, events": f"from a gateway before it: tekton gateway --upstream {address}",
         "try": f"tekton status --address {address}",

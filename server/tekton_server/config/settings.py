@@ -81,8 +81,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def metrics_port(self) -> int | None:
         """Where the server process itself answers `/metrics` beside the gateway, which does so on `port`."""
-        told = self.monitoring
-        return told.metrics_port if told.enable_metrics and told.metrics_port != self.port else None
+        return self.own_metrics_port if self.own_metrics_port != self.port else None
+
+    @property
+    def own_metrics_port(self) -> int | None:
+        """Where a server without a gateway answers `/metrics`."""
+        return self.monitoring.metrics_port if self.monitoring.enable_metrics else None
 
     @property
     def timing(self) -> Timing:

@@ -57,7 +57,7 @@ def uptime(since: datetime | None, now: datetime) -> tuple[str, float]:
     return _clock(int(seconds)), seconds
 
 
-@lru_cache(4096)
+@lru_cache(256)
 def _clock(seconds: int) -> str:
     minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)

@@ -152,7 +152,7 @@ class Resources:
             elif instance_uuid in launched:
                 # It has not registered yet, or never does.
                 self.book.measure(instance_uuid, usage, sample.machine.at, store=True)
-                self.overuse.look(instance_uuid)
+                self.overuse.look(instance_uuid, launched[instance_uuid])
                 self._component_changed(launched[instance_uuid])
             elif instance_uuid in self._built_in:
                 # Every server's own, so that nobody else is told.

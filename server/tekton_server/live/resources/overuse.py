@@ -65,9 +65,9 @@ class Overuse:
         self.alarms = LimitAlarms()
         self.stop: Stop = self.ask_to_stop
 
-    def look(self, instance_uuid: str) -> None:
-        """An instance has new figures, or its component new constraints."""
-        component_id, known = self._component_of(instance_uuid), self._book.get(instance_uuid)
+    def look(self, instance_uuid: str, component_id: str = "") -> None:
+        """An instance has new figures, or its component, looked up where it is not given, new constraints."""
+        component_id, known = component_id or self._component_of(instance_uuid), self._book.get(instance_uuid)
         constraints = self._view.constraints.get(lookup_key(component_id))
         if constraints is None or known is None:
             self.forget(instance_uuid)

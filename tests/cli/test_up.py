@@ -79,6 +79,7 @@ def test_the_phases_come_in_order_then_the_addresses_and_a_command_to_try(data_d
             before.add(status)
             time.sleep(0.01)
         up.ready()
+        assert "uvloop" in Path(f"/proc/{up.pid}/maps").read_text()
         # Only the last phase makes it ready; before, nobody answers or 503 does.
         assert before <= {None, 503}
         assert "ready        serving" in up.until("5/5")

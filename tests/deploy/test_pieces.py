@@ -181,7 +181,7 @@ def test_each_of_several_servers_is_scraped_itself(deployment: Deployment, stack
     both = free_port()
     command, env = deployment.of("server", both)
     refused = Piece(command, env | {"TEKTON_MONITORING_METRICS_PORT": str(both)}, deployment.home)
-    assert refused.ended() == 2 and "must differ from the port that the server itself takes" in "\n".join(refused.lines)
+    assert refused.ended() == 2 and "monitoring.metrics_port must differ from grpc_port" in "\n".join(refused.lines)
 
 
 def test_a_server_alone_stops_in_order_at_either_signal(deployment: Deployment, stack: ExitStack) -> None:

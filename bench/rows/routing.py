@@ -19,6 +19,7 @@ from tekton.core.lifecycle import ComponentState
 from tekton.core.model_records import ModelFacts
 from tekton.core.records import Cause, Commit, Definition, DefinitionChange, Instance, InstanceChange
 from tekton.core.view import View
+from tekton_server.app import settle_memory
 from tekton_server.domain.routing.outcomes import Outcome
 from tekton_server.domain.routing.task import Complexity, Task
 from tekton_server.live.routing.desk import RoutingDesk
@@ -49,6 +50,8 @@ def _route(stage: Stage, result: Result) -> None:
 
 async def _round(models: Mapping[str, ModelFacts], decisions: int) -> list[float]:
     desk, taken = _desk(models), []
+    # As the server does once it has loaded.
+    settle_memory()
     for task in _tasks(decisions):
         began = time.perf_counter()
         await desk.route(task)

@@ -133,7 +133,7 @@ class Tekton:
         )  # fmt: skip
         self.live.resources.roots = _own_processes
         if not self._embedded:
-            _settle_memory()
+            settle_memory()
         self.live.build_in(self._shown, self.settings.port)
         if self._fleet is not None and not self._bare:
             self._equip(self._fleet, alone=alone)
@@ -364,7 +364,7 @@ async def run(
         await tekton.stop()
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Take what was loaded out of the garbage collector: walking it all again would stop every call for a while."""
     gc.collect()
     gc.freeze()

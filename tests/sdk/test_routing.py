@@ -319,3 +319,28 @@ async def test_a_budget_lease_may_be_taken_again(client: TektonClient) -> None:
                     lease.used(**wrong)
     (shown,) = [one for one in await client.list_budgets() if one["model_id"] == model_id]
     assert shown["taken"]["tokens"] == 20
+
+
+async def test_who_is_cancelled_while_returning_a_budget_has_returned_it(
+    client: TektonClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what was used; before, it was held for its whole time."""
+    model_id = new_id("m")
+    await client.set_budget(model_id=model_id, max_in_flight=1, tokens_per_minute=1000)
+    lease = client.budget(model_id)
+    ask = client._calls.ask
+
+    async def cancelled(*_: object) -> None:
+        monkeypatch.setattr(client._calls, "ask", ask)
+        raise asyncio.CancelledError
+
+    with contextlib.suppress(asyncio.CancelledError):
+        async with lease:
+            lease.used(input_tokens=7)
+            monkeypatch.setattr(client._calls, "ask", cancelled)
+
+    async def returned() -> bool:
+        (shown,) = [one for one in await client.list_budgets() if one["model_id"] == model_id]
+        return bool(shown["taken"]["in_flight"] == 0 and shown["taken"]["tokens"] == 7)
+
+    await eventually(returned)

@@ -75,7 +75,7 @@ class BudgetLease:
                 await asyncio.sleep(wait * spread(0.5, 1.0))
             except (asyncio.CancelledError, TektonTimeoutError, UnavailableError):
                 # Nobody knows whether it was taken.
-                self._behind(self._gone(self._request.lease_id), f"return the budget lease {self._request.lease_id}")
+                self._return_behind(pb.ReturnBudgetRequest(lease_id=self._request.lease_id))
                 raise
             else:
                 self.lease_id, self.expires_at = taken.lease_id, taken.expires_at.ToJsonString()
@@ -87,13 +87,22 @@ class BudgetLease:
         self._used.lease_id = self.lease_id
         try:
             await self._calls.ask(lambda stubs: stubs.routing.ReturnBudget, self._used)
+        except asyncio.CancelledError:
+            # Nobody knows whether it was returned. A copy, since the lease may be taken again.
+            told = pb.ReturnBudgetRequest()
+            told.CopyFrom(self._used)
+            self._return_behind(told)
+            raise
         except TektonError as failure:
             # It ends by itself, and the answer of the model is not to be lost for it.
             log.warning("the budget lease %s was not returned: %s", self.lease_id, failure)
 
-    async def _gone(self, lease_id: str) -> None:
+    def _return_behind(self, request: pb.ReturnBudgetRequest) -> None:
+        self._behind(self._gone(request), f"return the budget lease {request.lease_id}")
+
+    async def _gone(self, request: pb.ReturnBudgetRequest) -> None:
         """Return what was taken, if it was, though nobody waits for it any more."""
-        loop, request = asyncio.get_running_loop(), pb.ReturnBudgetRequest(lease_id=lease_id)
+        loop = asyncio.get_running_loop()
         until, attempt = loop.time() + _LOOKED_FOR, 0
         while True:
             try:
@@ -105,7 +114,7 @@ class BudgetLease:
                 await asyncio.sleep(full_jitter(attempt, base=0.1, ceiling=1.0))
                 attempt += 1
             except TektonError as failure:
-                log.warning("the budget lease %s was not returned: %s", lease_id, failure)
+                log.warning("the budget lease %s was not returned: %s", request.lease_id, failure)
                 return
             else:
                 return

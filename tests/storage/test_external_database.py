@@ -123,6 +123,9 @@ async def test_the_writers_session_has_its_limits(external: External, name: str)
         ("sslmode=verify-full&sslrootcert=/nosuch/ca.pem", "sslrootcert=/nosuch/ca.pem, which is no file"),
         ("sslrootcert=system", "name the file with the authorities instead"),
         ("connect_timeout=soon", "no whole number of seconds from 1 to 9999"),
+        ("port=99999", "the port 99999 in the database URL is none; use postgresql://"),
+        ("port=5432,0", "the port 0 in the database URL is none"),
+        ("host=h:5432,i:70000", "the port 70000 in the database URL is none"),
     ],
 )
 def test_an_option_that_nothing_understands_is_refused_by_name(query: str, words: str) -> None:

@@ -94,10 +94,9 @@ def parse_url(text: str, terms: Terms | None = None) -> Database:
         raise ValueError(f"the database URL cannot be read; use {_EXAMPLE}") from error
     if url.drivername not in _SCHEMES:
         raise ValueError("the database URL must start with postgresql:// or postgres://")
-    if url.port is not None and not 0 < url.port < 65536:
-        raise ValueError(f"the port {url.port} in the database URL is none; use {_EXAMPLE}, with one from 1 to 65535")
     application, mine = options.pop("application_name", APPLICATION), options.pop("options", None)
     terms = _patience(terms or Terms(), options.pop("connect_timeout", None))
+    _check_ports(url, options)
     _check_tls(options)
     # Where libpq lets both stand, the query wins.
     url = url.set(
@@ -128,6 +127,14 @@ def _patience(terms: Terms, given: str | None) -> Terms:
     if not re.fullmatch(r"[1-9]\d{0,3}", given):
         raise ValueError("the database URL has a connect_timeout that is no whole number of seconds from 1 to 9999")
     return replace(terms, connect_timeout=float(given))
+
+
+def _check_ports(url: URL, options: Mapping[str, str]) -> None:
+    """Refuse numbers that no port has: uvloop would take their last 16 bits, and call somebody else."""
+    hosts = re.findall(r":(\d+)(?:,|$)", options.get("host", ""))
+    for text in ("" if url.port is None else str(url.port), *options.get("port", "").split(","), *hosts):
+        if text.isdecimal() and not 0 < int(text) < 65536:
+            raise ValueError(f"the port {text} in the database URL is none; use {_EXAMPLE}, with one from 1 to 65535")
 
 
 def _check_tls(options: Mapping[str, str]) -> None:

@@ -105,8 +105,6 @@ def translated() -> Iterator[None]:
         raise _unavailable() from error
     except ssl.SSLCertVerificationError as error:
         raise StorageUntrustedError("the database cannot be trusted; try again") from error
-    except OverflowError as error:  # a port that there cannot be
-        raise StorageClosedError("the database cannot be at that address") from error
     except (OSError, TimeoutError) as error:
         raise _unavailable() from error
 

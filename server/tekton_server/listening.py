@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from tekton.core.ids import bracketed
+
 # How often listeners are connected to from inside, and how long that may take, in seconds.
 PROBE_EVERY = 5.0
 PROBE_WITHIN = 2.0
@@ -42,11 +44,6 @@ async def unreachable(addresses: Sequence[Address]) -> str:
             await reachable(addresses)
         except ListenError as error:
             return str(error)
-
-
-def bracketed(host: str) -> str:
-    """Write a host as it stands before a port."""
-    return f"[{host}]" if ":" in host else host
 
 
 def callable_host(host: str) -> str:

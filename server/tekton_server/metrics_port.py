@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import h11
 
-from tekton_server.listening import Address, ListenError, bracketed, callable_host
+from tekton.core.ids import bracketed
+from tekton_server.listening import Address, ListenError, callable_host
 
 log = logging.getLogger(__name__)
 

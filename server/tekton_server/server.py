@@ -10,10 +10,10 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
-from tekton.core.ids import Token
+from tekton.core.ids import Token, bracketed
 from tekton_server import listening, services
 from tekton_server.interceptors import CallInterceptor, Interceptor, chain
-from tekton_server.listening import Address, ListenError, bracketed, callable_host
+from tekton_server.listening import Address, ListenError, callable_host
 from tekton_server.live.metrics import Telemetry
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.live.system import SystemState

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -26,6 +27,18 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
         kept.pop(name, None)
     return kept | {"HOME": str(home)} | more
+
+
+def ended(pid: int, within: float = 10.0) -> bool:
+    """Whether a process that need not be our child ends in time; the kernel wakes us, nothing is polled."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([fd], [], [], within)[0])
+    finally:
+        os.close(fd)
 
 
 class Up:

@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import os
 import pwd
-import select
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tekton_server.process import ChildProcess, ChildStartError, RunAs
+from tests.support.processes import ended
 
 SHIM = Path(sys.modules["tekton_server.process"].__file__ or "").with_name("exec_shim.py")
 OWNER = """
@@ -28,18 +28,6 @@ async def main():
     await child.wait()
 asyncio.run(main())
 """
-
-
-def ended(pid: int, within: float = 10.0) -> bool:
-    """Whether a process that need not be our child ends in time; the kernel wakes us, nothing is polled."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([fd], [], [], within)[0])
-    finally:
-        os.close(fd)
 
 
 async def printed(path: Path, text: str, within: float = 10.0) -> None:

@@ -10,6 +10,7 @@ import grpc
 from grpc import aio
 
 from tekton import __version__, _forks
+from tekton.core.ids import bracketed
 
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 8010
@@ -86,13 +87,13 @@ class Target(NamedTuple):
 def _shown(host: str, port: int) -> str:
     if host.startswith(_SOCKET):
         return host
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{bracketed(host)}:{port}"
 
 
 def _address(text: str, port: int | None) -> tuple[str, int]:
-    bracketed, _, after = text.removeprefix("[").partition("]")
+    inside, _, after = text.removeprefix("[").partition("]")
     if text.startswith("["):
-        name, own = bracketed, after.removeprefix(":")
+        name, own = inside, after.removeprefix(":")
     elif text.count(":") == 1:
         name, _, own = text.partition(":")
     else:

@@ -10,6 +10,7 @@ import httpx
 
 from tekton import __version__
 from tekton._per_loop import PerLoop
+from tekton.core.ids import bracketed
 from tekton.utils.tekton_errors import ComponentError
 
 CONNECT_TIMEOUT = 5.0
@@ -68,8 +69,7 @@ class ComponentClient:
     @property
     def base_url(self) -> str:
         """The address that paths are appended to."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.use_https else 'http'}://{host}:{self.port}"
+        return f"{'https' if self.use_https else 'http'}://{bracketed(self.host)}:{self.port}"
 
     async def check_health(self) -> dict[str, Any]:
         """Read the component's health: the JSON object of its health endpoint, also one that came with 503.

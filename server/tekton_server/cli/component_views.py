@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
+from tekton.core.ids import bracketed
 from tekton_server.cli.grid import STYLES, Column, grid
 from tekton_server.cli.text import ago, clean, parse_time
 from tekton_server.domain.built_in import UUIDS
@@ -118,7 +119,7 @@ def _state(row: dict[str, Any]) -> str:
 
 
 def _address(row: dict[str, Any]) -> str:
-    host = f"[{row['host']}]" if ":" in row["host"] else row["host"]
+    host = bracketed(row["host"])
     return f"{host}:{row['port']}" if row["port"] else host or "-"
 
 

@@ -13,6 +13,7 @@ from rich.status import Status
 from rich.text import Text
 
 from tekton import __version__
+from tekton.core.ids import bracketed
 from tekton_server.config import Settings, is_loopback, resolve
 from tekton_server.live.system import PHASES
 
@@ -194,4 +195,4 @@ def metrics_row(settings: Settings, port: int | None) -> dict[str, str]:
 def reachable(settings: Settings) -> str:
     """Give a host to call: every-address is an address to listen on only."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(resolve(settings.host), settings.host)
-    return f"[{host}]" if ":" in host else host
+    return bracketed(host)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import stat
 import subprocess
 import sys
@@ -60,18 +59,6 @@ def ready(process: subprocess.Popen[str]) -> tuple[int, Path]:
 
 def family(pid: int) -> list[int]:
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
-
-
-def ended(pid: int, within: float = 10.0) -> bool:
-    """Whether a process ends in time; the kernel wakes us."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([fd], [], [], within)[0])
-    finally:
-        os.close(fd)
 
 
 def mode_of(path: Path) -> int:

@@ -20,7 +20,8 @@ from tekton_server.storage import socket_directory
 from tekton_server.storage.cluster import PostgresFailed
 from tekton_server.storage.data_directory import DataDirectoryLock, EmbeddedPostgresError
 from tekton_server.storage.embedded import ConnectParams, EmbeddedPostgres
-from tests.storage.embedded_postgres.owners import ask, ended, family, mode_of
+from tests.storage.embedded_postgres.owners import ask, family, mode_of
+from tests.support.processes import ended
 
 
 async def test_a_first_start_makes_everything(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from tekton_server.storage.data_directory import (
 )
 from tekton_server.storage.embedded import ConnectParams, EmbeddedPostgres
 from tekton_server.storage.unprivileged import choose_identity
-from tests.storage.embedded_postgres.owners import ask, ended, family, mode_of, needs_linux, owner, ready
+from tests.storage.embedded_postgres.owners import ask, family, mode_of, needs_linux, owner, ready
+from tests.support.processes import ended
 
 
 @pytest.mark.parametrize("name", ["with space", "grüße-日本", 'it\'s "quoted", $HOME: {a}', "-dash"])

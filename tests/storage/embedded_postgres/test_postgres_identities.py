@@ -16,7 +16,8 @@ from tekton_server.storage import unprivileged
 from tekton_server.storage.cluster import binary
 from tekton_server.storage.embedded import EmbeddedPostgres
 from tekton_server.storage.unprivileged import ClosedToAccount, Mode, choose_identity, choose_mode, mapped_account
-from tests.storage.embedded_postgres.owners import ask, ended, family, mode_of, needs_linux, needs_root, owner, ready
+from tests.storage.embedded_postgres.owners import ask, family, mode_of, needs_linux, needs_root, owner, ready
+from tests.support.processes import ended
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,11 @@ def lookup_key(component_id: str) -> str:
     return component_id.replace("-", "_")
 
 
+def bracketed(host: str) -> str:
+    """Write a host as addresses and URLs have it, before a port (RFC 3986, section 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
+
+
 @lru_cache(4096)
 def is_loopback(host: str) -> bool:
     """Tell whether a host in lower case means the machine it is used on, whichever that is.

@@ -12,7 +12,7 @@ import httpx
 
 from tekton._channel import Target
 from tekton.core.errors import CORE_COMPONENT
-from tekton.core.ids import is_loopback
+from tekton.core.ids import bracketed, is_loopback
 from tekton_server.cli.doctor.finding import Finding, fail, ok, warn
 from tekton_server.cli.doctor.sockets import listeners
 from tekton_server.config import Settings
@@ -84,9 +84,8 @@ def _proxies(target: Target) -> Iterator[Finding]:
 
 def ask(host: str, port: int) -> Answer:
     """Ask what is behind a port, as every component tells it."""
-    shown = f"[{host}]" if ":" in host else host
     try:
-        reply = httpx.get(f"http://{shown}:{port}/api/version", timeout=_PATIENCE, trust_env=False)
+        reply = httpx.get(f"http://{bracketed(host)}:{port}/api/version", timeout=_PATIENCE, trust_env=False)
     except httpx.ConnectError as error:
         return Answer(False, trouble=str(error))
     except httpx.TimeoutException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tekton.core.ids import lookup_key
+from tekton.core.ids import bracketed, lookup_key
 from tekton.core.lifecycle import ComponentState
 from tekton.core.view import Commit, Component, Definition, DefinitionChange, Instance, View
 from tekton_server.domain import limits
@@ -121,6 +121,5 @@ def _models(definition: Definition) -> tuple[str, ...]:
 def _base(definition: Definition, instance: Instance) -> str:
     if not instance.port:
         return ""
-    host = f"[{instance.host}]" if ":" in instance.host else instance.host
     scheme = "https" if definition.metadata.get("use_https") is True else "http"
-    return f"{scheme}://{host}:{instance.port}"
+    return f"{scheme}://{bracketed(instance.host)}:{instance.port}"

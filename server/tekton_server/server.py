@@ -12,7 +12,7 @@ from grpc_health.v1._async import HealthServicer
 
 from tekton.core.ids import Token, bracketed
 from tekton_server import listening, services
-from tekton_server.interceptors import CallInterceptor, Interceptor, chain
+from tekton_server.interceptors import CallInterceptor, Interceptor, around
 from tekton_server.listening import Address, ListenError, callable_host
 from tekton_server.live.metrics import Telemetry
 from tekton_server.live.registry import LiveRegistry
@@ -63,8 +63,9 @@ class Server:
         self._trusted = trusted
         self._metrics = metrics
         self._token = Token(live.view.history_id, live.view.revision)
-        around = chain(self._revision, live.reach, telemetry.calls, interceptor)
-        self._server = aio.server(interceptors=around, options=_OPTIONS)
+        self._handlers = around(self._revision, live.reach, telemetry.calls, interceptor)
+        # Before all others: each call asks one after the other.
+        self._server = aio.server(handlers=(self._handlers,), options=_OPTIONS)
         self._health = HealthServicer()
         self._addresses: list[Address] = []
         self.grpc_port: int | None = None
@@ -75,7 +76,8 @@ class Server:
         Raises:
             ListenError: an address is taken or may not be used.
         """
-        services.register(self._server, self._live, self._state, self._telemetry, self._trusted, metrics=self._metrics)
+        ours = self._handlers.as_server
+        services.register(ours, self._live, self._state, self._telemetry, self._trusted, metrics=self._metrics)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.register(self._server, (*services.SERVICES, _HEALTH))
         # The health servicer starts out serving; nobody shall see that before the last start-up phase.

@@ -17,7 +17,7 @@ from tekton.core.ids import Token
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
 from tekton_gateway import Envoy, GatewaySettings
-from tekton_server.interceptors import chain
+from tekton_server.interceptors import around
 from tekton_server.live.metrics import Calls
 from tests.support.client import error_info, stubs
 
@@ -48,8 +48,9 @@ async def _reach(token: Token) -> None:
 async def raising(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[str, int]]:
     """A server with the real interceptors, behind the real Envoy; gives its direct target and the gateway's port."""
     folder = tmp_path_factory.mktemp("r")
-    server = aio.server(interceptors=chain(lambda: Token("0123abcd", 7), _reach, Calls()))
-    registry_grpc.add_RegistryServiceServicer_to_server(Raising(), server)
+    handlers = around(lambda: Token("0123abcd", 7), _reach, Calls())
+    server = aio.server(handlers=(handlers,))
+    registry_grpc.add_RegistryServiceServicer_to_server(Raising(), handlers.as_server)
     socket = folder / "s"
     server.add_insecure_port(f"unix:{socket}")
     port = server.add_insecure_port("127.0.0.1:0")

@@ -1,4 +1,4 @@
-"""What happens around every call. `chain` is the order, and why it is that order."""
+"""What happens around every call. `around` is the order, and why it is that order."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Awaitable, Callable
 
 from tekton.core.ids import Token
 from tekton_server.interceptors.calls import CallInterceptor
+from tekton_server.interceptors.handlers import Handlers
 from tekton_server.live.metrics import Calls
 
-__all__ = ["CallInterceptor", "Interceptor", "chain"]
+__all__ = ["CallInterceptor", "Handlers", "Interceptor", "around"]
 
 Interceptor = Callable[[Callable[[], Token], Callable[[Token], Awaitable[None]], Calls], CallInterceptor]
 """Makes the interceptor; tracing has one of its own."""
 
 
-def chain(
+def around(
     revision: Callable[[], Token],
     reach: Callable[[Token], Awaitable[None]],
     calls: Calls,
     interceptor: Interceptor = CallInterceptor,
-) -> list[CallInterceptor]:
-    """Give the interceptors, outermost first.
+) -> Handlers:
+    """Give what servicers are added to, so that this happens around each of their calls, outermost first:
 
-    One interceptor does the whole of it, because each costs every call a coroutine (DESIGN §10). Inside, the order is:
     1. the request id and, where calls are traced, the span, so that everything after it can name the call;
     2. counting and timing, around the errors, so that a call is counted with the status its caller sees;
     3. errors, around all that can fail, the deserializer included;
@@ -30,4 +30,4 @@ def chain(
     5. deserializing, since protobuf's own refusals must come out as the documented error;
     6. the handler; then the revision, which is only known once the handler has answered.
     """
-    return [interceptor(revision, reach, calls)]
+    return Handlers(interceptor(revision, reach, calls).wrap)

@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH = 512
 MAX_WAITING = 20_000
-# A batch begins once so many turns of the event loop in a row have brought no new command.
-QUIET_TURNS = 3
+# A batch begins once so many turns of the event loop in a row have brought no new command: as many as the batch before
+# it held. Who writes alone does not wait for others, and many who wait for their answers come back together.
+QUIET_TURNS = (3, 40)
 # How long a new command may wait for a database that does not answer before it is refused at once.
 OUTAGE_PATIENCE = 1.0
 # A statement that takes longer than this is a database that does not answer.
@@ -78,6 +79,7 @@ class Writer:
         self._tombstones = tombstones
         self._waiting: deque[Pending] = deque()
         self._wake = asyncio.Event()
+        self._company = 0
         self._down_since: float | None = None
         self._full = False
         self._failures = 0
@@ -165,6 +167,7 @@ class Writer:
                 await self._work_or_probe()
                 await self._gather()
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+                self._company = len(batch)
                 self._failures = 0 if await self._attempt(batch) else self._failures + 1
         finally:
             self._closed = True
@@ -176,8 +179,10 @@ class Writer:
         A call that has arrived takes a few turns of the loop until its command waits; a turn costs next to nothing, and
         a batch some milliseconds.
         """
+        fewest, most = QUIET_TURNS
+        enough = min(max(self._company, fewest), most)
         quiet, waiting = 0, 0
-        while quiet < QUIET_TURNS and len(self._waiting) < MAX_BATCH:
+        while quiet < enough and len(self._waiting) < MAX_BATCH:
             quiet = quiet + 1 if len(self._waiting) == waiting else 0
             waiting = len(self._waiting)
             await asyncio.sleep(0)

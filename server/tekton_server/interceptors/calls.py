@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -42,14 +44,16 @@ class CallInterceptor:
 
     def wrap(self, method: str, handler: Handler) -> Handler:
         """Put this around the handler of a method."""
-        # The wrapped handlers take raw bytes: what the deserializer raises has to become a documented error too.
+        # The handlers of one message take raw bytes: what the deserializer raises has to become a documented error too.
         serialize = reply.sender(handler.response_serializer)
         figures = self._calls.method(method, streams=handler.response_streaming)
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(self._unary(method, handler, figures), None, serialize)
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(self._unary_stream(method, handler, figures), None, serialize)
-        return grpc.stream_stream_rpc_method_handler(self._stream_stream(method, handler, figures), None, serialize)
+        # Here the handler itself asks for each message, so that it is there that one is refused.
+        decode = partial(_decode, handler.request_deserializer)
+        return grpc.stream_stream_rpc_method_handler(self._stream_stream(method, handler, figures), decode, serialize)
 
     def _beginner(self, method: str) -> Callable[[Context], Call]:
         """Give what begins a call of a method; tracing has its own."""
@@ -107,44 +111,38 @@ class CallInterceptor:
 
     def _unary_stream(self, method: str, handler: Handler, figures: MethodCalls) -> Any:
         behave: Any = handler.unary_stream
-        begin, decode, revision = self._beginner(method), handler.request_deserializer, self._revision
+        answer, decode = self._stream(method, figures), handler.request_deserializer
 
-        async def answer(raw: bytes, context: Context) -> AsyncIterator[Any]:
-            call = begin(context)
-            promise_name(context, call)
-            began, code = figures.begin(), _LEFT
-            try:
-                if call.least is not None:
-                    await self._reached(call.least)
-                async for message in behave(_decode(decode, raw), context):
-                    yield message
-                code = "OK"
-            except asyncio.CancelledError:
-                code = _left(context)
-                raise
-            except Exception as error:
-                code = status_name(error)
-                await _fail(context, method, error, call, revision())
-            finally:
-                figures.end(code, began)
-                if call.ended is not None:
-                    call.ended(code)
+        async def decoded(raw: bytes, context: Context) -> None:
+            await answer(lambda: behave(_decode(decode, raw), context), context)
 
-        return answer
+        return decoded
 
     def _stream_stream(self, method: str, handler: Handler, figures: MethodCalls) -> Any:
         behave: Any = handler.stream_stream
-        begin, decode, revision = self._beginner(method), handler.request_deserializer, self._revision
+        answer = self._stream(method, figures)
 
-        async def answer(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+        async def streamed(requests: AsyncIterator[Any], context: Context) -> None:
+            await answer(lambda: behave(requests, context), context)
+
+        return streamed
+
+    def _stream(
+        self, method: str, figures: MethodCalls
+    ) -> Callable[[Callable[[], AsyncGenerator[Any]], Context], Awaitable[None]]:
+        begin, revision = self._beginner(method), self._revision
+
+        async def answer(behave: Callable[[], AsyncGenerator[Any]], context: Context) -> None:
             call = begin(context)
             promise_name(context, call)
             began, code = figures.begin(), _LEFT
             try:
                 if call.least is not None:
                     await self._reached(call.least)
-                async for message in behave(_decoded(decode, raws), context):
-                    yield message
+                # Written, not yielded: a generator around a generator costs each message its way through both.
+                async with aclosing(behave()) as messages:
+                    async for message in messages:
+                        await context.write(message)
                 code = "OK"
             except asyncio.CancelledError:
                 code = _left(context)
@@ -180,11 +178,6 @@ def _decode(decode: Callable[[bytes], Any] | None, raw: bytes) -> Any:
             "the request cannot be read: it is nested too deep, or a text is not UTF-8",
             details={"violations": [{"field": "body", "message": "cannot be read", "rule": "decodable"}]},
         ) from error
-
-
-async def _decoded(decode: Callable[[bytes], Any] | None, raws: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-    async for raw in raws:
-        yield _decode(decode, raw)
 
 
 async def _fail(context: Context, method: str, error: Exception, call: Call, revision: Token) -> None:

@@ -82,18 +82,19 @@ class Outbox:
         self._go_away: GoAway | None = None
         self._ping: Ping | None = None
         self._ended = False
-        self._wake = asyncio.Event()
+        # The one that waits in `next`. A future where an Event would do: that costs each beat two microseconds more.
+        self._reader: asyncio.Future[None] | None = None
         self._welcome_taken = asyncio.Event()
 
     def lost(self, message: Lost) -> None:
         """Tell that a lease is over."""
         self._lost[message.instance_uuid] = message
-        self._wake.set()
+        self._wake()
 
     def command(self, message: InstanceCommand) -> None:
         """Tell a command, if that is not too late when its turn comes."""
         self._commands[message.command_id] = message
-        self._wake.set()
+        self._wake()
 
     def withdraw(self, command_id: str) -> None:
         """Do not tell a command any more."""
@@ -102,12 +103,12 @@ class Outbox:
     def ack(self, message: Ack) -> None:
         """Acknowledge a beat."""
         self._acks.append(message)
-        self._wake.set()
+        self._wake()
 
     def ping(self, message: Ping) -> None:
         """Ask for a sign of life; the newest such question is enough."""
         self._ping = message
-        self._wake.set()
+        self._wake()
 
     def go_away(self, message: GoAway) -> None:
         """Ask the client to reconnect, and end the stream."""
@@ -117,7 +118,7 @@ class Outbox:
     def end(self) -> None:
         """End the stream once everything was taken."""
         self._ended = True
-        self._wake.set()
+        self._wake()
 
     async def welcome(self, message: Welcome) -> None:
         """Answer a hello; waits until an earlier answer was taken."""
@@ -125,14 +126,22 @@ class Outbox:
             self._welcome_taken.clear()
             await self._welcome_taken.wait()
         self._welcome = message
-        self._wake.set()
+        self._wake()
 
     async def next(self) -> Outgoing | None:
-        """Wait for the next message: losses, a welcome, commands, acknowledgements, a ping; None at the end."""
+        """Wait for the next message: losses, a welcome, commands, acknowledgements, a ping; None at the end.
+
+        One task of a stream calls this.
+        """
         while (message := self._take()) is None and not self._ended:
-            self._wake.clear()
-            await self._wake.wait()
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
         return message
+
+    def _wake(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)
 
     def _take(self) -> Outgoing | None:
         if self._lost:

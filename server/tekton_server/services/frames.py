@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from tekton.core.lifecycle import ComponentState
 from tekton.core.view import InstanceCommand
 from tekton.v1 import heartbeat_service_pb2 as pb
+from tekton_server.live.lease import Timing
 from tekton_server.live.outbox import Ack, GoAway, Lost, Outgoing, Ping, Welcome
 from tekton_server.live.registry import LiveRegistry
 from tekton_server.services import convert, instance_commands
@@ -13,14 +17,12 @@ def frame(message: Outgoing, live: LiveRegistry) -> pb.ConnectResponse:
     """Convert one message of the server."""
     match message:
         case Ack():
-            ack = pb.Ack(
-                sequence=message.sequence,
-                handle=message.handle,
-                state=convert.STATES[message.state],
-                state_error=message.state_error,
-                lease=convert.lease_terms(message.terms),
-            )
-            return pb.ConnectResponse(ack=ack)
+            response = pb.ConnectResponse.FromString(_ack(message.state, message.terms))
+            ack = response.ack
+            ack.sequence, ack.handle = message.sequence, message.handle
+            if message.state_error:
+                ack.state_error = message.state_error
+            return response
         case Welcome():
             grants = [
                 pb.Grant(instance_uuid=g.instance_uuid, handle=g.handle, state=convert.STATES[g.state])
@@ -44,3 +46,11 @@ def frame(message: Outgoing, live: LiveRegistry) -> pb.ConnectResponse:
         case GoAway():
             away = pb.GoAway(reconnect_after_seconds=message.after, reason=message.reason)
             return pb.ConnectResponse(go_away=away)
+
+
+@lru_cache(64)
+def _ack(state: ComponentState, terms: Timing) -> bytes:
+    """Encode what acknowledgements have in common: to parse it takes half as long as to put it together again."""
+    return pb.ConnectResponse(
+        ack=pb.Ack(state=convert.STATES[state], lease=convert.lease_terms(terms))
+    ).SerializeToString()

@@ -192,6 +192,14 @@ async def test_streams_are_active_until_they_end(http: httpx.AsyncClient, direct
     await until(http, of("tekton_watchers", kind="registry"), 0)
 
 
+async def test_methods_that_nobody_has_called_have_no_figures(http: httpx.AsyncClient, direct: Stubs) -> None:
+    """There are many, and each has thirty lines."""
+    await direct.register()
+    shown = {dict(labels).get("method") for _, labels in await samples(http)}
+    assert "RegisterComponent" in shown
+    assert "DeregisterModel" not in shown
+
+
 async def test_a_deadline_that_passes_is_told_from_a_caller_who_leaves(http: httpx.AsyncClient, direct: Stubs) -> None:
     """The one is DEADLINE_EXCEEDED, the other CANCELLED, as on the caller's side."""
     watch = direct.registry.WatchRegistry(registry_pb.WatchRegistryRequest(component_ids=["nobody"]), timeout=0.3)

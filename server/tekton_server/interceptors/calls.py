@@ -142,7 +142,7 @@ class CallInterceptor:
                 # Written, not yielded: a generator around a generator costs each message its way through both.
                 async with aclosing(behave()) as messages:
                     async for message in messages:
-                        await context.write(message)
+                        await _write(context, message)
                 code = "OK"
             except asyncio.CancelledError:
                 code = _left(context)
@@ -156,6 +156,15 @@ class CallInterceptor:
                     call.ended(code)
 
         return answer
+
+
+async def _write(context: Context, message: Any) -> None:
+    """Send a message of a stream; that it cannot be sent says that its caller has left."""
+    try:
+        await context.write(message)
+    except aio.InternalError:
+        # What was being written when the caller left fails before gRPC cancels the call.
+        raise asyncio.CancelledError from None
 
 
 def _left(context: Context) -> str:

@@ -77,6 +77,11 @@ class MethodCalls:
         self._clock = clock
         self._recent = recent
 
+    @property
+    def called(self) -> bool:
+        """Whether anybody has called it yet."""
+        return self.active > 0 or bool(self.codes)
+
     def begin(self) -> float:
         """A call begins; give what `end` wants back."""
         self.active += 1

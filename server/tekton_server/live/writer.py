@@ -22,6 +22,7 @@ from tekton_server import failpoints
 from tekton_server.domain.commands import Command, ExpireLease
 from tekton_server.domain.overlay import Tombstones
 from tekton_server.live.batch import Batch, Pending
+from tekton_server.live.company import Company
 from tekton_server.live.folding import Folding, HistoryDivergedError
 from tekton_server.live.lease import Clock, Wall, utc
 from tekton_server.storage.errors import DataRefusedError, StorageFullError, StorageUnavailableError
@@ -34,9 +35,6 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH = 512
 MAX_WAITING = 20_000
-# A batch begins once so many turns of the event loop in a row have brought no new command: as many as the batch before
-# it held. Who writes alone does not wait for others, and many who wait for their answers come back together.
-QUIET_TURNS = (3, 40)
 # How long a new command may wait for a database that does not answer before it is refused at once.
 OUTAGE_PATIENCE = 1.0
 # A statement that takes longer than this is a database that does not answer.
@@ -79,7 +77,7 @@ class Writer:
         self._tombstones = tombstones
         self._waiting: deque[Pending] = deque()
         self._wake = asyncio.Event()
-        self._company = 0
+        self._company = Company(self._waiting)
         self._down_since: float | None = None
         self._full = False
         self._failures = 0
@@ -165,27 +163,13 @@ class Writer:
         try:
             while True:
                 await self._work_or_probe()
-                await self._gather()
+                await self._company.gather(MAX_BATCH)
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
-                self._company = len(batch)
+                self._company.took(len(batch))
                 self._failures = 0 if await self._attempt(batch) else self._failures + 1
         finally:
             self._closed = True
             self._refuse_waiting(UnavailableError("the server is shutting down; try again"))
-
-    async def _gather(self) -> None:
-        """Let whoever is on the way into this batch: that is what makes it a group commit.
-
-        A call that has arrived takes a few turns of the loop until its command waits; a turn costs next to nothing, and
-        a batch some milliseconds.
-        """
-        fewest, most = QUIET_TURNS
-        enough = min(max(self._company, fewest), most)
-        quiet, waiting = 0, 0
-        while quiet < enough and len(self._waiting) < MAX_BATCH:
-            quiet = quiet + 1 if len(self._waiting) == waiting else 0
-            waiting = len(self._waiting)
-            await asyncio.sleep(0)
 
     async def _work_or_probe(self) -> None:
         """Wait for a command; while the database is down an empty batch goes out now and then to see it return."""

@@ -29,6 +29,8 @@ RECONNECT_AFTER = 1.0
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
+    # Nobody is shown what it keeps: half a KiB of each connection that there ever was, and we try our listeners often.
+    ("grpc.enable_channelz", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", 16 * 1024 * 1024),
     ("grpc.max_metadata_size", MAX_METADATA),

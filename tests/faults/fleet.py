@@ -14,10 +14,13 @@ from sqlalchemy import make_url
 
 from tests.deploy.pieces import Piece
 from tests.faults.load import Where
-from tests.faults.running import INTERVAL, TIMEOUT
+from tests.faults.running import INTERVAL
 from tests.support.ports import free_port
 
 SERVERS = 3
+# The gateway leaves a server that hangs out after three seconds, and a stream that falls silent is opened again after
+# three intervals: leases have to outlast both together.
+TIMEOUT = 5.0
 # A part of the timeout, and no less than this.
 SERVER_LEASE = 1.0
 

@@ -15,10 +15,10 @@ from tekton.v1 import component_pb2 as component_pb
 from tekton.v1 import heartbeat_service_pb2 as heartbeat_pb
 from tekton.v1 import lifecycle_service_pb2 as lifecycle_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
-from tests.faults.fleet import SERVER_LEASE, Fleet, running_fleet
+from tests.faults.fleet import SERVER_LEASE, TIMEOUT, Fleet, running_fleet
 from tests.faults.history import History, Watch, violations
 from tests.faults.load import Load, journal, load, sdk_heart
-from tests.faults.running import INTERVAL, TIMEOUT, suspended
+from tests.faults.running import INTERVAL, suspended
 from tests.faults.watchers import Follow, grpc_watch
 from tests.support.client import Stubs, stubs
 from tests.support.postgres import Cluster

@@ -13,13 +13,12 @@ from grpc import aio
 
 from tekton.client import TektonClient
 from tekton.core.errors import ALL, BY_REASON, TektonError, ValidationError
-from tekton.core.ids import Token
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
 from tekton_gateway import Envoy, GatewaySettings
-from tekton_server.interceptors import around
 from tekton_server.live.metrics import Calls
 from tests.support.client import error_info, stubs
+from tests.support.registry_server import registry_server
 
 DETAILS = {"number": 5, "text": "naïve \"quoted\"\n", "list": ["a", 1, None], "violations": [
     {"field": "port", "message": "is wrong", "rule": "range"}
@@ -40,17 +39,11 @@ class Raising(registry_grpc.RegistryServiceServicer):
 Raising.__abstractmethods__ = frozenset()
 
 
-async def _reach(token: Token) -> None:
-    """Every revision is reached here."""
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def raising(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[str, int]]:
     """A server with the real interceptors, behind the real Envoy; gives its direct target and the gateway's port."""
     folder = tmp_path_factory.mktemp("r")
-    handlers = around(lambda: Token("0123abcd", 7), _reach, Calls())
-    server = aio.server(handlers=(handlers,))
-    registry_grpc.add_RegistryServiceServicer_to_server(Raising(), handlers.as_server)
+    server = registry_server(Raising(), Calls())
     socket = folder / "s"
     server.add_insecure_port(f"unix:{socket}")
     port = server.add_insecure_port("127.0.0.1:0")

@@ -9,15 +9,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from grpc import aio
 
-from tekton.core.ids import Token
 from tekton.v1 import component_pb2 as component_pb
 from tekton.v1 import registry_service_pb2 as registry_pb
 from tekton.v1 import registry_service_pb2_grpc as registry_grpc
-from tekton_server.interceptors import around
 from tekton_server.live.metrics import Calls
 from tests.support.client import stubs
+from tests.support.registry_server import registry_server
 
 METHOD = "/tekton.v1.RegistryService/WatchRegistry"
 _event = registry_pb.RegistryEvent(definition=component_pb.Definition(health_check="x" * 2_000_000))
@@ -47,17 +45,11 @@ class Flooding(registry_grpc.RegistryServiceServicer):
 Flooding.__abstractmethods__ = frozenset()
 
 
-async def _reach(token: Token) -> None:
-    """Every revision is reached here."""
-
-
 @asynccontextmanager
 async def flooding() -> AsyncIterator[tuple[Flooding, Calls, str]]:
     """Serve a stream that floods, with all that is around each call."""
     servicer, calls = Flooding(), Calls()
-    handlers = around(lambda: Token("0123abcd", 7), _reach, calls)
-    registry_grpc.add_RegistryServiceServicer_to_server(servicer, handlers.as_server)
-    server = aio.server(handlers=(handlers,))
+    server = registry_server(servicer, calls)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -9,7 +9,7 @@ from tekton_server.interceptors.calls import CallInterceptor
 from tekton_server.interceptors.handlers import Handlers
 from tekton_server.live.metrics import Calls
 
-__all__ = ["CallInterceptor", "Handlers", "Interceptor", "around"]
+__all__ = ["CallInterceptor", "Interceptor", "around"]
 
 Interceptor = Callable[[Callable[[], Token], Callable[[Token], Awaitable[None]], Calls], CallInterceptor]
 """Makes the interceptor; tracing has one of its own."""

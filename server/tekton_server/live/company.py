@@ -38,16 +38,17 @@ class Company:
 
     async def gather(self, most: int) -> None:
         """Return once a batch should begin, at once with `most` commands."""
-        patience = min(self._last * EACH, LONGEST)
+        patience = self._last * EACH
         most_quiet = min(max(self._last, ALONE), TOGETHER)
         began = self._clock()
         quiet, seen = 0, 0
         while len(self._waiting) < most:
             waited, complete = self._clock() - began, len(self._waiting) >= self._last
-            late = waited >= patience
-            if waited >= LONGEST or (complete and late):
-                return
-            if quiet >= (ALONE if late else min(most_quiet, COMPLETE) if complete else most_quiet):
+            if waited >= patience:
+                enough = 0 if complete else ALONE
+            else:
+                enough = min(most_quiet, COMPLETE) if complete else most_quiet
+            if quiet >= enough or waited >= LONGEST:
                 return
             quiet = quiet + 1 if len(self._waiting) == seen else 0
             seen = len(self._waiting)

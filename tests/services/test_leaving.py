@@ -68,10 +68,16 @@ async def _blocked(servicer: Flooding) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "code"), [("cancel", "CANCELLED"), ("close", "CANCELLED"), ("deadline", "DEADLINE_EXCEEDED")]
+    ("way", "codes"),
+    [
+        ("cancel", {"CANCELLED"}),
+        ("close", {"CANCELLED"}),
+        # The caller's clock began earlier, so that its end of the call may come before the server's own.
+        ("deadline", {"DEADLINE_EXCEEDED", "CANCELLED"}),
+    ],
 )
 async def test_who_leaves_a_stream_that_is_blocked_is_counted_as_gone(
-    caplog: pytest.LogCaptureFixture, way: str, code: str
+    caplog: pytest.LogCaptureFixture, way: str, codes: set[str]
 ) -> None:
     """Not as an error of the server, and the stream's own end comes at once."""
     caplog.set_level(logging.ERROR)
@@ -91,5 +97,6 @@ async def test_who_leaves_a_stream_that_is_blocked_is_counted_as_gone(
             await servicer.ended.wait()
             while calls.active:
                 await asyncio.sleep(0.01)
-        assert calls.methods[METHOD].codes == {code: 1}
+        ((code, count),) = calls.methods[METHOD].codes.items()
+        assert code in codes and count == 1
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
